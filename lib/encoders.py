@@ -1,0 +1,110 @@
+"""What names an encoder, and where its files lie.  No torch here: the graph is planned with this module.
+
+A *unit* is what one job trains: one encoder, or several small ones that share a process.  Its folder
+``build/encoders/<name>-<key>/`` holds, written last to first, ``record.json`` (settings and provenance; its presence
+says the unit is whole), ``embeddings.safetensors`` (z: (members, n, d) of the evaluation split, y: (n,)),
+``checkpoint.safetensors`` and ``loss.csv``.  The key is a hash of the settings, the code that trains, and the lock
+file, so a folder never holds numbers of other settings.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lib import code
+
+STORE = Path("build/encoders")
+PACKAGES = ("numpy", "safetensors", "scikit-learn", "torch", "torchvision")  # what training imports
+BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an encoder is trained.  The defaults are those of the public code of Maity et al. (2024) for SimCLR.
+
+    data: name of the data set; classes: the classes kept (empty: all); images_per_class: the first so many (0: all).
+    method: "simclr", or "untrained" for the net at its random start.
+    net, pretrained: see ``lib.nets.backbone``.  head_width, head_batchnorm: of the projection head.
+    epochs, batch_size, momentum, weight_decay: SGD with Nesterov momentum, the last short batch dropped.
+    learning_rate, final_learning_rate: ends of the cosine, per step.  squared_learning_rate: the public code hands
+    the cosine's absolute values to a multiplier, so that the rate used is learning_rate times the cosine's value.
+    temperature; clamp: cosines below 1e-7 raised to it in the loss.  normalise: standardise the pixels by channel.
+    augment: a policy of ``lib.augment``.  precision: "float32", or "bfloat16" autocast.
+    """
+
+    data: str = "cifar10"
+    classes: tuple[str, ...] = ()
+    images_per_class: int = 0
+    method: str = "simclr"
+    net: str = "resnet34"
+    pretrained: bool = True
+    head_width: int = 2048
+    head_batchnorm: bool = False
+    epochs: int = 500
+    batch_size: int = 512
+    learning_rate: float = 0.6
+    final_learning_rate: float = 0.001
+    squared_learning_rate: bool = True
+    momentum: float = 0.9
+    weight_decay: float = 1e-6
+    temperature: float = 0.5
+    clamp: bool = True
+    normalise: bool = False
+    augment: str = "simclr"
+    precision: str = "float32"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The encoders of one job: the same settings, ratio and seed, one member for each undersampled class.
+
+    members: names of the undersampled class, "" for the balanced control; ratio: the share kept of that class.
+    """
+
+    settings: Settings
+    members: tuple[str, ...]
+    ratio: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Data, method, undersampled class, ratio, seed and key: the folder's name."""
+        s = self.settings
+        what = "balanced" if self.members == (BALANCED,) else "all" if len(self.members) > 1 else self.members[0]
+        return f"{s.data}-{s.method}-{what}-{self.ratio:g}-s{self.seed}-{self.key}"
+
+    @property
+    def key(self) -> str:
+        """Twelve hex digits of the settings, the training code and the lock file."""
+        blob = json.dumps([asdict(self), code.closure_hash("pretrain"), code.lock_hash(*PACKAGES)], sort_keys=True)
+        return hashlib.sha256(blob.encode()).hexdigest()[:12]
+
+    @property
+    def folder(self) -> Path:
+        return STORE / self.name
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "record.json").exists()
+
+    @property
+    def record(self) -> dict:
+        """The unit's provenance; FileNotFoundError where it was not trained yet."""
+        return json.loads((self.folder / "record.json").read_text())
+
+    def embeddings(self):
+        """(z, y): float32 (members, n, d) features of the evaluation split and their int64 labels (n,)."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(self.folder / "embeddings.safetensors")
+        return tensors["z"], tensors["y"]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> "Unit":
+        d = json.loads(text)
+        d["settings"]["classes"] = tuple(d["settings"]["classes"])
+        return Unit(Settings(**d["settings"]), tuple(d["members"]), d["ratio"], d["seed"])
