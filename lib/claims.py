@@ -17,7 +17,8 @@ class Claim:
 
     id: short name, unique; study: the notebook that judges it; paper: key in references.bib; rests_on: the figure or
     section; statement: in our words; quantity: what is measured; side, threshold: the claim holds where the quantity
-    is "below" or "above" the threshold, which was fixed before any run.
+    is "below" or "above" the threshold, which was fixed before any run; a number on the threshold itself passes
+    unless the claim is strict.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Claim:
     quantity: str
     side: str
     threshold: float
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ CLAIMS = {
             "The look-alike is the class that comes nearest.",
             "share of rows in which the look-alike has the lowest RH",
             "above",
-            5 / 8 - 1e-9,
+            5 / 8,
         ),
         Claim(
             "harms-3",
@@ -84,6 +86,7 @@ CLAIMS = {
             "share of off-diagonal cells with lower RH at the severer ratio",
             "above",
             0.5,
+            strict=True,
         ),
         Claim(
             "harms-15",
@@ -94,6 +97,7 @@ CLAIMS = {
             "mean over k of RH(k, k; k)",
             "below",
             1.0,
+            strict=True,
         ),
     ]
 }
@@ -103,21 +107,33 @@ def decide(claim: Claim, low: float, high: float) -> str:
     """holds: the whole interval passes the threshold; does not hold: the whole interval fails it; else undecided."""
     if math.isnan(low) or math.isnan(high):
         return UNDECIDED
-    if claim.side == "below":
-        low, high, threshold = -high, -low, -claim.threshold
-    else:
-        threshold = claim.threshold
-    return HOLDS if low > threshold else FAILS if high <= threshold else UNDECIDED
+    sign = 1 if claim.side == "above" else -1
+    worst, best = sorted([sign * (low - claim.threshold), sign * (high - claim.threshold)])
+    if worst > 0 or (worst == 0 and not claim.strict):
+        return HOLDS
+    return FAILS if best < 0 or (best == 0 and claim.strict) else UNDECIDED
 
 
-def judge(claim_id: str, effects) -> Judgement:
-    """Verdict on one effect a seed, (seeds,).  Fewer than three seeds decide nothing."""
+def judge(claim_id: str, effects, learned: bool = True) -> Judgement:
+    """Verdict on one effect a seed, (seeds,).
+
+    Fewer than three seeds decide nothing, nor do encoders that have not ``learned``: see ``has_learned``.
+    """
     effects = np.asarray(effects, float)
     mean, low, high = (float(v) for v in intervals.over_seeds(effects))
-    verdict = decide(CLAIMS[claim_id], low, high) if len(effects) >= intervals.FEWEST else UNDECIDED
+    verdict = decide(CLAIMS[claim_id], low, high) if learned and len(effects) >= intervals.FEWEST else UNDECIDED
     return Judgement(claim_id, mean, low, high, len(effects), verdict)
 
 
 def judge_published(claim_id: str, effect: float) -> Judgement:
     """Verdict on a published number that comes without seeds: the number alone against the threshold."""
     return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(CLAIMS[claim_id], effect, effect))
+
+
+def has_learned(accuracy, accuracy_untrained) -> bool:
+    """Whether a harm may be judged: the balanced encoders beat the same net untrained by 5 points of accuracy.
+
+    accuracy, accuracy_untrained: (seeds,), shares; the mean gain must reach 0.05 and its interval lie above 0.
+    """
+    gain, low, _ = intervals.over_seeds(np.asarray(accuracy) - np.asarray(accuracy_untrained))
+    return bool(gain >= 0.05 and low > 0)

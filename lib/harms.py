@@ -85,14 +85,20 @@ def row_minimum_share(rh: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 
 
 def dose_share(rh_severe: Tensor, rh_mild: Tensor) -> Tensor:
-    """Share of the off-diagonal cells in which the severer undersampling gives the lower RH."""
-    off = ~torch.eye(rh_severe.shape[-1], dtype=torch.bool)
-    return (rh_severe < rh_mild)[..., off].double().mean(-1)
+    """Share of the off-diagonal cells in which the severer undersampling gives the lower RH.
+
+    rh_severe, rh_mild: (..., K, K), rows of classes that were not undersampled NaN; those are left out.
+    """
+    off = ~torch.eye(rh_severe.shape[-1], dtype=torch.bool) & ~torch.isnan(rh_severe + rh_mild)
+    return ((rh_severe < rh_mild) & off).double().sum((-2, -1)) / off.sum((-2, -1))
 
 
 def diagonal_mean(rh: Tensor) -> Tensor:
-    """Mean over k of RH(k, k; k): below 1 the undersampled class became more compact."""
-    return rh.diagonal(dim1=-2, dim2=-1).mean(-1)
+    """Mean of RH(k, k; k) over the undersampled classes: below 1 they became more compact.
+
+    rh: (..., K, K), rows of classes that were not undersampled NaN; those are left out.
+    """
+    return rh.diagonal(dim1=-2, dim2=-1).nanmean(-1)
 
 
 def _cells(pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:

@@ -139,7 +139,10 @@ def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int =
     A group of more than 30 is drawn close, its labels in the tooltips alone.
     """
     ends = [neutral, *df.value, *df.low.dropna(), *df.high.dropna()]
-    axis = alt.X("value:Q", title=None, scale=alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False))
+    ticks = alt.Axis(tickCount=8, labelFlush=False)
+    axis = alt.X(
+        "value:Q", title=None, axis=ticks, scale=alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False)
+    )
     hover = alt.selection_point(name="dot", fields=["group", "label"], on="pointerover", clear="pointerout")
     blocks = [
         _block(part, axis, neutral, width, (BLUE, ORANGE, GREY, *COLOURS[1:5])[i], SHAPES[i], hover)

@@ -1,0 +1,68 @@
+# The book's commands.  Variables reach Python through the environment, so that no shell ever reads their text.
+.DEFAULT_GOAL := help
+.PHONY: help setup book test lint run params sweep compare record prune student lab serve clean
+.DELETE_ON_ERROR:
+export STUDY PRESET P GRID A B RUN CORES DATA_ROOT
+export PYTHONPATH := .
+PYTHON ?= python3
+PORT ?= 8000
+PY := .venv/bin/python
+SOURCES := $(wildcard lib/*.py notebooks/*.py tests/*.py tests/*/*.py presets/*/*.yaml book/* book/*/*) \
+  Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
+
+help:
+	@echo 'make book      execute every study with PRESET=quick and build the site'
+	@echo 'make test      lint, then the tests (make -B test runs them although nothing changed)'
+	@echo 'make run       STUDY=x [PRESET=quick|laptop|paper] [P="ratio=0.05 seed=1"]: one run and its page'
+	@echo 'make params    STUDY=x: names, types, defaults, ranges, help'
+	@echo 'make sweep     STUDY=x GRID="ratio=0.01,0.05 seed=0..4" [PRESET=p] [P="..."]: a grid, one table and page'
+	@echo 'make compare   A=run B=run: two runs side by side'
+	@echo 'make record    RUN=run: keep a run in results/recorded'
+	@echo 'make prune     remove runs and encoders of older code'
+	@echo 'make student   STUDY=x: the study without its solutions'
+	@echo 'make lab       open the studies in JupyterLab'
+	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
+	@echo 'make clean     remove everything built, runs included; keeps .venv and data'
+	@echo 'STUDY is one of: $(basename $(notdir $(wildcard notebooks/*.py)))'
+
+setup: .venv/core
+
+.venv/core: requirements.txt constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}; choose one with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --disable-pip-version-check -q -r requirements.txt -c constraints.txt
+	@touch $@
+
+.venv/test: .venv/core pyproject.toml
+	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[test]'
+	@touch $@
+
+.venv/lab: .venv/core pyproject.toml
+	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
+	@touch $@
+
+book run params sweep compare record prune student: .venv/core
+	@$(PY) -m lib.graph $@
+
+lint: .venv/test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+test: build/tested
+	@echo 'The tests passed, and nothing changed since. To run them again: make -B test'
+
+build/tested: .venv/test $(SOURCES)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest -q
+	@mkdir -p build && touch $@
+
+lab: .venv/lab
+	PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab notebooks
+
+serve: .venv/core
+	@echo 'http://localhost:$(PORT)  (Ctrl-C stops)'
+	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory build/_build/html
+
+clean:
+	rm -rf build results/runs .snakemake

@@ -1,0 +1,90 @@
+# data -> encoders -> studies -> results -> book.  Called by lib/graph.py (see the Makefile); the same file serves a
+# cluster.  Every result's path holds a hash of all it depends on, so what is missing is what is stale: encoders and
+# studies are compared by name and never by time.  Only the book, last, goes by the age of its files.
+import sys
+from pathlib import Path
+
+import yaml
+from lib import graph, plans, study
+
+PYTHON = sys.executable
+BOOK = str(Path(PYTHON).parent / "jupyter-book")
+RUNS = {run.id: run for run in graph.requested(config.get("requests"))}
+UNITS = {unit.name: unit for run in RUNS.values() for unit in run.units}
+CURRENT = {run.study: run for run in RUNS.values() if run.id in graph.current_ids()}
+HTML = "build/_build/html/index.html"
+
+
+wildcard_constraints:
+    unit="[^/]+",
+    run="[^/]+",
+    study="[^/]+",
+
+
+localrules: book, studies, encoders
+
+
+rule book:
+    input: HTML
+
+
+rule studies:
+    input: [f"{run.folder}/executed.ipynb" for run in RUNS.values()]
+
+
+rule encoders:
+    input: [f"{unit.folder}/record.json" for unit in UNITS.values()]
+
+
+rule data:
+    output: "build/data/{name}.json"
+    resources: mem_mb=2000, runtime=60
+    shell: "{PYTHON:q} -m lib.graph data {wildcards.name:q} {output:q}"
+
+
+rule encoder:
+    input: lambda w: ancient(f"build/data/{UNITS[w.unit].settings.data}.json")
+    output: "build/encoders/{unit}/record.json"
+    params: unit=lambda w: UNITS[w.unit].to_json()
+    threads: 1
+    resources:
+        mem_mb=lambda w: 2000 if UNITS[w.unit].settings.data == "digits" else 6000,
+        gpu=lambda w: int(UNITS[w.unit].settings.net in ("resnet18", "resnet34")),
+        runtime=lambda w: 10 + int(plans.cost([UNITS[w.unit]], 1, False)[0] / 20),
+    shell: "printf %s {params.unit:q} | {PYTHON:q} -m lib.pretrain --threads {threads} /dev/stdin"
+
+
+rule study:
+    input: lambda w: [ancient(f"{unit.folder}/record.json") for unit in RUNS[w.run].units]
+    output:
+        "results/runs/{study}/{run}/executed.ipynb",
+        "results/runs/{study}/{run}/results.csv",
+        "results/runs/{study}/{run}/claims.csv",
+        "results/runs/{study}/{run}/provenance.json",
+    params: values=lambda w: yaml.safe_dump(RUNS[w.run].values)
+    threads: 1
+    resources: mem_mb=4000, runtime=120
+    shell:
+        """
+        printf 'study %s, run %s: executing\n' {wildcards.study:q} {wildcards.run:q} >&2
+        mkdir -p build/executing
+        {PYTHON:q} -m jupytext --quiet --to ipynb --output - notebooks/{wildcards.study}.py |
+          {PYTHON:q} -m papermill --log-level ERROR --no-progress-bar -k python3 -y {params.values:q} - \
+            build/executing/{wildcards.run}.ipynb
+        mv build/executing/{wildcards.run}.ipynb {output[0]:q}
+        """
+
+
+rule site:
+    input:
+        [f"{run.folder}/executed.ipynb" for run in CURRENT.values()],
+        graph.site_files(),
+    output: HTML
+    params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
+    threads: 1
+    resources: mem_mb=2000, runtime=30
+    shell:
+        """
+        {PYTHON:q} -m lib.site {params.current:q} --out build/source
+        {BOOK:q} build build/source --path-output build --warningiserror --nitpick --keep-going --quiet
+        """

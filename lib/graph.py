@@ -1,0 +1,272 @@
+"""What ``make`` calls: the checks first, then Snakemake on the Snakefile.
+
+One build works in a checkout at a time.  It holds a lock that the system frees when the process ends, however it ends,
+and its jobs end with it (``lib.records``), so that a killed build needs no clearing up.
+"""
+
+import argparse
+import fcntl
+import itertools
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib import plans, records, runs, study
+from lib.study import ParameterError, Run
+
+LOCK = Path("build/lock")
+SITE = ("_config.yml", "_toc.yml", "book/**/*", "notebooks/*.py", "lib/*.py", "results/recorded/**/*")
+SITE += ("results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
+
+
+class Busy(RuntimeError):
+    """Another build is at work in this checkout."""
+
+
+def quick_runs() -> list[Run]:
+    """Every study of the book with its quick preset."""
+    return [Run(name, study.complete(name, study.preset(name, "quick"))) for name in study.names()]
+
+
+def requested(path: str | None) -> list[Run]:
+    """The runs in a requests file; the book's own where none is given."""
+    return [Run(r["study"], r["values"]) for r in json.loads(Path(path).read_text())] if path else quick_runs()
+
+
+def site_files() -> list[str]:
+    """Files whose change makes the site stale: prose, sources, recorded and reported numbers, asked-for runs."""
+    files = (path for pattern in SITE for path in Path().glob(pattern) if path.is_file())
+    return sorted(str(path) for path in files if "__pycache__" not in path.parts)
+
+
+def build(wanted: list[Run], target: str) -> int:
+    """Have Snakemake make the target from the wanted runs; returns its exit status."""
+    with only_one():
+        request = Path("build/requests.json")
+        records.write_json(request, [{"study": r.study, "values": r.values} for r in wanted])
+        return snakemake([target, "--config", f"requests={request}"])
+
+
+def snakemake(arguments: list[str]) -> int:
+    """Run Snakemake in this process, with the options that every call of the book shares; its exit status."""
+    from snakemake.cli import main
+
+    cores = os.environ.get("CORES") or str(os.cpu_count())
+    options = ["--cores", cores, "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--keep-going"]
+    options += ["--resources", "gpu=1", "--quiet", "rules", "host", "reason"]
+    try:
+        main([*arguments, *options])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the checkout's lock; Busy where another build holds it.  Names this process the owner of its jobs."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with open(LOCK, "a+") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            f.seek(0)
+            owner = f.read().strip() or "unknown"
+            raise Busy(f"another build (process {owner}) is at work here; wait for it, or stop it first") from None
+        f.truncate(0)
+        f.write(str(os.getpid()))
+        f.flush()
+        os.environ[records.OWNER] = f"{platform.node()}:{os.getpid()}"
+        _end_with_parent()
+        yield
+
+
+def train(study_name: str, values: dict) -> None:
+    """Train the encoders that a study run alone lacks; RuntimeError where a training failed."""
+    command = [sys.executable, "-m", "lib.graph", "encoders", study_name, json.dumps(values)]
+    if subprocess.run(command).returncode:
+        raise RuntimeError("an encoder could not be trained; the reason stands above")
+
+
+def announce(wanted: list[Run]) -> None:
+    """Say what is missing, and about how long, how much disk and which download it takes."""
+    missing = list({u.name: u for run in wanted for u in run.units if not u.done}.values())
+    gpu = shutil.which("nvidia-smi") is not None
+    workers = int(os.environ.get("CORES") or os.cpu_count() or 1)
+    seconds, disk = plans.cost(missing, workers, gpu)
+    encoders = sum(len(unit.members) for unit in missing)
+    line = f"{len(wanted)} run(s); {encoders} encoder(s) to train in {len(missing)} job(s)"
+    if missing:
+        where = "a GPU" if gpu else f"{workers} CPU core(s)"
+        line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
+    for data in sorted({u.settings.data for u in missing} & set(plans.DOWNLOAD_MIB)):
+        line += f"; {data} is downloaded if it is not under DATA_ROOT ({plans.DOWNLOAD_MIB[data]} MiB)"
+    print(line, flush=True)
+
+
+def command_book(_) -> int:
+    wanted = quick_runs()
+    announce(wanted)
+    start, status = time.time(), build(wanted, "book")
+    if status == 0:
+        page = Path("build/_build/html/index.html").resolve()
+        print(f"The book is made ({time.time() - start:.0f} s). Open {page.as_uri()} or type 'make serve'.")
+    return status
+
+
+def command_run(options) -> int:
+    run = Run(options.study, read_values(options.study, options.preset, options.parameters))
+    announce([run])
+    return _make_pages([run], options.study)
+
+
+def command_sweep(options) -> int:
+    grid = read_grid(options.study, options.grid)
+    if "preset" in grid:
+        raise ParameterError("preset cannot be swept; give one with PRESET=")
+    base = read_values(options.study, options.preset, options.parameters)
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    wanted = [Run(options.study, study.complete(options.study, base | point)) for point in points]
+    announce(wanted)
+    name = runs.digest([run.id for run in wanted])
+    status = _make_pages(wanted, options.study, name, grid)
+    if status == 0:
+        print(runs.sweep_table(SweepFile := study.RUNS / "sweeps" / f"{name}.json").to_string(index=False))
+        print(f"table: {SweepFile.with_suffix('.csv')}")
+    return status
+
+
+def command_params(options) -> int:
+    rows = [(p.name, p.type, repr(p.default), p.range, p.help) for p in study.parameters(options.study).values()]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  " + row[4])
+    return 0
+
+
+def command_encoders(options) -> int:
+    """Train what one run needs, for a study that papermill runs alone."""
+    return build([Run(options.study, json.loads(options.values))], "encoders")
+
+
+def command_data(options) -> int:
+    """Fetch or find a data set, check it, and write what it is."""
+    from lib import images
+
+    sets = {split: images.load(options.name, split) for split in ("train", "test")}
+    about = {split: {"images": len(s), "sha256": images.digest(s)} for split, s in sets.items()}
+    records.write_json(options.output, {"name": options.name, "classes": sets["train"].classes, **about})
+    return 0
+
+
+def read_values(study_name: str, preset: str, text: str) -> dict:
+    """All parameters of a run from a preset and ``name=value`` words."""
+    values = study.preset(study_name, preset or "quick")
+    known = study.parameters(study_name)
+    for word in (text or "").split():
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise ParameterError(f'{word!r} is not name=value; write for instance P="ratio=0.05 seed=1"')
+        study.check(study_name, {name: known[name].default if name in known else None})
+        values[name] = known[name].read(value)
+    return study.complete(study_name, values)
+
+
+def read_grid(study_name: str, text: str) -> dict[str, list]:
+    """A grid such as ``ratio=0.01,0.05 seed=0..4``, every value checked; ParameterError for an empty one."""
+    known, grid = study.parameters(study_name), {}
+    for word in (text or "").split():
+        name, _, values = word.partition("=")
+        if name not in known:
+            study.check(study_name, {name: None})
+        first, dots, last = values.partition("..")
+        if dots and first.lstrip("-").isdigit() and last.lstrip("-").isdigit():
+            values = ",".join(str(i) for i in range(int(first), int(last) + 1))
+        grid[name] = [known[name].read(value) for value in values.split(",") if value]
+        if not grid[name]:
+            raise ParameterError(f"{word!r} names no value; write for instance {name}={known[name].default}")
+    if not grid:
+        raise ParameterError('the grid is empty; write for instance GRID="ratio=0.01,0.05 seed=0..4"')
+    return grid
+
+
+def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict | None = None) -> int:
+    with_book = {run.id: run for run in [*quick_runs(), *wanted]}
+    status = build(list(with_book.values()), "studies")
+    finished = [run for run in wanted if (run.folder / "executed.ipynb").exists()]
+    for run in finished:
+        print(f"run {run.id}: {run.folder}")
+        if not sweep and not (run.folder / "requested").exists():
+            records.write_text(run.folder / "requested", "")
+    if status == 0 and sweep:
+        path = study.RUNS / "sweeps" / f"{sweep}.json"
+        about = {
+            "study": study_name,
+            "preset": wanted[0].values["preset"],
+            "grid": grid,
+            "runs": [r.id for r in wanted],
+        }
+        if not path.exists():
+            records.write_json(path, about)
+        with records.atomic(path.with_suffix(".csv")) as temporary:
+            runs.sweep_table(path).to_csv(temporary, index=False)
+    return status or build(list(with_book.values()), "book")
+
+
+def _end_with_parent() -> None:
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _duration(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+def main() -> int:
+    """Read the command line; one clear line and exit status 2 for bad input."""
+    env = os.environ.get
+    parser = argparse.ArgumentParser(prog="lib.graph", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("book", "run", "sweep", "params", "compare", "record", "prune", "student"):
+        commands.add_parser(name)
+    encoders = commands.add_parser("encoders")
+    encoders.add_argument("study")
+    encoders.add_argument("values")
+    data = commands.add_parser("data")
+    data.add_argument("name")
+    data.add_argument("output", type=Path)
+    options = parser.parse_args()
+    if options.command not in ("encoders", "data"):  # make hands its variables on through the environment
+        options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
+        options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+    act = globals().get(f"command_{options.command}") or getattr(runs, f"command_{options.command}")
+    try:
+        if options.command in ("run", "sweep", "params", "student"):
+            study.source(options.study)
+        return act(options)
+    except (ParameterError, Busy, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
