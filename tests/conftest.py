@@ -1,0 +1,48 @@
+"""What every test shares: one thread, no download, and real data only where it lies on this machine."""
+
+import os
+import urllib.error
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib import images
+from lib.vision import torchvision  # before any test imports lightly, which imports torchvision itself
+
+REAL = {"cifar10": "cifar-10-batches-py/test_batch", "mnist": "MNIST/raw/t10k-images-idx3-ubyte"}
+REAL_ROOT = Path(os.environ.get("DATA_ROOT") or "data").resolve()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def data_root(tmp_path, monkeypatch):
+    """An empty DATA_ROOT, a fresh cache, and a network that is down."""
+
+    def down(url, *_, **__):
+        raise urllib.error.URLError(f"no network in tests: {url}")
+
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    monkeypatch.setattr(torchvision.datasets.utils, "_urlretrieve", down)
+    images.load.cache_clear()
+    yield tmp_path
+    images.load.cache_clear()
+
+
+@pytest.fixture
+def real_data(monkeypatch):
+    """Call with a data set's name: DATA_ROOT with that set, or a skipped test."""
+
+    def need(name: str) -> Path:
+        if not (REAL_ROOT / REAL[name]).exists():
+            pytest.skip(f"{name} is not under DATA_ROOT ({REAL_ROOT})")
+        monkeypatch.setenv("DATA_ROOT", str(REAL_ROOT))
+        images.load.cache_clear()
+        return REAL_ROOT
+
+    yield need
+    images.load.cache_clear()
