@@ -8,14 +8,17 @@ import html
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import altair as alt
 import pandas as pd
 from IPython.display import HTML, display
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from lib import records
+
+if TYPE_CHECKING:  # the site is put together without torch
+    from torch import Tensor
 
 INK = "currentColor"  # the text colour of the page, light or dark
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
@@ -55,12 +58,17 @@ def show(run_folder: Path, name: str, chart, alt: str, caption: str, data: pd.Da
     ValueError: a text that is missing, or an alt without a number.
     """
     _check(name, alt, caption, source, face)
-    chart = chart.properties(description=alt, usermeta={"embedOptions": EMBED})
     with records.atomic(_file(run_folder, name, "svg")) as temporary:
         chart.save(temporary, format="svg")
+    _display(run_folder, name, live(chart, name, alt, f"figures/{name}.svg"), caption, data, source, face)
+
+
+def live(chart, name: str, alt: str, still: str) -> str:
+    """HTML of a chart that answers the pointer, and of the still picture shown without JavaScript and on paper."""
+    chart = chart.properties(description=alt, usermeta={"embedOptions": EMBED})
     drawn = chart.to_html(template="universal", fullhtml=False, output_div=f"chart-{name}", embed_options=EMBED)
-    still = f'<img class="still" style="display:none" src="figures/{name}.svg" alt="{html.escape(alt)}">'
-    _display(run_folder, name, f'<div class="chart">{drawn}</div>{still}', caption, data, source, face)
+    hidden = f'<img class="still" style="display:none" src="{still}" alt="{html.escape(alt)}">'
+    return f'<div class="chart">{drawn}</div>{hidden}'
 
 
 def picture(run_folder: Path, name: str, image: Image.Image, alt: str, caption: str, data, source: str, face: str):
@@ -87,7 +95,7 @@ def heatmaps(
     """Matrices side by side on one diverging scale centred at ``neutral``; hovering marks a cell in all of them.
 
     df: panel, row, column, value, and low, high where there are intervals; panels stand in order of appearance.
-    orders: class order of each panel (default: order of appearance).  titles: of rows, columns and value.
+    orders: class order of the panels whose names start with the key (default: order of appearance).  titles: of rows, columns and value.
     reach: distance from neutral to the ends of the scale (default: the farthest value of all panels, so that reported
     and reproduced share one scale).  cell: pixels a cell.  numbers: write the value into the cell.
     """
@@ -97,7 +105,8 @@ def heatmaps(
     )
     panels = []
     for name, part in df.groupby("panel", sort=False):
-        order = (orders or {}).get(name) or list(dict.fromkeys([*part.column, *part.row]))
+        order = next((o for key, o in (orders or {}).items() if name.startswith(key)), None)
+        order = order or list(dict.fromkeys([*part.column, *part.row]))
         panels.append(_matrix(part, order, name, neutral, reach, titles, cell, numbers, hover))
     return alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")
 
@@ -112,7 +121,9 @@ def _matrix(part, order, name, neutral, reach, titles, cell, numbers, hover):
         for c, t in zip(("value", "low", "high"), (titles[2], "low", "high"), strict=True)
         if c in part
     ]
-    base = alt.Chart(part, title=name, width=cell * len(present), height=cell * len(rows)).encode(
+    first, _, rest = name.partition(", ")  # "this run, digits, quick, …": the source above, the rest below
+    title = alt.Title(first, subtitle=rest, anchor="start")
+    base = alt.Chart(part, title=title, width=cell * len(present), height=cell * len(rows)).encode(
         alt.X("column:N", sort=present, title=titles[1], axis=alt.Axis(labelAngle=-90 if _long(present) else 0)),
         alt.Y("row:N", sort=rows, title=titles[0]),
     )
@@ -227,8 +238,34 @@ def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 560, heigh
     return line + near
 
 
+def sweep(df: pd.DataFrame, x: str, colour: str, width: int = 420, height: int = 150) -> alt.VConcatChart:
+    """Effects with intervals against a swept parameter, a block a claim; hovering marks one run in all blocks.
+
+    df: claim, effect, low, high, threshold, verdict, run, and the columns ``x`` and ``colour``.
+    """
+    hover = alt.selection_point(name="run", fields=["run"], on="pointerover", clear="pointerout")
+    positive = pd.api.types.is_numeric_dtype(df[x]) and df[x].min() > 0 and df[x].max() >= 10 * df[x].min()
+    kind, scale = ("Q", alt.Scale(type="log")) if positive else ("O", alt.Scale())
+    values = sorted(df[colour].unique())
+    colours = alt.Scale(domain=values, range=[(COLOURS * 9)[i] for i in range(len(values))])
+
+    def block(claim, part):
+        base = alt.Chart(part, title=claim, width=width, height=height).encode(
+            alt.X(f"{x}:{kind}", scale=scale),
+            color=alt.Color(f"{colour}:N", scale=colours),
+            opacity=alt.condition(hover, alt.value(1), alt.value(0.25)),
+        )
+        tips = ["run:N", f"{x}:N", f"{colour}:N", alt.Tooltip("effect:Q", format=".3f"), "verdict:N"]
+        line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.Y("mean(threshold):Q"))
+        whisker = base.mark_rule().encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+        effect = alt.Y("effect:Q", scale=alt.Scale(zero=False))
+        return line + whisker + base.mark_circle(size=70).encode(effect, tooltip=tips).add_params(hover)
+
+    return alt.vconcat(*(block(claim, part) for claim, part in df.groupby("claim", sort=False)))
+
+
 def image_grid(
-    groups: list[tuple[Tensor, Tensor]], labels: list[str], per_side: int = 8, side: int = 36
+    groups: list[tuple["Tensor", "Tensor"]], labels: list[str], per_side: int = 8, side: int = 36
 ) -> Image.Image:
     """What was undersampled: a row a class, left the images kept, right as many of those dropped, paler.
 
@@ -253,7 +290,7 @@ def image_grid(
     return grid
 
 
-def _tile(x: Tensor, side: int) -> Image.Image:
+def _tile(x: "Tensor", side: int) -> Image.Image:
     array = x.permute(1, 2, 0).cpu().numpy()  # (h, w, channels)
     image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).convert("RGB")
     return image.resize((side, side), Image.Resampling.NEAREST)
