@@ -95,7 +95,8 @@ def heatmaps(
     """Matrices side by side on one diverging scale centred at ``neutral``; hovering marks a cell in all of them.
 
     df: panel, row, column, value, and low, high where there are intervals; panels stand in order of appearance.
-    orders: class order of the panels whose names start with the key (default: order of appearance).  titles: of rows, columns and value.
+    orders: class order of the panels whose names start with the key (default: order of appearance).
+    titles: of rows, columns and value.
     reach: distance from neutral to the ends of the scale (default: the farthest value of all panels, so that reported
     and reproduced share one scale).  cell: pixels a cell.  numbers: write the value into the cell.
     """

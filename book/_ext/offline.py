@@ -1,0 +1,115 @@
+"""Sphinx extension: charts and mathematics without a network, and no figure without alternative text.
+
+Altair's standard output loads Vega from a CDN unless ``VEGA_DEBUG`` already names the versions it wants.  The bundle
+that vl-convert carries is put under ``_static`` and those versions are named on every page, so notebooks keep their
+default renderer and pages ask no other host.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import altair
+import vl_convert
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+
+VERSIONS = {
+    "vega_version": altair.VEGA_VERSION,
+    "vegalite_version": altair.VEGALITE_VERSION,
+    "vegaembed_version": altair.VEGAEMBED_VERSION,
+}
+MATHJAX = ("tex-svg.js", "input/tex/extensions", "a11y", "sre")  # what SVG output can ask for
+SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_js_file(None, body="document.documentElement.classList.add('js')", priority=100)
+    app.add_js_file(None, body=f"window.VEGA_DEBUG = {json.dumps(VERSIONS)};", priority=101)
+    app.add_js_file("vega.js", priority=102)
+    app.connect("env-before-read-docs", check_notebooks)
+    app.connect("build-finished", finish)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def charts(html: str) -> list[dict]:
+    """The Vega-Lite specifications in a notebook's HTML output."""
+    if "vegaEmbed" not in html:
+        return []
+    return [json.JSONDecoder().raw_decode(html, match.end())[0] for match in SPEC.finditer(html)]
+
+
+def check_notebooks(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """ExtensionError where a chart of any notebook has no description."""
+    for name in env.found_docs:
+        path = Path(env.doc2path(name))
+        if path.suffix != ".ipynb":
+            continue
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            for output in cell.get("outputs", []):
+                for spec in charts("".join(output.get("data", {}).get("text/html", ""))):
+                    if not str(spec.get("description", "")).strip():
+                        raise ExtensionError(f"{path.name}: a chart has no alt text; show it with lib.plots.show")
+
+
+class Images(HTMLParser):
+    """Collects the sources of images without alternative text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bare: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        values = dict(attrs)
+        if tag == "img" and not (values.get("alt") or "").strip():
+            self.bare.append((values.get("src") or "")[:80])
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Add Vega and MathJax to the built site and check every page; forget a build that warned.
+
+    Sphinx keeps what it read, so that the next build would not repeat the warning, and pass.
+    """
+    if exception is not None or app.builder.format != "html":
+        return
+    if app.statuscode:
+        Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
+    static = Path(app.outdir, "_static")
+    write(static / "vega.js", "(function () {\n" + vl_convert.javascript_bundle() + "\n})();\n")
+    origin = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+    for part in MATHJAX:
+        copy(origin / part, static / "mathjax" / part)
+    for page in Path(app.outdir).rglob("*.html"):
+        if static not in page.parents:
+            check_page(page)
+
+
+def check_page(page: Path) -> None:
+    """ExtensionError where an image of the page has no alternative text."""
+    parser = Images()
+    parser.feed(page.read_text(encoding="utf-8"))
+    if parser.bare:
+        raise ExtensionError(f"{page.name}: no alt text on {', '.join(parser.bare)}")
+
+
+def write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def copy(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    partial = target.with_name(f".{target.name}.part")  # a copy that is cut off is not taken for whole
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, partial)
+    os.replace(partial, target)

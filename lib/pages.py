@@ -1,0 +1,327 @@
+"""The pages that are made from runs: verdicts, scoreboard, status, sweeps and the front page's figure."""
+
+import functools
+import html
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import vl_convert
+
+from lib import claims, plots, study
+from lib.code import ROOT
+
+RESULTS = ROOT / "results"
+MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
+SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?", claims.NOT_RUN: "–"}
+CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided", claims.NOT_RUN: "not-run"}
+
+
+class SiteError(ValueError):
+    """Something that the site needs is missing or does not fit; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run on disk: its study, its folder, and why the site shows it ("this book", "recorded", "asked for")."""
+
+    study: str
+    folder: Path
+    kind: str
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def page(self) -> str:
+        """The page of a run that is not a chapter."""
+        return f"runs/{self.study}-{self.id}"
+
+    @property
+    def static(self) -> str:
+        """Where the site keeps the run's files."""
+        return f"_static/{'recorded' if self.kind == 'recorded' else 'runs'}/{self.study}/{self.id}"
+
+    @functools.cached_property
+    def provenance(self) -> dict:
+        return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+
+    @functools.cached_property
+    def claims(self) -> pd.DataFrame:
+        """claims.csv of the run; empty where there is none."""
+        path = self.folder / "claims.csv"
+        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["source", "claim"])
+
+    @property
+    def face(self) -> str:
+        """Data, preset, device and seeds."""
+        p = self.provenance
+        return f"{p['data']['name']}, {p['preset']}, {_words(p['device'])}, {p['params'].get('seeds', '?')} seeds"
+
+    @property
+    def title(self) -> str:
+        """What tells the run from its study's chapter: the parameters that are not the declared ones, or its id."""
+        changed = self.changed()
+        return ", ".join(f"{k}={v}" for k, v in changed.items()) if 0 < len(changed) <= 4 else self.id
+
+    def changed(self) -> dict:
+        """The parameters that differ from the study's declared defaults."""
+        declared = {name: p.default for name, p in study.parameters(self.study).items()}
+        return {k: v for k, v in self.provenance["params"].items() if k in declared and v != declared[k]}
+
+    def stamp(self, up: str) -> str:
+        """The line under a study's title: which run the page shows, and its files."""
+        base, changed = f"{up}{self.static}", self.changed()
+        names = {f"{self.study}.ipynb": "executed notebook", "results.csv": "results", "claims.csv": "verdicts"}
+        names["provenance.json"] = "record"
+        links = " · ".join(f'<a href="{base}/{file}" download>{text}</a>' for file, text in names.items())
+        given = "; ".join(f"<code>{html.escape(f'{k}={v}')}</code>" for k, v in changed.items()) or "all as declared"
+        return (
+            f'<div class="stamp">Run <code>{self.id}</code>: {html.escape(self.face)}.<br>Parameters: {given}.<br>'
+            f"Download: {links}</div>"
+        )
+
+
+def asked_for() -> list[RunRecord]:
+    """Runs of this machine that somebody asked for: finished, with a file ``requested`` in the folder."""
+    found = sorted(RESULTS.glob("runs/*/*/requested"))
+    return [
+        RunRecord(f.parent.parent.name, f.parent, "asked for") for f in found if (f.parent / "executed.ipynb").exists()
+    ]
+
+
+def recorded() -> list[RunRecord]:
+    """The runs of record that are kept in git."""
+    found = sorted(RESULTS.glob("recorded/*/*/provenance.json"))
+    return [RunRecord(f.parent.parent.name, f.parent, "recorded") for f in found]
+
+
+def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A row a claim: authors' numbers, recorded runs, this run."""
+    head = ("claim", "authors' numbers", "recorded runs", "this run")
+    rows = []
+    for claim in claims.CLAIMS.values():
+        authors, record, run = (_judged(claim, source, chapters, records_) for source in ("authors", "recorded", "run"))
+        link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
+        rows.append((link, *("<br>".join(_verdict(j) for j in part) for part in (authors, record, run))))
+    return _raw(_table(head, rows, "verdicts"))
+
+
+def claim_sections(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A section a claim, with its anchor: what it says, what it rests on, and every judgement in full."""
+    return "\n\n".join(_section(claim, chapters, records_) for claim in claims.CLAIMS.values())
+
+
+def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
+    head = ("judged on", "verdict", "effect", "95 % interval", "seeds", "data, preset")
+    rows = []
+    for source, name in (("authors", "authors' published numbers"), ("recorded", "recorded run"), ("run", "this run")):
+        for j in _judged(claim, source, chapters, records_):
+            rows.append((name + j.get("link", ""), _verdict(j), *_numbers(j)))
+    side = f"{claim.quantity} is {claim.side} {claim.threshold:g}"
+    return (
+        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, of {{cite:t}}`{claim.paper}`, {claim.rests_on}. "
+        f"It holds where the {side}.\n\n{_raw(_table(head, rows, 'judgements'))}"
+    )
+
+
+def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
+    """Every judgement of a claim from one source; a single "not run" where there is none."""
+    mine = [run for run in records_ if run.study == claim.study]
+    here = [chapters[claim.study]] if claim.study in chapters else []
+    runs = {"authors": (here + mine)[:1], "recorded": mine, "run": here}[source]
+    column, found = "authors" if source == "authors" else "run", []
+    for run in runs:
+        table = run.claims
+        for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
+            link = f' <small><a href="{run.static}/provenance.json">{run.id}</a></small>'
+            found.append(row | {"link": "" if source == "authors" else link, "source": source})
+    return found or [{"verdict": claims.NOT_RUN}]
+
+
+def _verdict(j: dict) -> str:
+    """Sign, word and colour of a verdict, and whether it is an analogue."""
+    word = j["verdict"]
+    if word not in SIGNS:
+        raise SiteError(f"verdict {word!r} is unknown; expected one of {', '.join(SIGNS)}")
+    note = " <small>(analogue)</small>" if str(j.get("analogue", "")).lower() == "true" else ""
+    return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{note}'
+
+
+def _numbers(j: dict) -> tuple[str, str, str, str]:
+    """Effect, interval, seeds, and data with preset."""
+    if j["verdict"] == claims.NOT_RUN:
+        return "", "", "", ""
+    if j["source"] == "authors":
+        return _number(j["effect"]), "none published", "not published", "as published"
+    ends = "none" if math.isnan(j["low"]) else f"{_number(j['low'])} to {_number(j['high'])}"
+    return _number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
+
+
+def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[RunRecord]) -> str:
+    """A block a run: what it is, where and how long it ran, the code and the versions."""
+    head = ("run", "data, preset, device, seeds", "seconds", "memory", "code", "versions")
+    rows = [_status_row(run) for run in [*chapters, *records_, *asked]]
+    missing = sorted({c.study for c in claims.CLAIMS.values()} - {run.study for run in chapters})
+    rows += [
+        (name, f'<span class="verdict not-run">{SIGNS[claims.NOT_RUN]} not run</span>', *[""] * 4) for name in missing
+    ]
+    return _raw(_table(head, rows, "runs"))
+
+
+def _status_row(run: RunRecord) -> tuple[str, ...]:
+    p = run.provenance
+    page = {"this book": f"notebooks/{run.study}.html", "asked for": f"{run.page}.html"}.get(run.kind)
+    name = f'<a href="{page}">{run.study}</a>' if page else run.study
+    commit = (p["git"]["commit"] or "")[:10] or "not in git"
+    dirty = ' <span class="verdict undecided">with changes not committed</span>' if p["git"]["dirty"] else ""
+    versions = ", ".join(f"{k} {v}" for k, v in {"Python": p["python"], **p["packages"]}.items())
+    seconds = f"{p['seconds']:,.0f}" + (
+        f"<br>and {p['training_seconds']:,.0f} training" if p.get("training_seconds") else ""
+    )
+    where = f"{html.escape(run.face)}<br><small>{html.escape(p['processor'])}, threads {_words(p['threads'])}</small>"
+    return (
+        f'<span id="{run.id}">{name}</span><br><small>{run.kind}: <a href="{run.static}/provenance.json">{run.id}</a>'
+        f"<br>{p['started']}</small>",
+        where,
+        seconds,
+        f"{p['peak_memory_mib']:,} MiB",
+        f"<code>{commit}</code>{dirty}",
+        f"<details><summary>Python {p['python']}</summary><small>{html.escape(versions)}</small></details>",
+    )
+
+
+def main_figure(chapters: dict[str, RunRecord]) -> str:
+    """The front page's figure: a study's heatmaps drawn small from its own data; a note where it was not run."""
+    owner, name = MAIN_FIGURE
+    if owner not in chapters:
+        return f"*The main figure comes from the study {owner}, which was not run.*"
+    run = chapters[owner]
+    path = run.folder / "figures" / f"{name}.csv"
+    text = _output(run, name)
+    chart = plots.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=3, numbers=False)
+    caption = f'{text["caption"]} <a href="notebooks/{owner}.html#fig-{name}">In the study.</a>'
+    still = f"{run.static}/figures/{name}.svg"
+    return _figure(f"front-{name}", plots.live(chart, f"front-{name}", text["description"], still), caption)
+
+
+def _output(run: RunRecord, name: str) -> dict[str, str]:
+    """Alternative text and caption of a figure, from the executed notebook."""
+    notebook = json.loads((run.folder / "executed.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            text = "".join(output.get("data", {}).get("text/html", ""))
+            if f'id="fig-{name}"' in text:
+                alt_text = re.search(r'<img [^>]*alt="([^"]*)"', text)[1]
+                caption = re.search(r"<figcaption>(.*?)<br><small", text, re.S)[1]
+                return {"description": html.unescape(alt_text), "caption": caption}
+    raise SiteError(f"the run {run.id} of {run.study} has no figure {name!r}, which the front page shows")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file: {study, grid, preset, runs: [run ids]}."""
+
+    name: str
+    content: dict
+
+    @property
+    def page(self) -> str:
+        return f"runs/sweep-{self.name}"
+
+    @property
+    def swept(self) -> list[str]:
+        """The swept parameters: the grid's keys, or the words before "=" where the grid is text."""
+        grid = self.content["grid"]
+        return list(grid) if isinstance(grid, dict) else re.findall(r"(\w+)=", grid)
+
+    def table(self) -> pd.DataFrame:
+        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, run."""
+        owner, rows = self.content["study"], []
+        for run_id in self.content["runs"]:
+            run = RunRecord(owner, RESULTS / "runs" / owner / run_id, "asked for")
+            if not (run.folder / "provenance.json").exists():
+                rows.append({"verdict": claims.NOT_RUN, "run": run_id})
+                continue
+            values = {name: run.provenance["params"][name] for name in self.swept}
+            judged = run.claims[run.claims["source"] == "run"]
+            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "run"]
+            rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
+        return pd.DataFrame(rows)
+
+    def files(self, chapters: dict[str, RunRecord], asked: list[RunRecord]) -> dict[str, bytes]:
+        """The sweep's page, its table as CSV and its chart as a still picture."""
+        table, base = self.table(), f"_static/sweeps/{self.name}"
+        linked = {run.id: f"../{run.page}" for run in asked}
+        linked |= {run.id: f"../notebooks/{run.study}" for run in chapters.values()}
+        grid = self.content["grid"]
+        words = grid if isinstance(grid, str) else " ".join(f"{k}={_words(v)}" for k, v in grid.items())
+        rows = [self._row(row, linked) for row in table.astype(object).to_dict("records")]
+        head = (*self.swept, "claim", "effect", "95 % interval", "seeds", "verdict", "run")
+        figure, files = self._chart(table, base)
+        text = (
+            f"# Sweep of {self.content['study']}: {words}\n\nPreset `{self.content['preset']}`, "
+            f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
+            f"{_raw(_table(head, rows, 'sweep'))}\n\n{figure}\n"
+        )
+        return files | {f"{self.page}.md": text.encode(), f"{base}.csv": table.to_csv(index=False).encode()}
+
+    def _row(self, row: dict, linked: dict[str, str]) -> tuple[str, ...]:
+        link = linked.get(row["run"])
+        name = f'<a href="{link}.html">{row["run"]}</a>' if link else row["run"]
+        if row["verdict"] == claims.NOT_RUN:
+            return (*[""] * (len(self.swept) + 4), _verdict(row), name)
+        ends = "none" if math.isnan(row["low"]) else f"{_number(row['low'])} to {_number(row['high'])}"
+        values = [str(row[s]) for s in self.swept]
+        claim = f'<a href="../scoreboard.html#{row["claim"]}">{row["claim"]}</a>'
+        return (*values, claim, _number(row["effect"]), ends, str(int(row["seeds"])), _verdict(row), name)
+
+    def _chart(self, table: pd.DataFrame, base: str) -> tuple[str, dict[str, bytes]]:
+        """Effect against the swept parameter with most values, a block a claim, a colour a value of the next one."""
+        if "effect" not in table or table.effect.isna().all():
+            return "*No run of this sweep has judged a claim.*", {}
+        data = table.dropna(subset="effect")
+        x, *others = sorted(self.swept, key=lambda s: -data[s].nunique())
+        last = data.iloc[-1]
+        text = f"{len(data)} effects against {x}; {last.claim} is {last.effect:.2f} at {x}={last[x]}."
+        thresholds = {c.id: c.threshold for c in claims.CLAIMS.values()}
+        chart = plots.sweep(data.assign(threshold=data.claim.map(thresholds)), x, others[0] if others else "claim")
+        caption = (
+            f"Effect and interval of every claim against {x}; the dashed line is the claim's threshold."
+            f'<br><small class="links"><a href="../{base}.csv">data (CSV)</a></small>'
+        )
+        body = plots.live(chart, "sweep", text, f"../{base}.svg")
+        return _figure("sweep", body, caption), {f"{base}.svg": vl_convert.vegalite_to_svg(chart.to_dict()).encode()}
+
+
+def sweeps() -> list[Sweep]:
+    """Every sweep of this machine."""
+    found = sorted(RESULTS.glob("runs/sweeps/*.json"))
+    return [Sweep(f.stem, json.loads(f.read_text(encoding="utf-8"))) for f in found]
+
+
+def _figure(name: str, body: str, caption: str) -> str:
+    return _raw(f'<figure class="result" id="fig-{name}">{body}<figcaption>{caption}</figcaption></figure>')
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str) -> str:
+    cells = "".join(f"<th>{h}</th>" for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>\n" for row in rows)
+    head_ = f"<thead><tr>{cells}</tr></thead>"
+    return f'<div class="scroll"><table class="table {kind}">{head_}\n<tbody>\n{body}</tbody></table></div>'
+
+
+def _raw(text: str) -> str:
+    return f"```{{raw}} html\n{text}\n```"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _words(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
