@@ -1,0 +1,104 @@
+"""lib.claims: every case of the verdict rule, and the verdicts of the published figures."""
+
+from dataclasses import replace
+
+import pytest
+from test_harms import reported
+
+from lib import claims, harms
+from lib.claims import CLAIMS, FAILS, HOLDS, UNDECIDED, Claim
+
+BELOW = Claim("x", "s", "p", "f", "statement", "quantity", "below", 1.0)
+ABOVE = replace(BELOW, side="above")
+
+
+@pytest.mark.parametrize(
+    "low, high, below, above",
+    [
+        (0.7, 0.9, HOLDS, FAILS),
+        (1.1, 1.3, FAILS, HOLDS),
+        (0.9, 1.1, UNDECIDED, UNDECIDED),
+        (float("nan"), float("nan"), UNDECIDED, UNDECIDED),
+        (0.7, float("nan"), UNDECIDED, UNDECIDED),
+        (-5.0, -4.0, HOLDS, FAILS),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+def test_decide(low, high, below, above, strict):
+    assert claims.decide(replace(BELOW, strict=strict), low, high) == below
+    assert claims.decide(replace(ABOVE, strict=strict), low, high) == above
+
+
+@pytest.mark.parametrize(
+    "low, high, below, below_strict, above, above_strict",
+    [
+        (1.0, 1.0, HOLDS, FAILS, HOLDS, FAILS),  # a number on the threshold passes unless the claim is strict
+        (0.8, 1.0, HOLDS, UNDECIDED, UNDECIDED, FAILS),
+        (1.0, 1.2, UNDECIDED, FAILS, HOLDS, UNDECIDED),
+    ],
+)
+def test_decide_on_the_threshold_itself(low, high, below, below_strict, above, above_strict):
+    assert claims.decide(BELOW, low, high) == below
+    assert claims.decide(replace(BELOW, strict=True), low, high) == below_strict
+    assert claims.decide(ABOVE, low, high) == above
+    assert claims.decide(replace(ABOVE, strict=True), low, high) == above_strict
+
+
+def test_judge_reports_the_effect_and_its_interval():
+    # mean 0.90, sd 0.01, t(0.975; 2) = 4.3027
+    j = claims.judge("harms-1", [0.89, 0.90, 0.91])
+    half = 4.302653 * 0.01 / 3**0.5
+    assert (j.effect, j.low, j.high) == pytest.approx((0.90, 0.90 - half, 0.90 + half), abs=1e-6)
+    assert (j.claim, j.seeds, j.verdict) == ("harms-1", 3, HOLDS)
+
+
+@pytest.mark.parametrize(
+    "effects, verdict",
+    [
+        ([0.5, 0.5], UNDECIDED),  # two seeds decide nothing, however clear
+        ([0.5], UNDECIDED),
+        ([0.5, 0.51, 0.5], HOLDS),
+        ([1.5, 1.51, 1.5], FAILS),
+        ([0.80, 0.95, 1.05], UNDECIDED),
+    ],
+)
+def test_judge_needs_three_seeds_and_a_clear_interval(effects, verdict):
+    assert claims.judge("harms-1", effects).verdict == verdict
+
+
+def test_judge_decides_nothing_of_encoders_that_have_not_learned():
+    assert claims.judge("harms-1", [0.5, 0.51, 0.5], learned=False).verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    "accuracy, untrained, learned",
+    [
+        ([0.80, 0.81, 0.82], [0.60, 0.61, 0.60], True),
+        ([0.64, 0.65, 0.64], [0.60, 0.61, 0.60], False),  # four points
+        ([0.90, 0.70, 0.62], [0.60, 0.61, 0.60], False),  # 14 points on average, the interval holds 0
+    ],
+)
+def test_has_learned(accuracy, untrained, learned):
+    assert claims.has_learned(accuracy, untrained) is learned
+
+
+def test_the_authors_own_figures():
+    """SimCLR at 1 %: 1 and 2 hold, 3 and 15 fail on the paper's own numbers."""
+    (rh, pairs), (mild, _) = reported("simclr_1pct"), reported("simclr_5pct")
+    effects = {
+        "harms-1": harms.paired_mean(rh, pairs),
+        "harms-2a": harms.pair_gap(rh, pairs),
+        "harms-2b": harms.row_minimum_share(rh, pairs),
+        "harms-3": harms.dose_share(rh, mild),
+        "harms-15": harms.diagonal_mean(rh),
+    }
+    judged = {id: claims.judge_published(id, float(effect)) for id, effect in effects.items()}
+    verdicts = {id: j.verdict for id, j in judged.items()}
+    assert verdicts == {"harms-1": HOLDS, "harms-2a": HOLDS, "harms-2b": HOLDS, "harms-3": FAILS, "harms-15": FAILS}
+    assert {j.seeds for j in judged.values()} == {0}
+
+
+def test_the_registry_names_each_claim_once_with_its_threshold():
+    assert all(key == c.id and c.side in ("below", "above") for key, c in CLAIMS.items())
+    fixed = {"harms-1": 0.95, "harms-2a": -0.04, "harms-2b": 0.625, "harms-3": 0.5, "harms-15": 1.0}
+    assert {key: CLAIMS[key].threshold for key in fixed} == fixed

@@ -1,0 +1,103 @@
+"""lib.code: which edits make a result stale, tried on a copy of the library."""
+
+import shutil
+
+import pytest
+
+from lib import code
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """A copy of lib and the pins that lib.code reads, to be edited; returns a function that edits one file."""
+    shutil.copytree(code.ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in code.LOCK:
+        shutil.copy(code.ROOT / name, tmp_path)
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def forget():
+        code._tree.cache_clear()
+        code._code.cache_clear()
+
+    def edit(name: str, old: str, new: str):
+        path = tmp_path / name
+        text = path.read_text()
+        assert old in text, f"{name} holds no {old!r}"
+        path.write_text(text.replace(old, new, 1))
+        forget()
+
+    forget()
+    yield edit
+    forget()
+
+
+def test_closure_follows_imports_of_imports(copy, tmp_path):
+    (tmp_path / "lib" / "top.py").write_text("import os\nfrom lib import middle\n")
+    (tmp_path / "lib" / "middle.py").write_text("def f():\n    from lib.leaf import g\n    return g\n")
+    (tmp_path / "lib" / "leaf.py").write_text("import lib.other as o\n")
+    (tmp_path / "lib" / "other.py").write_text("from lib import top\n")  # a circle ends
+    assert code.closure("leaf") == code.closure("top") == ("leaf", "middle", "other", "top")
+    assert code.closure("losses") == ("losses",)
+
+
+def test_closure_of_training():
+    assert code.closure("pretrain") == (
+        *("augment", "code", "encoders", "images", "losses", "nets", "pretrain", "records", "vision"),
+    )
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("lib/losses.py", '"""Losses of contrastive learning', '"""All the losses of contrastive learning'),
+        ("lib/losses.py", "    n = len(z1)\n", "    # the number of images\n\n    n = len(z1)  # N\n"),
+        ("lib/losses.py", "(2N, d)\n", "(2N, d), unit\n"),
+        ("lib/losses.py", "temperature: float = 0.5, clamp", "\n    temperature: float = 0.5,\n    clamp"),
+        ("lib/losses.py", "loss = mean over i of", "the loss is the mean over i of"),
+        ("lib/pretrain.py", "A training that cannot go on.", "A training that must stop."),
+    ],
+    ids=["module docstring", "comments", "trailing comment", "layout", "function docstring", "class docstring"],
+)
+def test_explaining_code_changes_no_hash(copy, name, old, new):
+    before = code.closure_hash("pretrain")
+    copy(name, old, new)
+    assert code.closure_hash("pretrain") == before
+
+
+@pytest.mark.parametrize(
+    "name, old, new",
+    [
+        ("lib/losses.py", "temperature: float = 0.5", "temperature: float = 0.2"),
+        ("lib/losses.py", "clamp(min=clamp)", "clamp(max=clamp)"),
+        ("lib/augment.py", "CROP_TRIES = 10", "CROP_TRIES = 9"),
+        ("lib/losses.py", 'raise ValueError(f"temperature', 'raise ValueError(f"the temperature'),
+    ],
+)
+def test_changing_code_changes_the_hash(copy, name, old, new):
+    before = code.closure_hash("pretrain")
+    copy(name, old, new)
+    assert code.closure_hash("pretrain") != before
+
+
+def test_a_module_outside_the_closure_does_not_count(copy):
+    training, harms = code.closure_hash("pretrain"), code.closure_hash("harms")
+    copy("lib/harms.py", "return under / balanced", "return balanced / under")
+    assert code.closure_hash("pretrain") == training and code.closure_hash("harms") != harms
+
+
+def test_hash_of_several_modules_does_not_depend_on_their_order(copy):
+    assert code.closure_hash("harms", "probe") == code.closure_hash("probe", "harms", "harms")
+    assert code.closure_hash("harms", "probe") != code.closure_hash("harms")
+
+
+def test_lock_hash_sees_versions_and_no_comments(copy):
+    whole, torch = code.lock_hash(), code.lock_hash("torch")
+    copy("requirements.txt", "numpy==", "# a remark\nnumpy==")
+    assert (code.lock_hash(), code.lock_hash("torch")) == (whole, torch)
+    copy("requirements.txt", "numpy==", "numpy==9.")
+    assert code.lock_hash() != whole and code.lock_hash("torch") == torch
+    copy("requirements.txt", "torch==", "torch==9.")
+    assert code.lock_hash("torch") != torch
+    again = code.lock_hash()
+    copy("constraints.txt", "Sphinx==", "Sphinx==9.")
+    assert code.lock_hash() != again
