@@ -11,7 +11,7 @@ PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
 RUNS = {run.id: run for run in graph.requested(config.get("requests"))}
 UNITS = {unit.name: unit for run in RUNS.values() for unit in run.units}
-CURRENT = {run.study: run for run in RUNS.values() if run.id in graph.current_ids()}
+CURRENT = {run.study: run for run in graph.quick_runs()}
 HTML = "build/_build/html/index.html"
 
 
@@ -68,6 +68,7 @@ rule study:
         """
         printf 'study %s, run %s: executing\n' {wildcards.study:q} {wildcards.run:q} >&2
         mkdir -p build/executing
+        export PYTHONWARNINGS='ignore:the file is not specified'  # papermill, of a notebook that comes by a pipe
         {PYTHON:q} -m jupytext --quiet --to ipynb --output - notebooks/{wildcards.study}.py |
           {PYTHON:q} -m papermill --log-level ERROR --no-progress-bar -k python3 -y {params.values:q} - \
             build/executing/{wildcards.run}.ipynb

@@ -57,12 +57,9 @@ def cifar10_undersampling(p: SimpleNamespace) -> Arms:
     classes, treated = _classes(p)
     if p.embeddings:
         return Arms(classes, treated, [], [], [], [], [], [])
-    if p.milder and p.milder <= p.ratio:
-        raise ValueError(f"milder={p.milder} must exceed ratio={p.ratio}, or be 0 to leave the milder dose out")
-    if p.data == "cifar10" and p.reference_seeds:
-        raise ValueError(f"reference_seeds={p.reference_seeds}: cifar10 has the paper's pairs and needs none; set 0")
-    if p.data != "cifar10" and not p.reference_seeds:
-        raise ValueError("reference_seeds=0: the look-alikes are chosen by encoders of other seeds; set 1 or more")
+    paired = [k for k, _ in known_pairs(classes) if classes[k] in treated]
+    if not paired and not p.reference_seeds:
+        raise ValueError("reference_seeds=0: encoders of other seeds must choose the look-alikes here; set 1 or more")
     if p.pretrained and p.net not in ("resnet18", "resnet34"):
         raise ValueError(f"pretrained=True: net {p.net!r} has no ImageNet weights; use resnet18 or resnet34")
     chosen = {f.name: getattr(p, f.name) for f in fields(Settings) if hasattr(p, f.name)}
@@ -77,15 +74,15 @@ def cifar10_undersampling(p: SimpleNamespace) -> Arms:
         treated,
         control(0, p.seeds),
         [_treated(s, treated, p.ratio, seed) for seed in seeds],
-        [_treated(s, treated, p.milder, seed) for seed in seeds] if p.milder else [],
+        [_treated(s, treated, p.milder, seed) for seed in seeds] if p.milder > p.ratio else [],
         control(NULL_SHIFT, p.null_seeds),
-        control(REFERENCE_SHIFT, p.reference_seeds),
+        [] if paired else control(REFERENCE_SHIFT, p.reference_seeds),
         [[Unit(replace(s, method="untrained"), (BALANCED,), 1.0, seed)] for seed in seeds],
     )
 
 
 def known_pairs(classes: tuple[str, ...]) -> list[tuple[int, int]]:
-    """The look-alike cells of CIFAR-10, both ways, among the given classes."""
+    """The look-alike cells of CIFAR-10, both ways, among the given classes; none on other data."""
     both = [pair for a, b in PAPER_PAIRS for pair in ((a, b), (b, a))]
     return [(classes.index(a), classes.index(b)) for a, b in both if a in classes and b in classes]
 

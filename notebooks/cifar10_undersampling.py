@@ -31,11 +31,11 @@ classes: str = "all"  # classes kept, separated by commas, or all
 images_per_class: int = 0  # [0, inf) training images of each class; 0 keeps all
 undersampled: str = "all"  # classes that are undersampled, one at a time, separated by commas
 ratio: float = 0.05  # (0, 1] share of the undersampled class that is kept
-milder: float = 0.25  # [0, 1] a second, milder share for the dose claim; 0 leaves it out
+milder: float = 0.25  # [0, 1] a second, milder share for the dose claim; left out unless above ratio
 seed: int = 0  # [0, inf) first seed
 seeds: int = 3  # [1, 100] number of seeds
 null_seeds: int = 3  # [1, 100] balanced encoders of other seeds, for the null
-reference_seeds: int = 3  # [0, 100] balanced encoders that choose the look-alikes; 0 for cifar10
+reference_seeds: int = 3  # [0, 100] balanced encoders that choose the look-alikes where the paper names none
 net: str = "convnet"  # {convnet, resnet_small, resnet18, resnet34} backbone
 pretrained: bool = False  # start from ImageNet weights, as the public code does
 head_width: int = 256  # [1, inf) hidden width of the projection head
@@ -66,7 +66,7 @@ import numpy as np
 import openTSNE
 import pandas as pd
 import torch
-from IPython.display import Code, Markdown
+from IPython.display import Code, Markdown, display
 
 from lib import claims, evidence, harms, images, intervals, losses, plans, plots, report
 
@@ -250,12 +250,10 @@ if has_harm:
 
 # %% tags=["hide-input"]
 if has_harm:
-    if p.data == "cifar10":
-        pairs = plans.known_pairs(seen.classes)
-    else:
-        chooser = "reference" if len(seen.reference) else "balanced"
-        pairs = harms.nearest_classes(seen.cosines(chooser))
-    pairs = [(k, j) for k, j in pairs if k in seen.treated]
+    pairs = [(k, j) for k, j in plans.known_pairs(seen.classes) if k in seen.treated]
+    if not pairs:
+        nearest = harms.nearest_classes(seen.cosines("reference" if len(seen.reference) else "balanced"))
+        pairs = [(k, j) for k, j in nearest if k in seen.treated]
     full, full_each = evidence.square(rh, seen.treated), evidence.square(rh_each, seen.treated)
     dots = [
         ("look-alikes" if (k, j) in pairs else "other pairs", f"{names[k]} → {names[j]}", r.value, r.low, r.high)
