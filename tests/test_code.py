@@ -99,5 +99,5 @@ def test_lock_hash_sees_versions_and_no_comments(copy):
     copy("requirements.txt", "torch==", "torch==9.")
     assert code.lock_hash("torch") != torch
     again = code.lock_hash()
-    copy("constraints.txt", "Sphinx==", "Sphinx==9.")
+    copy("constraints.txt", "Jinja2==", "Jinja2==9.")
     assert code.lock_hash() != again
