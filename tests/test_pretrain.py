@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from lib import code, encoders, images, pretrain, records
+from lib import augment, code, encoders, images, pretrain, records
 from lib.encoders import Settings, Unit
 from lib.pretrain import TrainingError
 
@@ -66,6 +66,31 @@ def test_seed_ratio_and_class_matter():
         replace(BIT, members=("8",)),
     ]
     assert all(not torch.equal(trained(u), base) for u in others)
+
+
+def test_the_order_and_the_augmentation_depend_on_the_seed_alone(monkeypatch):
+    real, data = augment.view, pretrain.load(TINY, "train")
+
+    def seen(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        batches, views = [], []
+
+        def view(x, *rest):
+            batches.append(x)
+            views.append(real(x, *rest))
+            return views[-1]
+
+        monkeypatch.setattr(augment, "view", view)
+        pretrain.train(TINY, data, seed, lambda *_: None)
+        return torch.stack(batches), torch.stack(views)
+
+    (order, views), (order_again, views_again), (other, _) = seen(1), seen(1), seen(2)
+    assert torch.equal(order, order_again) and torch.equal(views, views_again) and not torch.equal(order, other)
+    epochs = order[:, : TINY.batch_size].flatten(2).flatten(1, 2).reshape(TINY.epochs, len(data), -1)
+    for epoch in epochs:  # every image once an epoch, in an order of its own
+        assert torch.equal(torch.unique(epoch, dim=0), torch.unique(data.x.flatten(1), dim=0))
+    assert not torch.equal(epochs[0], epochs[1])
+    assert torch.equal(order[:, : TINY.batch_size], order[:, TINY.batch_size :]), "two views of the same images"
+    assert not torch.equal(views[:, : TINY.batch_size], views[:, TINY.batch_size :])
 
 
 def test_control_does_not_depend_on_the_ratio():
