@@ -122,7 +122,13 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
     for source, name in (("authors", "authors' published numbers"), ("recorded", "recorded run"), ("run", "this run")):
         for j in _judged(claim, source, chapters, records_):
             rows.append((name + j.get("link", ""), _verdict(j), *_numbers(j)))
-    side = f"{claim.quantity} is {claim.side} {claim.threshold:g}"
+    words = {
+        ("below", True): "below",
+        ("below", False): "at most",
+        ("above", True): "above",
+        ("above", False): "at least",
+    }
+    side = f"{claim.quantity} is {words[claim.side, claim.strict]} {claim.threshold:g}"
     return (
         f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, of {{cite:t}}`{claim.paper}`, {claim.rests_on}. "
         f"It holds where the {side}.\n\n{_raw(_table(head, rows, 'judgements'))}"
@@ -148,7 +154,7 @@ def _verdict(j: dict) -> str:
     word = j["verdict"]
     if word not in SIGNS:
         raise SiteError(f"verdict {word!r} is unknown; expected one of {', '.join(SIGNS)}")
-    note = " <small>(analogue)</small>" if str(j.get("analogue", "")).lower() == "true" else ""
+    note = " <small>analogue</small>" if str(j.get("analogue", "")).lower() == "true" else ""
     return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{note}'
 
 
@@ -203,7 +209,7 @@ def main_figure(chapters: dict[str, RunRecord]) -> str:
     run = chapters[owner]
     path = run.folder / "figures" / f"{name}.csv"
     text = _output(run, name)
-    chart = plots.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=3, numbers=False)
+    chart = plots.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=4, bare=True)
     caption = f'{text["caption"]} <a href="notebooks/{owner}.html#fig-{name}">In the study.</a>'
     still = f"{run.static}/figures/{name}.svg"
     return _figure(f"front-{name}", plots.live(chart, f"front-{name}", text["description"], still), caption)
@@ -234,6 +240,11 @@ class Sweep:
         return f"runs/sweep-{self.name}"
 
     @property
+    def title(self) -> str:
+        grid = self.content["grid"]
+        return "Sweep " + (grid if isinstance(grid, str) else " ".join(f"{k}={_words(v)}" for k, v in grid.items()))
+
+    @property
     def swept(self) -> list[str]:
         """The swept parameters: the grid's keys, or the words before "=" where the grid is text."""
         grid = self.content["grid"]
@@ -251,20 +262,18 @@ class Sweep:
             judged = run.claims[run.claims["source"] == "run"]
             columns = ["claim", "effect", "low", "high", "seeds", "verdict", "run"]
             rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).convert_dtypes()
 
     def files(self, chapters: dict[str, RunRecord], asked: list[RunRecord]) -> dict[str, bytes]:
         """The sweep's page, its table as CSV and its chart as a still picture."""
         table, base = self.table(), f"_static/sweeps/{self.name}"
         linked = {run.id: f"../{run.page}" for run in asked}
         linked |= {run.id: f"../notebooks/{run.study}" for run in chapters.values()}
-        grid = self.content["grid"]
-        words = grid if isinstance(grid, str) else " ".join(f"{k}={_words(v)}" for k, v in grid.items())
         rows = [self._row(row, linked) for row in table.astype(object).to_dict("records")]
         head = (*self.swept, "claim", "effect", "95 % interval", "seeds", "verdict", "run")
         figure, files = self._chart(table, base)
         text = (
-            f"# Sweep of {self.content['study']}: {words}\n\nPreset `{self.content['preset']}`, "
+            f"# {self.title}\n\nStudy `{self.content['study']}`, preset `{self.content['preset']}`, "
             f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
             f"{_raw(_table(head, rows, 'sweep'))}\n\n{figure}\n"
         )
@@ -275,7 +284,7 @@ class Sweep:
         name = f'<a href="{link}.html">{row["run"]}</a>' if link else row["run"]
         if row["verdict"] == claims.NOT_RUN:
             return (*[""] * (len(self.swept) + 4), _verdict(row), name)
-        ends = "none" if math.isnan(row["low"]) else f"{_number(row['low'])} to {_number(row['high'])}"
+        ends = "none" if pd.isna(row["low"]) else f"{_number(row['low'])} to {_number(row['high'])}"
         values = [str(row[s]) for s in self.swept]
         claim = f'<a href="../scoreboard.html#{row["claim"]}">{row["claim"]}</a>'
         return (*values, claim, _number(row["effect"]), ends, str(int(row["seeds"])), _verdict(row), name)
@@ -320,7 +329,7 @@ def _raw(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3f}"
+    return f"{value:.3f}".replace("-", "−")
 
 
 def _words(value) -> str:

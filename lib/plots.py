@@ -90,7 +90,7 @@ def heatmaps(
     cell: int = 30,
     columns: int = 2,
     reach: float | None = None,
-    numbers: bool = True,
+    bare: bool = False,
 ) -> alt.ConcatChart:
     """Matrices side by side on one diverging scale centred at ``neutral``; hovering marks a cell in all of them.
 
@@ -98,7 +98,8 @@ def heatmaps(
     orders: class order of the panels whose names start with the key (default: order of appearance).
     titles: of rows, columns and value.
     reach: distance from neutral to the ends of the scale (default: the farthest value of all panels, so that reported
-    and reproduced share one scale).  cell: pixels a cell.  numbers: write the value into the cell.
+    and reproduced share one scale).  cell: pixels a cell.  bare: no numbers in the cells, no
+    titles on the axes, the scale at the right.
     """
     reach = reach or max(float((df.value - neutral).abs().max()), 1e-9)
     hover = alt.selection_point(
@@ -108,14 +109,15 @@ def heatmaps(
     for name, part in df.groupby("panel", sort=False):
         order = next((o for key, o in (orders or {}).items() if name.startswith(key)), None)
         order = order or list(dict.fromkeys([*part.column, *part.row]))
-        panels.append(_matrix(part, order, name, neutral, reach, titles, cell, numbers, hover))
+        panels.append(_matrix(part, order, name, neutral, reach, titles, cell, bare, hover))
     return alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")
 
 
-def _matrix(part, order, name, neutral, reach, titles, cell, numbers, hover):
+def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
     rows, present = [c for c in order if c in set(part.row)], [c for c in order if c in set(part.column)]
     scale = alt.Scale(domain=[neutral - reach, neutral + reach], domainMid=neutral, range=list(HARM), clamp=True)
-    legend = alt.Legend(title=titles[2], orient="bottom", gradientLength=220, gradientThickness=10, format=".2f")
+    where = {"orient": "right", "gradientLength": 100} if bare else {"orient": "bottom", "gradientLength": 220}
+    legend = alt.Legend(title=titles[2], gradientThickness=10, format=".2f", **where)
     tips = [alt.Tooltip("row:N", title=titles[0]), alt.Tooltip("column:N", title=titles[1])]
     tips += [
         alt.Tooltip(f"{c}:Q", title=t, format=".3f")
@@ -125,8 +127,13 @@ def _matrix(part, order, name, neutral, reach, titles, cell, numbers, hover):
     first, _, rest = name.partition(", ")  # "this run, digits, quick, …": the source above, the rest below
     title = alt.Title(first, subtitle=rest, anchor="start")
     base = alt.Chart(part, title=title, width=cell * len(present), height=cell * len(rows)).encode(
-        alt.X("column:N", sort=present, title=titles[1], axis=alt.Axis(labelAngle=-90 if _long(present) else 0)),
-        alt.Y("row:N", sort=rows, title=titles[0]),
+        alt.X(
+            "column:N",
+            sort=present,
+            title=None if bare else titles[1],
+            axis=alt.Axis(labelAngle=-90 if _long(present) else 0),
+        ),
+        alt.Y("row:N", sort=rows, title=None if bare else titles[0]),
     )
     cells = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=scale, legend=legend),
@@ -135,10 +142,10 @@ def _matrix(part, order, name, neutral, reach, titles, cell, numbers, hover):
         tooltip=tips,
     )
     cells = cells.add_params(hover)
-    if not numbers:
+    if bare:
         return cells
     dark = f"abs(datum.value - {neutral}) > {0.75 * reach}"
-    text = base.mark_text(fontSize=10, tooltip=None).encode(
+    text = base.mark_text(fontSize=9 if part.value.min() < 0 else 10, tooltip=None).encode(
         text=alt.Text("value:Q", format=".2f"), color=alt.condition(dark, alt.value("#fff"), alt.value("#111"))
     )
     return cells + text
@@ -147,7 +154,7 @@ def _matrix(part, order, name, neutral, reach, titles, cell, numbers, hover):
 def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:
     """Values with their intervals against the neutral value, one block a group; hovering a dot strengthens it.
 
-    df: group, label, value, low, high (NaN: no interval).  Groups stand in order of appearance, labels by value.
+    df: group, label, value, low, high (NaN: no interval).  The smallest group stands first, labels by value.
     A group of more than 30 is drawn close, its labels in the tooltips alone.
     """
     ends = [neutral, *df.value, *df.low.dropna(), *df.high.dropna()]
@@ -156,10 +163,9 @@ def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int =
         "value:Q", title=None, axis=ticks, scale=alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False)
     )
     hover = alt.selection_point(name="dot", fields=["group", "label"], on="pointerover", clear="pointerout")
-    blocks = [
-        _block(part, axis, neutral, width, (BLUE, ORANGE, GREY, *COLOURS[1:5])[i], SHAPES[i], hover)
-        for i, (_, part) in enumerate(df.groupby("group", sort=False))
-    ]
+    parts = sorted((part for _, part in df.groupby("group", sort=False)), key=len)
+    colours = (BLUE, GREY, ORANGE, *COLOURS[2:5])
+    blocks = [_block(part, axis, neutral, width, colours[i], SHAPES[i], hover) for i, part in enumerate(parts)]
     blocks[-1].layer[-1].encoding.x.title = title
     return alt.vconcat(*blocks, spacing=6).resolve_scale(x="shared")
 
@@ -246,20 +252,23 @@ def sweep(df: pd.DataFrame, x: str, colour: str, width: int = 420, height: int =
     """
     hover = alt.selection_point(name="run", fields=["run"], on="pointerover", clear="pointerout")
     positive = pd.api.types.is_numeric_dtype(df[x]) and df[x].min() > 0 and df[x].max() >= 10 * df[x].min()
-    kind, scale = ("Q", alt.Scale(type="log")) if positive else ("O", alt.Scale())
+    numeric = alt.X(f"{x}:Q", axis=alt.Axis(values=sorted(df[x].unique())), scale=alt.Scale(type="log", padding=20))
+    where = numeric if positive else alt.X(f"{x}:O", axis=alt.Axis(labelAngle=0))
     values = sorted(df[colour].unique())
     colours = alt.Scale(domain=values, range=[(COLOURS * 9)[i] for i in range(len(values))])
 
     def block(claim, part):
         base = alt.Chart(part, title=claim, width=width, height=height).encode(
-            alt.X(f"{x}:{kind}", scale=scale),
+            where,
             color=alt.Color(f"{colour}:N", scale=colours),
             opacity=alt.condition(hover, alt.value(1), alt.value(0.25)),
         )
         tips = ["run:N", f"{x}:N", f"{colour}:N", alt.Tooltip("effect:Q", format=".3f"), "verdict:N"]
-        line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.Y("mean(threshold):Q"))
-        whisker = base.mark_rule().encode(alt.Y("low:Q"), alt.Y2("high:Q"))
-        effect = alt.Y("effect:Q", scale=alt.Scale(zero=False))
+        line = (
+            alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.Y("mean(threshold):Q", title="effect"))
+        )
+        whisker = base.mark_rule().encode(alt.Y("low:Q", title="effect"), alt.Y2("high:Q"))
+        effect = alt.Y("effect:Q", title="effect", scale=alt.Scale(zero=False))
         return line + whisker + base.mark_circle(size=70).encode(effect, tooltip=tips).add_params(hover)
 
     return alt.vconcat(*(block(claim, part) for claim, part in df.groupby("claim", sort=False)))

@@ -103,6 +103,8 @@ def _metadata(executed: nbformat.NotebookNode) -> dict:
 
 def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
     """The page of a run, and its downloads: the notebook as merged, results, verdicts, record and figures."""
+    if not (run.folder / "executed.ipynb").exists():
+        raise SiteError(f"{run.folder} holds no executed.ipynb; run the study {run.study} first, with `make book`")
     executed = nbformat.read(run.folder / "executed.ipynb", as_version=4)
     source = jupytext.read(ROOT / "notebooks" / f"{run.study}.py")
     notebook = merge(source, executed, run.study)
@@ -207,7 +209,7 @@ def _listing(path: str) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
-        f'<meta name="viewport" content="width=device-width"><style>{style}</style></head><body>'
+        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>{style}</style></head><body>'
         f'<p><a href="../../../index.html">The book</a> · <strong>{path}</strong></p><pre>{body}</pre></body></html>\n'
     )
 
@@ -234,7 +236,7 @@ def _config() -> str:
 
 def _toc(asked: list[RunRecord], sweeps: list) -> str:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    own = [{"file": page} for page in [run.page for run in asked] + [sweep.page for sweep in sweeps]]
+    own = [{"file": item.page, "title": item.title} for item in [*sweeps, *asked]]
     if own:
         toc["parts"].insert(2, {"caption": "Your runs", "chapters": own})
     return yaml.safe_dump(toc, sort_keys=False)

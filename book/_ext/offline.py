@@ -25,6 +25,7 @@ VERSIONS = {
     "vegaembed_version": altair.VEGAEMBED_VERSION,
 }
 MATHJAX = ("tex-svg.js", "input/tex/extensions", "a11y", "sre")  # what SVG output can ask for
+PRELOAD = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')  # refused on file://, and of no use elsewhere
 SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
 
 
@@ -33,8 +34,15 @@ def setup(app: Sphinx) -> dict:
     app.add_js_file(None, body=f"window.VEGA_DEBUG = {json.dumps(VERSIONS)};", priority=101)
     app.add_js_file("vega.js", priority=102)
     app.connect("env-before-read-docs", check_notebooks)
+    app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def without_thebe(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    """Take off the scripts of sphinx-thebe: declared twice they throw, and their kernel is on another host."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [s for s in scripts if "thebe" not in f"{s.filename} {s.attributes.get('body')}".lower()]
 
 
 def charts(html: str) -> list[dict]:
@@ -90,11 +98,12 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 def check_page(page: Path) -> None:
-    """ExtensionError where an image of the page has no alternative text."""
-    parser = Images()
-    parser.feed(page.read_text(encoding="utf-8"))
+    """ExtensionError where an image of the page has no alternative text; preloaded fonts are taken off."""
+    text, parser = page.read_text(encoding="utf-8"), Images()
+    parser.feed(text)
     if parser.bare:
         raise ExtensionError(f"{page.name}: no alt text on {', '.join(parser.bare)}")
+    write(page, PRELOAD.sub("", text))
 
 
 def write(path: Path, text: str) -> None:

@@ -1,0 +1,282 @@
+"""The built book in a browser: no other host asked, nothing broken, and every kind of chart answers the pointer."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lib.code import ROOT
+
+BOOK = Path(os.environ.get("BOOK_HTML") or ROOT / "build/_build/html")
+STUDY = "notebooks/cifar10_undersampling.html"
+PLACES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+DARK = "html[data-theme=dark]"
+
+# Every drawn item of a Vega SVG carries the datum it stands for.
+MARKS = """([figure, kind]) => [...document.querySelectorAll(`#fig-${figure} .${kind}.role-mark path`)].map(e => {
+  const item = [e.__data__].flat()[0], style = getComputedStyle(e);
+  return {datum: {...item.datum}, opacity: +style.opacity * +(e.getAttribute('fill-opacity') ?? 1),
+          stroke: e.getAttribute('stroke'), width: +(e.getAttribute('stroke-width') ?? 0)};
+})"""
+CONTRAST = """(figure) => {
+  const rgb = c => (c.match(/[\\d.]+/g) || []).map(Number);
+  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const weights = [.2126, .7152, .0722];
+  const light = c => weights.reduce((total, w, i) => total + w * linear(rgb(c)[i] / 255), 0);
+  const texts = ['axis-label', 'title-text'].map(role => `#fig-${figure} .role-${role} text`).join();
+  return [...document.querySelectorAll(texts)].map(e => {
+    let p = e, ground = 'rgba(0, 0, 0, 0)';
+    while (p && rgb(ground)[3] === 0) { ground = getComputedStyle(p).backgroundColor; p = p.parentElement; }
+    const [a, b] = [light(getComputedStyle(e).fill), light(ground)].sort((x, y) => y - x);
+    return (a + .05) / (b + .05);
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PLACES)), None)
+    if not found:
+        pytest.skip("no Chromium: install one, or set CHROMIUM to its path")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[test]")
+    if not (BOOK / "index.html").exists():
+        pytest.fail(f"no built book in {BOOK}: run `make book` first, or set BOOK_HTML")
+    with sync_api.sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def home(request):
+    """The address of the built book, as a folder and as a local server."""
+    if request.param == "file":
+        yield BOOK.resolve().as_uri()
+        return
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(BOOK)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def study(page):
+    """The first study's page, its charts drawn."""
+    _open(page, f"{BOOK.resolve().as_uri()}/{STUDY}")
+    return page
+
+
+def pages() -> list[str]:
+    """Every page; what else lies under _static are the theme's templates."""
+    found = sorted(p.relative_to(BOOK).as_posix() for p in BOOK.rglob("*.html"))
+    return [name for name in found if name.startswith("_static/code/") or not name.startswith("_static/")]
+
+
+def written() -> list[str]:
+    """The pages of the book proper, without the listings of sources."""
+    return [name for name in pages() if not name.startswith("_static/")]
+
+
+def _open(page, address: str) -> None:
+    page.goto(address, wait_until="load")
+    drawn = "[...document.querySelectorAll('.chart > [id^=chart-]')].every(d => d.querySelector('svg .mark-group'))"
+    page.wait_for_function(drawn, timeout=20_000)
+    page.wait_for_function("!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)")
+
+
+def _table(figure: str) -> pd.DataFrame:
+    """A figure's data, from the CSV that the page offers."""
+    links = (BOOK / STUDY).read_text(encoding="utf-8").split(f'id="fig-{figure}"')[1].split("</figure>")[0]
+    path = links.split(f"/{figure}.csv")[0].rsplit('href="', 1)[1]
+    return pd.read_csv((BOOK / STUDY).parent / path / f"{figure}.csv")
+
+
+def _marks(page, figure: str, kind: str) -> pd.DataFrame:
+    marks = page.evaluate(MARKS, [figure, kind])
+    return pd.DataFrame(
+        [m["datum"] | {"_opacity": m["opacity"], "_stroke": m["stroke"], "_width": m["width"]} for m in marks]
+    )
+
+
+def _element(page, figure: str, kind: str, number: int):
+    found = page.locator(f"#fig-{figure} .{kind}.role-mark path").nth(number)
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def test_pages_ask_no_other_host_and_nothing_breaks(browser, home):
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page, troubles, charts, formulas = context.new_page(), [], 0, 0
+    allowed = (home, "data:", "blob:")
+    page.on("request", lambda r: r.url.startswith(allowed) or troubles.append(("request", page.url, r.url)))
+    page.on("requestfailed", lambda r: troubles.append(("failed", page.url, r.url)))
+    page.on("response", lambda r: r.status < 400 or troubles.append(("status", page.url, r.url)))
+    page.on("console", lambda m: m.type != "error" or troubles.append(("console", page.url, m.text)))
+    page.on("pageerror", lambda e: troubles.append(("script", page.url, str(e))))
+    for name in pages():
+        _open(page, f"{home}/{name}")
+        for chart in page.locator(".chart > [id^=chart-]").all():
+            charts += 1
+            if not chart.locator("svg .role-mark path").count():
+                troubles.append(("empty chart", name, chart.get_attribute("id")))
+        formulas += page.locator(".math mjx-container svg").count()
+        if bare := page.locator(".math:not(:has(mjx-container svg))").count():
+            troubles.append(("mathematics", name, bare))
+        if bare := page.locator("img:not([alt]), img[alt='']").count():
+            troubles.append(("no alt text", name, bare))
+    context.close()
+    assert troubles == []
+    assert charts >= 6
+    assert formulas >= 5
+
+
+def test_search_finds_a_word(page, home):
+    page.goto(f"{home}/search.html?q=undersampled")
+    page.wait_for_selector("#search-results li a")
+    addresses = [a.get_attribute("href") for a in page.locator("#search-results li a").all()]
+    assert any(STUDY in address for address in addresses)
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page, wide = context.new_page(), []
+    for name in written():
+        _open(page, f"{BOOK.resolve().as_uri()}/{name}")
+        width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        if width > 390:
+            wide.append((name, width))
+    context.close()
+    assert wide == []
+
+
+def test_the_front_page_fits_one_screen(page):
+    _open(page, f"{BOOK.resolve().as_uri()}/index.html")
+    for what in ("article h1", "figure.result .vega-embed svg", "table.verdicts"):
+        box = page.locator(what).first.bounding_box()
+        assert box["y"] >= 0, what
+        assert box["y"] + box["height"] <= 800, what
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("figure", ["rh", "pairs", "map", "loss"])
+def test_chart_labels_are_readable_on_both_grounds(browser, mode, figure):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=mode)
+    page = context.new_page()
+    _open(page, f"{BOOK.resolve().as_uri()}/{STUDY}")
+    assert page.evaluate("document.documentElement.dataset.theme") == mode
+    contrasts = page.evaluate(CONTRAST, figure)
+    context.close()
+    assert len(contrasts) > 0
+    assert min(contrasts) >= 4.5
+
+
+def test_heatmap_cells_hold_the_data_and_hovering_marks_one_cell(study):
+    table, cells = _table("rh"), _marks(study, "rh", "mark-rect")
+    key = ["panel", "row", "column"]
+    both = table.astype({"row": str, "column": str}).merge(cells.astype({"row": str, "column": str}), on=key)
+    assert len(both) == len(table) == len(cells)
+    assert (both.value_x - both.value_y).abs().max() < 1e-9
+    assert not (cells._stroke == "#000").any()
+    target = int(cells.index[cells.panel.str.startswith("this run")][7])
+    _element(study, "rh", "mark-rect", target).hover()
+    study.wait_for_timeout(300)
+    after = _marks(study, "rh", "mark-rect")
+    wanted = (cells.row == cells.row[target]) & (cells.column == cells.column[target])
+    assert list(after._stroke == "#000") == list(wanted)
+    assert f"{cells.value[target]:.3f}".replace("-", "−") in study.locator("#vg-tooltip-element").inner_text()
+    study.mouse.move(2, 2)
+    study.wait_for_timeout(300)
+    assert not (_marks(study, "rh", "mark-rect")._stroke == "#000").any()
+
+
+def test_dots_hold_the_data_and_hovering_one_dims_the_others(study):
+    table, dots = _table("pairs"), _marks(study, "pairs", "mark-symbol")
+    both = table.merge(dots, on=["group", "label"])
+    assert len(both) == len(table) == len(dots)
+    assert (both.value_x - both.value_y).abs().max() < 1e-9
+    assert dots._opacity.eq(1).all()
+    target = int(dots.value.idxmin())
+    _element(study, "pairs", "mark-symbol", target).hover()
+    study.wait_for_timeout(300)
+    after = _marks(study, "pairs", "mark-symbol")
+    bright = after[after._opacity == 1]
+    assert bright[["group", "label"]].values.tolist() == [[dots.group[target], dots.label[target]]]
+
+
+def test_maps_hold_the_data_and_a_brush_marks_the_same_images_in_both(study):
+    table, points = _table("map"), _marks(study, "map", "mark-symbol")
+    first, second = table.panel.unique()
+    n = table.image.nunique()
+    assert len(points) == 2 * n
+    left = table[table.panel == first].set_index("image")
+    assert (points.set_index("image").x0[:n] - left.x).abs().max() < 1e-9
+    right = table[table.panel == second].set_index("image")
+    assert (points.set_index("image").y1[:n] - right.y).abs().max() < 1e-9
+    assert points._opacity.nunique() == 1
+
+    box = study.locator("#fig-map .vega-embed svg").bounding_box()
+    study.locator("#fig-map .vega-embed svg").scroll_into_view_if_needed()
+    box = study.locator("#fig-map .vega-embed svg").bounding_box()
+    study.mouse.move(box["x"] + 30, box["y"] + 60)
+    study.mouse.down()
+    study.mouse.move(box["x"] + 180, box["y"] + 200, steps=5)
+    study.mouse.up()
+    study.wait_for_timeout(300)
+    after = _marks(study, "map", "mark-symbol")
+    marked = [set(part.image[part._opacity > 0.5]) for part in (after[:n], after[n:])]
+    assert marked[0] == marked[1]
+    assert 0 < len(marked[0]) < n
+    inside = left.loc[sorted(marked[0])]
+    covered = left[left.x.between(inside.x.min(), inside.x.max()) & left.y.between(inside.y.min(), inside.y.max())]
+    assert set(covered.index) == marked[0]
+
+    study.mouse.dblclick(box["x"] + 300, box["y"] + 300)
+    study.locator("#fig-map .role-legend-symbol path").first.click()
+    study.wait_for_timeout(300)
+    after = _marks(study, "map", "mark-symbol")
+    name = str(after["class"][0])
+    assert set(after["class"][after._opacity > 0.5].astype(str)) == {name}
+    assert (after._opacity > 0.5).sum() == 2 * (left["class"].astype(str) == name).sum()
+
+
+def test_curves_hold_the_data_and_hovering_strengthens_one_line(study):
+    table, points = _table("loss"), _marks(study, "loss", "mark-symbol")
+    both = table.merge(points, on=["encoder", "epoch"])
+    assert len(both) == len(table) == len(points)
+    assert (both.loss_x - both.loss_y).abs().max() < 1e-9
+    lines = _marks(study, "loss", "mark-line")
+    assert len(lines) == table.encoder.nunique()
+    assert lines._width.max() < 4
+    assert set(lines.undersampled[lines._width > 2]) == {"balanced"}
+    _element(study, "loss", "mark-symbol", len(points) // 2).hover(force=True)
+    study.wait_for_timeout(300)
+    after = _marks(study, "loss", "mark-line")
+    assert (after._width == 4).sum() == 1
+
+
+def test_the_dark_page_is_reached_by_its_button(study):
+    before = study.evaluate("getComputedStyle(document.body).backgroundColor")
+    for _ in range(3):
+        if not study.locator(DARK).count():
+            study.locator("button.theme-switch-button").first.click()
+    assert study.locator(DARK).count() == 1
+    assert study.evaluate("getComputedStyle(document.body).backgroundColor") != before
