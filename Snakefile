@@ -68,6 +68,7 @@ rule study:
         """
         printf 'study %s, run %s: executing\n' {wildcards.study:q} {wildcards.run:q} >&2
         mkdir -p build/executing
+        export BOOK_RUN={wildcards.run:q}
         export PYTHONWARNINGS='ignore:the file is not specified'  # papermill, of a notebook that comes by a pipe
         {PYTHON:q} -m jupytext --quiet --to ipynb --output - notebooks/{wildcards.study}.py |
           {PYTHON:q} -m papermill --log-level ERROR --no-progress-bar -k python3 -y {params.values:q} - \

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 import re
 import time
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,7 @@ from lib.encoders import Unit
 
 ROOT = code.ROOT
 RUNS = Path("results/runs")
+PLANNED = "BOOK_RUN"  # the id under which the graph expects the run
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "openTSNE", "altair")
@@ -46,13 +48,13 @@ class Parameter:
 
     def check(self, value):
         """The value, a whole number turned into a float where a float is declared; ParameterError otherwise."""
-        kind = TYPES[self.type]
+        kind, given = TYPES[self.type], value
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind:
             raise ParameterError(f"{self.name}={value!r} is a {type(value).__name__}; expected {self.expected}")
         if not self._inside(value):
-            raise ParameterError(f"{self.name}={value!r} is out of range; expected {self.expected}")
+            raise ParameterError(f"{self.name}={given!r} is out of range; expected {self.expected}")
         return value
 
     def read(self, text: str):
@@ -242,6 +244,9 @@ def start(study: str, namespace: dict) -> Run:
     own = {"In", "Out", "exit", "quit", "open", "get_ipython", "study"}
     given = {k: v for k, v in namespace.items() if not k.startswith("_") and k not in own}
     run = Run(study, complete(study, given))
+    planned = os.environ.get(PLANNED, run.id)
+    if planned != run.id:
+        raise RuntimeError(f"run {planned} was planned, but code or files changed since; start it again")
     records.end_with_build()
     run.train()
     return run
