@@ -1,0 +1,87 @@
+"""The embeddings a study judges, a reader's own among them."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lib import evidence
+
+CLASSES = ("a", "b", "c")
+
+
+@pytest.fixture
+def tensors():
+    """Two seeds, a balanced encoder and one with class 1 undersampled, nine images in four dimensions."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(9) % 3
+    return {
+        "vectors": torch.randn(36, 4, generator=generator),
+        "labels": y.repeat(4),
+        "group": torch.tensor([-1, 1, -1, 1]).repeat_interleave(9),
+        "seed": torch.tensor([0, 0, 1, 1]).repeat_interleave(9),
+    }
+
+
+def test_a_readers_file_is_read_by_group_and_seed(tensors, tmp_path):
+    save_file(tensors, tmp_path / "e.safetensors")
+    seen = evidence.of_file(tmp_path / "e.safetensors", CLASSES)
+    assert seen.treated == (1,) and seen.balanced.shape == (2, 9, 4) and seen.under.shape == (2, 1, 9, 4)
+    assert torch.equal(seen.under[1, 0].float(), tensors["vectors"][27:])
+
+
+def test_rh_of_a_readers_file_equals_the_ratio_of_pair_means(tensors, tmp_path):
+    save_file(tensors, tmp_path / "e.safetensors")
+    pooled, each = evidence.harm_matrix(evidence.of_file(tmp_path / "e.safetensors", CLASSES))
+    x = tensors["vectors"].double().reshape(4, 9, 4).numpy()
+    x = x / np.linalg.norm(x, axis=2, keepdims=True)
+    y = np.arange(9) % 3
+
+    def distance(block, j):
+        return np.mean([1 - a @ b for a in block[y == 1] for b in block[y == j]])
+
+    for j in range(3):
+        balanced, under = [distance(x[i], j) for i in (0, 2)], [distance(x[i], j) for i in (1, 3)]
+        assert float(pooled[0, j]) == pytest.approx(np.mean(under) / np.mean(balanced), rel=1e-6)
+        assert float(each[1, 0, j]) == pytest.approx(under[1] / balanced[1], rel=1e-6)
+
+
+def test_without_groups_every_row_is_the_balanced_encoders(tensors, tmp_path):
+    save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, tmp_path / "e.safetensors")
+    seen = evidence.of_file(tmp_path / "e.safetensors", CLASSES)
+    assert seen.treated == () and len(seen.under) == 0 and seen.balanced.shape == (1, 9, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": None}, "expected at least 'vectors' and 'labels'"),
+        ({"labels": torch.arange(36) % 4}, "one order|in order"),
+        ({"labels": torch.arange(9).repeat(4)}, "codes 0..2"),
+        ({"group": torch.tensor([0, 1, 0, 1]).repeat_interleave(9)}, "-1 among the groups"),
+        ({"group": torch.zeros(3, dtype=torch.long) - 1}, "differ in length"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(tensors, tmp_path, change, words):
+    tensors = {k: v for k, v in (tensors | change).items() if v is not None}
+    save_file(tensors, tmp_path / "e.safetensors")
+    with pytest.raises(ValueError, match=words):
+        evidence.of_file(tmp_path / "e.safetensors", CLASSES)
+
+
+def test_a_missing_and_a_damaged_file_are_named(tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    for name in ("none.safetensors", "bad.safetensors"):
+        with pytest.raises(ValueError, match=f"{name}.*cannot be read"):
+            evidence.of_file(tmp_path / name, CLASSES)
+
+
+def test_the_printed_spread_is_that_of_all_pairs(tensors, tmp_path):
+    save_file(tensors, tmp_path / "e.safetensors")
+    seen = evidence.of_file(tmp_path / "e.safetensors", CLASSES)
+    x = torch.nn.functional.normalize(tensors["vectors"].double().reshape(4, 9, 4), dim=2).numpy()
+    y = np.arange(9) % 3
+    cosines = {i: np.array([a @ b for a in x[i][y == 1] for b in x[i][y == 2]]) for i in range(4)}
+    spread = np.std([cosines[1].mean(), cosines[3].mean()], ddof=1)
+    error = np.mean([cosines[i].std(ddof=1) / 3 for i in (0, 2)])
+    assert float(evidence.printed_spread(seen)[0, 2]) == pytest.approx(np.hypot(spread, error), rel=1e-6)
