@@ -154,7 +154,8 @@ def _verdict(j: dict) -> str:
     word = j["verdict"]
     if word not in SIGNS:
         raise SiteError(f"verdict {word!r} is unknown; expected one of {', '.join(SIGNS)}")
-    note = " <small>analogue</small>" if str(j.get("analogue", "")).lower() == "true" else ""
+    notes = {"point": j.get("source") == "authors", "analogue": str(j.get("analogue", "")).lower() == "true"}
+    note = "".join(f" <small>{name}</small>" for name, given in notes.items() if given)
     return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{note}'
 
 

@@ -328,7 +328,8 @@ def _display(run_folder: Path, name: str, body: str, caption: str, data: pd.Data
         data.to_csv(temporary, index=False)
     path, _, function = source.partition(":")
     lines = f"../../../../{path}" + (f"#{function}" if function else "")
-    links = {f"figures/{name}.csv": "data (CSV)", lines: "lines that made it", "provenance.json": "record of the run"}
+    links = {f"#fig-{name}": f"fig-{name}"}
+    links |= {f"figures/{name}.csv": "data (CSV)", lines: "lines that made it", "provenance.json": "record of the run"}
     anchors = " · ".join(f'<a href="{href}">{text}</a>' for href, text in links.items())
     text = f"{html.escape(caption)} <span class='face'>{html.escape(face)}</span>"
     figure = f"<figcaption>{text}<br><small class='links'>{anchors}</small></figcaption>"

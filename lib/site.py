@@ -18,7 +18,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from lib import pages, records
+from lib import code, pages, records
 from lib.code import ROOT
 from lib.pages import RunRecord, SiteError
 
@@ -82,9 +82,9 @@ def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode, name: 
     ran = [c for c in executed.cells if c.cell_type == "code"]
     injected = [c for c in ran if "injected-parameters" in c.metadata.get("tags", [])]
     ran = [c for c in ran if c not in injected]
-    code = [c for c in source.cells if c.cell_type == "code"]
-    if len(ran) != len(code):
-        raise SiteError(f"{name}: {len(code)} code cells, but {len(ran)} were executed; run `make book` again")
+    present = [c for c in source.cells if c.cell_type == "code"]
+    if [_form(c.source) for c in ran] != [_form(c.source) for c in present]:
+        raise SiteError(f"{name}: the code cells are not those that were executed; run `make book` again")
     outputs, cells = iter(ran), []
     for number, cell in enumerate(source.cells):
         cell = nbformat.from_dict(cell | {"id": f"cell-{number}"})
@@ -97,6 +97,11 @@ def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode, name: 
     return nbformat.from_dict(executed | {"cells": cells, "metadata": _metadata(executed)})
 
 
+def _form(cell: str) -> str:
+    """A code cell without comments and layout, as in a run's key; its magics left out."""
+    return code.normal_form(ast.parse(re.sub(r"^\s*[%!].*$", "", cell, flags=re.M)))
+
+
 def _metadata(executed: nbformat.NotebookNode) -> dict:
     return {k: v for k, v in executed.metadata.items() if k in ("kernelspec", "language_info")}
 
@@ -107,7 +112,12 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
         raise SiteError(f"{run.folder} holds no executed.ipynb; run the study {run.study} first, with `make book`")
     executed = nbformat.read(run.folder / "executed.ipynb", as_version=4)
     source = jupytext.read(ROOT / "notebooks" / f"{run.study}.py")
-    notebook = merge(source, executed, run.study)
+    try:
+        notebook = merge(source, executed, run.study)
+    except SiteError:
+        if run.kind == "this book":
+            raise
+        notebook = executed  # a run of earlier code keeps the prose it was made with
     files = {f"{run.static}/{run.study}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = (run.folder / name).read_bytes()
@@ -155,7 +165,7 @@ def _links(text: str, run: RunRecord, up: str) -> str:
     """Point a figure's links, which are relative to the run's folder, into the site."""
     text = STYLE.sub("", text)
     text = re.sub(r'(src|href)="(figures/|provenance\.json)', rf'\1="{up}{run.static}/\2', text)
-    return LINK.sub(lambda m: f'href="{up}{_lines(m[1], m[2])}"', text)
+    return LINK.sub(lambda m: f'href="{up}{_lines(m[1], m[2], run.kind == "this book")}"', text)
 
 
 def _markdown(text: str, page: str) -> str:
@@ -168,8 +178,10 @@ def _code(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
-def _lines(path: str, name: str | None) -> str:
-    """The address of a source file's listing, at a function where one is named."""
+def _lines(path: str, name: str | None, strict: bool = True) -> str:
+    """The address of a source file's listing, at a function where one is named; not strict: of earlier code."""
+    if not strict and (path not in _sources() or name not in _anchors(path).values()):
+        return f"{CODE}/{path}.html" if path in _sources() else "status.html"
     if path not in _sources():
         raise SiteError(f"a link leads to {path}, which does not exist")
     if name and name not in _anchors(path).values():
@@ -209,7 +221,8 @@ def _listing(path: str) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
-        f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>{style}</style></head><body>'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        f"<style>{style}</style></head><body>"
         f'<p><a href="../../../index.html">The book</a> · <strong>{path}</strong></p><pre>{body}</pre></body></html>\n'
     )
 

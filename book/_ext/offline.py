@@ -85,7 +85,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     """
     if exception is not None or app.builder.format != "html":
         return
-    if app.statuscode:
+    if app._warncount:
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
     static = Path(app.outdir, "_static")
     write(static / "vega.js", "(function () {\n" + vl_convert.javascript_bundle() + "\n})();\n")

@@ -1,0 +1,294 @@
+import importlib.util
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from sphinx.cmd import build as sphinx
+
+from lib import claims, pages, plots, site, study
+from lib.code import ROOT
+from lib.pages import SiteError
+
+STUDY = "cifar10_undersampling"
+FACE = "digits, quick, CPU, 3 seeds"
+spec = importlib.util.spec_from_file_location("offline", ROOT / "book/_ext/offline.py")
+offline = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(offline)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def make_run(folder: Path, monkeypatch, effect: float = 0.8, **changed) -> Path:
+    """A finished run with invented numbers: the present notebook's cells, one figure and two judgements."""
+    heat = pd.DataFrame(
+        [("this run", a, b, 0.9) for a in "01" for b in "01"], columns=["panel", "row", "column", "value"]
+    )
+    with monkeypatch.context() as patch:
+        shown = []
+        patch.setattr(plots, "display", lambda item: shown.append(item.data))
+        source = "lib/harms.py:representation_harm"
+        plots.show(folder, "rh", plots.heatmaps(heat), "RH is 0.90", "Caption.", heat, source, FACE)
+    notebook = site.jupytext.read(ROOT / f"notebooks/{STUDY}.py")
+    cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+            if '"rh",' in cell.source:
+                cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": shown[0]})]
+        cells.append(cell)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells.append(nbformat.v4.new_code_cell("seed = 0", metadata={"tags": ["injected-parameters"]}))
+    notebook.cells = cells
+    nbformat.write(notebook, folder / "executed.ipynb")
+    row = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1, "seeds": 3, "preset": "quick", "data": "digits"}
+    row |= {"run": folder.name, "analogue": True, "verdict": claims.HOLDS, "source": "run", "claim": "harms-1"}
+    author = row | {"source": "authors", "seeds": 0, "low": None, "high": None, "analogue": False}
+    pd.DataFrame([row, author]).to_csv(folder / "claims.csv", index=False)
+    pd.DataFrame([{"study": STUDY, "quantity": "RH", "value": 0.9}]).to_csv(folder / "results.csv", index=False)
+    values = {name: p.default for name, p in study.parameters(STUDY).items()} | changed
+    record = {"study": STUDY, "run": folder.name, "preset": "quick", "params": values, "seeds": [0, 1, 2]}
+    record |= {"git": {"commit": "abcdef0123456789", "dirty": True}, "data": {"name": "digits"}, "python": "3.11.2"}
+    record |= {"packages": {"torch": "2"}, "processor": "Some processor", "device": ["CPU"], "threads": [1]}
+    record |= {"started": "2026-01-01T00:00:00Z", "seconds": 61.0, "training_seconds": 240.0, "peak_memory_mib": 700}
+    (folder / "provenance.json").write_text(json.dumps(record))
+    return folder
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    site.assemble({STUDY: run}, tmp_path / "one")
+    before = times(tmp_path / "one")
+    (tmp_path / "one/stale.md").write_text("left over")
+    site.assemble({STUDY: run}, tmp_path / "one")
+    assert times(tmp_path / "one") == before
+    site.assemble({STUDY: run}, tmp_path / "two")
+    relative = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
+    assert relative == {
+        p.relative_to(tmp_path / "one"): p.read_bytes() for p in (tmp_path / "one").rglob("*") if p.is_file()
+    }
+
+
+def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    site.assemble({STUDY: run}, tmp_path / "out")
+    toc = yaml.safe_load((tmp_path / "out/_toc.yml").read_text())
+    for name in [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]:
+        assert list((tmp_path / "out").glob(f"{name}.*")), name
+    text = (tmp_path / f"out/notebooks/{STUDY}.ipynb").read_text()
+    for address in (
+        f"_static/runs/{STUDY}/quick-1/figures/rh.csv",
+        f"_static/runs/{STUDY}/quick-1/figures/rh.svg",
+        f"_static/runs/{STUDY}/quick-1/provenance.json",
+        f"_static/runs/{STUDY}/quick-1/{STUDY}.ipynb",
+        "_static/code/lib/harms.py.html",
+    ):
+        assert f"../{address}" in text.replace('\\"', '"')
+        assert (tmp_path / "out" / address).exists()
+    assert 'id="representation_harm"' in (tmp_path / "out/_static/code/lib/harms.py.html").read_text()
+
+
+def cell(kind: str, source: str, *tags: str, outputs=None):
+    new = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}[kind](source)
+    new.metadata["tags"] = list(tags)
+    if outputs:
+        new.outputs = outputs
+    return new
+
+
+def test_present_prose_meets_the_outputs_of_the_run():
+    out = [nbformat.v4.new_output("stream", text="42")]
+    executed = nbformat.v4.new_notebook(
+        cells=[
+            cell("markdown", "old words"),
+            cell("code", "a = 1", "parameters"),
+            cell("code", "a = 2", "injected-parameters"),
+            cell("code", "print(a)", outputs=out),
+        ]
+    )
+    source = nbformat.v4.new_notebook(
+        cells=[
+            cell("markdown", "new words"),
+            cell("code", "a = 1", "parameters"),
+            cell("markdown", "and more"),
+            cell("code", "print(a)"),
+        ]
+    )
+    merged = site.merge(source, executed, "x")
+    assert [c.source for c in merged.cells] == ["new words", "a = 1", "a = 2", "and more", "print(a)"]
+    assert merged.cells[-1].outputs[0].text == "42"
+    nbformat.validate(merged)
+
+
+@pytest.mark.parametrize("present", [["a = 1", "b = 2"], ["a = 2"]])
+def test_a_notebook_whose_code_has_changed_is_refused(present):
+    executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
+    source = nbformat.v4.new_notebook(cells=[cell("code", text) for text in present])
+    with pytest.raises(SiteError, match="not those that were executed"):
+        site.merge(source, executed, "x")
+
+
+def test_a_changed_comment_is_not_changed_code():
+    executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1  # one")])
+    source = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
+    assert site.merge(source, executed, "x").cells[0].source == "a = 1"
+
+
+def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    old = make_run(results / "runs" / STUDY / "quick-2", monkeypatch)
+    (old / "requested").touch()
+    notebook = nbformat.read(old / "executed.ipynb", as_version=4)
+    notebook.cells += [cell("markdown", "as it was said then"), cell("code", "1 + 1")]
+    nbformat.write(notebook, old / "executed.ipynb")
+    site.assemble({STUDY: run}, tmp_path / "out")
+    assert "as it was said then" in (tmp_path / f"out/runs/{STUDY}-quick-2.ipynb").read_text()
+
+
+def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
+    text = site._markdown("see [`nt_xent`](../lib/losses.py#nt_xent)", "notebooks/x")
+    assert text == 'see <a href="../_static/code/lib/losses.py.html#nt_xent"><code>nt_xent</code></a>'
+    with pytest.raises(SiteError, match=r"no_such in lib/losses\.py"):
+        site._markdown("[x](../lib/losses.py#no_such)", "index")
+    with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
+        site._markdown("[x](../lib/nothing.py)", "index")
+
+
+def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
+    text = site._listing("lib/losses.py")
+    lines = (ROOT / "lib/losses.py").read_text().splitlines()
+    assert text.count('class="line"') == len(lines)
+    number = next(i for i, line in enumerate(lines, 1) if line.startswith("def nt_xent"))
+    assert f'id="nt_xent"><a href="#L{number}">' in text
+
+
+def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    site.assemble({STUDY: run}, tmp_path / "out")
+    text = (tmp_path / "out/scoreboard.md").read_text()
+    sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
+    assert set(sections) == set(claims.CLAIMS)
+    first, second = sections["harms-1"], sections["harms-2a"]
+    assert "✓ holds" in first and "analogue" in first and "point" in first and "0.700 to 0.900" in first
+    assert first.count("not run") == 1  # no recorded run
+    assert second.count("not run") == 3
+
+
+def test_a_recorded_run_stands_between_the_authors_and_this_run(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    make_run(results / "recorded" / STUDY / "laptop-9", monkeypatch, effect=0.5)
+    site.assemble({STUDY: run}, tmp_path / "out")
+    first = (tmp_path / "out/scoreboard.md").read_text().split("(harms-1)=")[1].split("(harms-2a)=")[0]
+    assert first.index("authors' published") < first.index("0.500") < first.index("this run")
+    assert (tmp_path / f"out/_static/recorded/{STUDY}/laptop-9/provenance.json").exists()
+    assert "laptop-9" in (tmp_path / "out/status.md").read_text()
+
+
+def test_the_front_page_shows_the_runs_own_figure_and_every_verdict(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    site.assemble({STUDY: run}, tmp_path / "out")
+    text = (tmp_path / "out/index.md").read_text()
+    (chart,) = offline.charts(text)
+    assert chart["description"] == "RH is 0.90"
+    rows = next(iter(chart["datasets"].values()))
+    assert {r["value"] for r in rows} == {0.9}
+    assert all(c.statement in text for c in claims.CLAIMS.values())
+
+
+def test_without_a_run_the_site_says_so(results, tmp_path):
+    site.assemble({}, tmp_path / "out")
+    assert "was not run" in (tmp_path / "out/index.md").read_text()
+    assert (tmp_path / "out/scoreboard.md").read_text().count("not run") >= 3 * len(claims.CLAIMS)
+
+
+def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypatch, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    (make_run(results / "runs" / STUDY / "quick-2", monkeypatch, ratio=0.01) / "requested").touch()
+    make_run(results / "runs" / STUDY / "quick-3", monkeypatch)
+    site.assemble({STUDY: run}, tmp_path / "out")
+    assert [p.name for p in (tmp_path / "out/runs").iterdir()] == [f"{STUDY}-quick-2.ipynb"]
+    own = yaml.safe_load((tmp_path / "out/_toc.yml").read_text())["parts"][2]
+    assert own["caption"] == "Your runs"
+    assert [c["title"] for c in own["chapters"]] == ["ratio=0.01"]
+    text = (tmp_path / f"out/runs/{STUDY}-quick-2.ipynb").read_text()
+    assert ":label:" not in text
+    assert "ratio=0.01" in text
+
+
+@pytest.mark.parametrize("grid", [{"ratio": [0.01, 0.1]}, "ratio=0.01,0.1"])
+def test_a_sweep_is_one_tidy_table_with_what_is_missing(results, monkeypatch, grid):
+    for name, ratio, effect in (("quick-1", 0.01, 0.7), ("quick-2", 0.1, 0.9)):
+        make_run(results / "runs" / STUDY / name, monkeypatch, effect=effect, ratio=ratio)
+    content = {"study": STUDY, "grid": grid, "preset": "quick", "runs": ["quick-1", "quick-2", "quick-3"]}
+    sweep = pages.Sweep("s", content)
+    table = sweep.table()
+    assert table[["ratio", "effect"]].dropna().values.tolist() == [[0.01, 0.7], [0.1, 0.9]]
+    assert table.verdict.tolist() == ["holds", "holds", "not run"]
+    files = sweep.files({}, [])
+    assert set(files) == {"runs/sweep-s.md", "_static/sweeps/s.csv", "_static/sweeps/s.svg"}
+    assert b"not run" in files["runs/sweep-s.md"]
+    assert b"0.700" in files["runs/sweep-s.md"]
+
+
+def test_a_launch_button_needs_a_repository_and_a_branch(monkeypatch, tmp_path):
+    assert "launch_buttons" not in yaml.safe_load(site._config())
+    given = yaml.safe_load((ROOT / "_config.yml").read_text())
+    given["repository"] |= {"url": "https://example.org/book", "branch": "published"}
+    (tmp_path / "_config.yml").write_text(yaml.safe_dump(given))
+    monkeypatch.setattr(site, "ROOT", tmp_path)
+    assert yaml.safe_load(site._config())["launch_buttons"]["colab_url"]
+
+
+def test_a_missing_run_ends_with_one_clear_line(capsys, tmp_path):
+    assert site.main([f"--current={STUDY}={tmp_path}/nothing", f"--out={tmp_path}/out"]) == 1
+    assert "holds no executed.ipynb" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def build(folder: Path, capsys) -> tuple[int, str]:
+    """Build a small Sphinx project with the extension alone: exit status and what it printed on stderr."""
+    (folder / "conf.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
+        "extensions = ['myst_nb', 'offline']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\n"
+    )
+    status = sphinx.main(["-q", "-W", "--keep-going", "-b", "html", str(folder), str(folder / "_html")])
+    return status, capsys.readouterr().err
+
+
+def write_notebook(folder: Path, html: str) -> None:
+    output = nbformat.v4.new_output("display_data", {"text/html": html, "text/plain": "chart"})
+    cells = [cell("markdown", "# Title"), cell("code", "1", outputs=[output])]
+    metadata = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "index.ipynb")
+
+
+def test_a_chart_without_a_description_fails_the_build(tmp_path, capsys):
+    chart = plots.alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x")
+    write_notebook(tmp_path, chart.to_html(template="universal", fullhtml=False))
+    status, said = build(tmp_path, capsys)
+    assert status != 0
+    assert "index.ipynb: a chart has no alt text" in said
+    write_notebook(tmp_path, chart.properties(description="x is 1").to_html(template="universal", fullhtml=False))
+    assert build(tmp_path, capsys) == (0, "")
+
+
+def test_an_image_without_alternative_text_fails_the_build_every_time(tmp_path, capsys):
+    write_notebook(tmp_path, '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=" alt=" ">')
+    for _ in range(2):
+        status, said = build(tmp_path, capsys)
+        assert status != 0
+        assert "no alt text on data:image/gif" in said
+
+
+def test_a_warning_fails_the_build_every_time(tmp_path, capsys):
+    (tmp_path / "index.md").write_text("# Title\n\n[](no-such-page.md)\n")
+    assert [build(tmp_path, capsys)[0] != 0 for _ in range(2)] == [True, True]
