@@ -87,7 +87,7 @@ def heatmaps(
     neutral: float = 1.0,
     orders: dict[str, list[str]] | None = None,
     titles: tuple[str, str, str] = ("undersampled class", "other class", "RH"),
-    cell: int = 30,
+    cell: int = 27,
     columns: int = 2,
     reach: float | None = None,
     bare: bool = False,
@@ -145,7 +145,7 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
     if bare:
         return cells
     dark = f"abs(datum.value - {neutral}) > {0.75 * reach}"
-    text = base.mark_text(fontSize=9 if part.value.min() < 0 else 10, tooltip=None).encode(
+    text = base.mark_text(fontSize=8.5 if part.value.min() < 0 else 9.5, tooltip=None).encode(
         text=alt.Text("value:Q", format=".2f"), color=alt.condition(dark, alt.value("#fff"), alt.value("#111"))
     )
     return cells + text
@@ -222,7 +222,7 @@ def maps(df: pd.DataFrame, width: int = 330) -> alt.HConcatChart:
     return alt.hconcat(panel(0), panel(1), spacing=12)
 
 
-def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 560, height: int = 300) -> alt.LayerChart:
+def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 510, height: int = 300) -> alt.LayerChart:
     """Loss by epoch, a line an encoder, coloured by undersampled class, the balanced ones strongest; hover marks one.
 
     df: encoder, undersampled (class name, or ``balanced``), epoch, loss.
