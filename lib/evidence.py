@@ -20,7 +20,7 @@ class Evidence:
     """Features of the evaluation images under every encoder, float64.
 
     y: (n,) codes; classes: all class names; treated: codes of the undersampled classes (T of them).
-    balanced, null, reference, untrained: (seeds, n, d); under, mild: (seeds, T, n, d); an arm that was not run is empty.
+    balanced, null, reference, untrained: (seeds, n, d); under, mild: (seeds, T, n, d); an arm not run is empty.
     """
 
     classes: tuple[str, ...]
@@ -94,7 +94,7 @@ def of_file(path: str | Path, classes: tuple[str, ...]) -> Evidence:
     y = labels[blocks[seeds[0], CONTROL]] if CONTROL in codes else labels[:0]
     if any(not torch.equal(labels[rows], y) for rows in blocks.values()) or len(y) == 0:
         raise ValueError(
-            f"embeddings={str(path)!r}: every (seed, group), -1 among the groups, must embed the same images in one order"
+            f"embeddings={str(path)!r}: every (seed, group), -1 among the groups, must embed the same images in order"
         )
     treated = tuple(g for g in codes if g != CONTROL)
     if not set(treated) | set(y.tolist()) <= set(range(len(classes))):
@@ -120,7 +120,7 @@ def all_pairs(evidence: Evidence, arm: str = "under") -> tuple[Tensor, Tensor]:
 
 
 def null_matrix(evidence: Evidence) -> tuple[Tensor, Tensor]:
-    """RH without a treatment: balanced encoders of other seeds over the study's, pooled (K, K) and a pair of seeds each."""
+    """RH without a treatment: balanced encoders of other seeds over the study's: (K, K), (seeds, K, K)."""
     null, balanced = evidence.cosines("null"), evidence.cosines("balanced")
     n = min(len(null), len(balanced))
     each = harms.representation_harm(null[:n], balanced[:n], per_seed=True)
@@ -130,8 +130,8 @@ def null_matrix(evidence: Evidence) -> tuple[Tensor, Tensor]:
 def printed_spread(evidence: Evidence) -> Tensor:
     """The ± printed in the paper's RH figure, (T, K), as its public code computes it.
 
-    sqrt( SD over seeds of c_kj under undersampling ² + (mean over seeds of the standard error of c_kj, balanced, over the
-    pairs of images)² ).
+    sqrt(a² + b²), a the SD over seeds of c_kj under undersampling, b the mean over seeds of the standard error, over
+    the pairs of images, of the balanced c_kj.
     """
     rows, own = torch.arange(len(evidence.treated)), torch.tensor(evidence.treated)
     under = evidence.cosines("under")[:, rows, own].std(0)

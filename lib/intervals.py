@@ -28,7 +28,7 @@ def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, n
     if n < SMALL:
         half = stats.t.ppf(0.5 + level / 2, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
         return mean, mean - half, mean + half
-    weights = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), DRAWS) / n  # (draws, seeds)
-    draws = np.tensordot(weights, values, 1)
+    counts = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), DRAWS)  # (draws, seeds)
+    draws = np.tensordot(counts, values, 1) / n
     low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
     return mean, low, high

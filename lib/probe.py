@@ -28,7 +28,9 @@ def fit(z, y, c_grid: tuple[float, ...] = GRID, iterations: int = 1000) -> GridS
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            return GridSearchCV(head, {"C": list(c_grid)}, cv=FOLDS).fit(normalize(np.asarray(z)), np.asarray(y))
+            return GridSearchCV(head, {"C": list(c_grid)}, cv=FOLDS, error_score="raise").fit(
+                normalize(np.asarray(z)), np.asarray(y)
+            )
         except ConvergenceWarning as warning:
             raise RuntimeError(f"a head did not converge in {iterations} iterations; raise iterations") from warning
 

@@ -20,7 +20,7 @@ SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"}
 def matrix(config: str, quantity: str) -> pd.DataFrame:
     """A published matrix of the harms paper as rows (row: undersampled class, column, value).
 
-    config: "simclr_1pct", "simclr_5pct", "simsiam_1pct" or "bcl_1pct"; quantity: "RH", "NIE" or "TE".  ValueError: none.
+    config: "simclr_1pct", "simclr_5pct", "simsiam_1pct" or "bcl_1pct"; quantity: "RH", "NIE" or "TE".
     """
     table = _published().query("config == @config and quantity == @quantity")
     if table.empty:
@@ -50,8 +50,8 @@ class Record:
     @property
     def face(self) -> str:
         """Data, preset, device and seeds, as on a figure."""
-        about = self.provenance
-        return f"{about['data']['name']}, {about['preset']}, {' and '.join(about['device'])}, {about['params']['seeds']} seeds"
+        p, devices = self.provenance["params"], " and ".join(self.provenance["device"])
+        return f"{p['data']}, {p['preset']}, {devices}, {p['seeds']} seeds"
 
     def matrix(self, quantity: str) -> pd.DataFrame:
         """Rows k, columns j of a quantity (k, j; k) at the run's main ratio: row, column, value, low, high."""

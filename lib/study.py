@@ -185,20 +185,23 @@ class Run:
 
     def face(self) -> str:
         """What every figure says of itself: data, preset, device, seeds."""
-        p, used = self.p, {unit.record["device"] for unit in self.units} or {"CPU"}
+        p = self.p
+        if getattr(p, "embeddings", ""):
+            return f"{p.data} classes, your encoders from {Path(p.embeddings).name}"
+        used = {unit.record["device"] for unit in self.units} or {"CPU"}
         start = ", ImageNet start" if getattr(p, "pretrained", False) else ""
         return f"{p.data}, {p.preset}, {' and '.join(sorted(used))}, {p.seeds} seeds{start}"
 
-    def save(self, rows, judged) -> None:
+    def save(self, rows, judged, seeds: int | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         rows: dicts with ``quantity``, index columns, ``value`` and, where there are any, ``low``, ``high``, ``seeds``.
-        judged: (source, Judgement) pairs, source "authors" or "run".
+        judged: (source, Judgement) pairs, source "authors" or "run".  seeds: of a row that does not say.
         """
         import pandas as pd
 
         p, run = self.p, self.id
-        about = {"study": self.study, "run": run, "seeds": p.seeds, "preset": p.preset, "data": p.data}
+        about = {"study": self.study, "run": run, "seeds": seeds or p.seeds, "preset": p.preset, "data": p.data}
         table = pd.DataFrame([about | row for row in rows])
         columns = [c for c in (*COLUMNS, *TAIL) if c in table]
         verdicts = pd.DataFrame(

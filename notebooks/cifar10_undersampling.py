@@ -42,7 +42,7 @@ head_width: int = 256  # [1, inf) hidden width of the projection head
 head_batchnorm: bool = False  # batch normalisation in the projection head
 epochs: int = 30  # [1, inf) epochs of training
 batch_size: int = 128  # [2, inf) images a step
-learning_rate: float = 0.3  # (0, inf) start of the cosine schedule
+learning_rate: float = 0.1  # (0, inf) start of the cosine schedule
 final_learning_rate: float = 0.0  # [0, inf) end of the cosine schedule
 squared_learning_rate: bool = False  # multiply the schedule by learning_rate once more, as the public code does
 momentum: float = 0.9  # [0, 1) of SGD
@@ -442,7 +442,7 @@ for name, measure in measures.items():
     judged.append(("authors", claims.judge_published(name, float(measure(paper_rh, paper_mild, paper_pairs)))))
     if has_harm and (name != "harms-3" or mild_each is not None):
         judged.append(("run", claims.judge(name, measure(full_each, mild_each, pairs).numpy(), learned)))
-run.save(rows, judged)
+run.save(rows, judged, len(seen.balanced))
 display(Markdown(report.verdicts(judged, record)))
 
 # %% [markdown]
