@@ -57,8 +57,11 @@ build/tested: .venv/test $(SOURCES)
 	$(PY) -m pytest -q
 	@mkdir -p build && touch $@
 
+lab: export JUPYTER_CONFIG_DIR := build/jupyter
+lab: export PYTHONPATH := $(CURDIR)
 lab: .venv/lab
-	PYTHONPATH="$(CURDIR)" $(PY) -m jupyter lab notebooks
+	@.venv/bin/jupytext-config set-default-viewer python
+	$(PY) -m jupyter lab notebooks
 
 serve: .venv/core
 	@echo 'http://localhost:$(PORT)  (Ctrl-C stops)'

@@ -244,6 +244,7 @@ def start(study: str, namespace: dict) -> Run:
     namespace: the notebook's ``globals()``.  A name that is neither declared nor the notebook's own was injected under
     a wrong name and is refused, like a value outside its declaration; the clear line is the last one of the error.
     """
+    os.chdir(ROOT)  # JupyterLab starts a kernel in the notebook's folder
     own = {"In", "Out", "exit", "quit", "open", "get_ipython", "study"}
     given = {k: v for k, v in namespace.items() if not k.startswith("_") and k not in own}
     run = Run(study, complete(study, given))
