@@ -164,6 +164,8 @@ def test_a_phone_needs_no_sideways_scrolling(browser):
         width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
         if width > 390:
             wide.append((name, width))
+        for svg in page.locator(".chart .vega-embed svg.marks").all():  # charts keep their size and scroll
+            assert svg.bounding_box()["width"] == float(svg.get_attribute("width")), name
     context.close()
     assert wide == []
 

@@ -256,9 +256,10 @@ def test_a_missing_run_ends_with_one_clear_line(capsys, tmp_path):
 
 def build(folder: Path, capsys) -> tuple[int, str]:
     """Build a small Sphinx project with the extension alone: exit status and what it printed on stderr."""
+    (folder / "_static").mkdir(exist_ok=True)
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'offline']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\n"
+        "extensions = ['myst_nb', 'offline']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\nhtml_static_path = ['_static']\n"
     )
     status = sphinx.main(["-q", "-W", "--keep-going", "-b", "html", str(folder), str(folder / "_html")])
     return status, capsys.readouterr().err
@@ -292,3 +293,12 @@ def test_an_image_without_alternative_text_fails_the_build_every_time(tmp_path, 
 def test_a_warning_fails_the_build_every_time(tmp_path, capsys):
     (tmp_path / "index.md").write_text("# Title\n\n[](no-such-page.md)\n")
     assert [build(tmp_path, capsys)[0] != 0 for _ in range(2)] == [True, True]
+
+
+def test_a_static_file_that_alone_has_changed_reaches_the_site(tmp_path, capsys):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "index.md").write_text("# Title\n")
+    for text in ("one", "two"):
+        (tmp_path / "_static/data.csv").write_text(text)
+        assert build(tmp_path, capsys) == (0, "")
+        assert (tmp_path / "_html/_static/data.csv").read_text() == text

@@ -33,10 +33,16 @@ def setup(app: Sphinx) -> dict:
     app.add_js_file(None, body="document.documentElement.classList.add('js')", priority=100)
     app.add_js_file(None, body=f"window.VEGA_DEBUG = {json.dumps(VERSIONS)};", priority=101)
     app.add_js_file("vega.js", priority=102)
+    app.connect("env-get-outdated", always_one)
     app.connect("env-before-read-docs", check_notebooks)
     app.connect("html-page-context", without_thebe, priority=900)
     app.connect("build-finished", finish)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def always_one(app: Sphinx, env: BuildEnvironment, added: set, changed: set, removed: set) -> list[str]:
+    """Read the front page anew: where no page is out of date Sphinx would not copy static files that changed."""
+    return [app.config.root_doc]
 
 
 def without_thebe(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
