@@ -185,7 +185,7 @@ def _block(part, axis, neutral, width, colour, shape, hover):
     return line + whisker + dot.encode(axis.copy(), tooltip=tips).add_params(hover)
 
 
-def maps(df: pd.DataFrame, width: int = 330) -> alt.HConcatChart:
+def maps(df: pd.DataFrame, width: int = 320) -> alt.HConcatChart:
     """Two maps of the same images: a brush, or a class of the legend, marks the same images in both.
 
     df: panel, image (id), class, x, y; each image once in each of the two panels.  ValueError: not two panels, or an

@@ -259,7 +259,8 @@ def build(folder: Path, capsys) -> tuple[int, str]:
     (folder / "_static").mkdir(exist_ok=True)
     (folder / "conf.py").write_text(
         f"import sys\nsys.path.insert(0, {str(ROOT / 'book/_ext')!r})\n"
-        "extensions = ['myst_nb', 'offline']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\nhtml_static_path = ['_static']\n"
+        "extensions = ['myst_nb', 'offline']\nnb_execution_mode = 'off'\nhtml_theme = 'basic'\n"
+        "html_static_path = ['_static']\n"
     )
     status = sphinx.main(["-q", "-W", "--keep-going", "-b", "html", str(folder), str(folder / "_html")])
     return status, capsys.readouterr().err
