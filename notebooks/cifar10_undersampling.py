@@ -54,7 +54,7 @@ augment: str = "digits"  # {simclr, simclr_blur, digits} augmentation policy
 precision: str = "float32"  # {float32, bfloat16} arithmetic of the forward pass
 embeddings: str = ""  # a safetensors file of your own encoders, judged in place of the book's
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 from lib import study
 
 run = study.start("cifar10_undersampling", globals())
@@ -235,7 +235,7 @@ if has_harm:
         alt=f"Representation harm by undersampled class and other class. In this run the mean off the diagonal is "
         f"{off.value.mean():.2f}; the lowest cell is {lowest.value:.2f}, class {lowest.row} towards {lowest.column}. In "
         "the paper the lowest cell is automobile towards truck, 0.78.",
-        caption="RH(k, j; k): below 1 (one end of the scale) the undersampled class k moved towards class j.",
+        caption="RH(k, j; k): below 1 (orange) the undersampled class k moved towards class j.",
         data=matrices,
         source="lib/harms.py:representation_harm",
         face=face,

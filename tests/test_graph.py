@@ -161,7 +161,9 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     store = checkout / "build/encoders"
     wait_for(lambda: list(store.glob("*/record.json")), "an encoder", first)
     second = python(
-        checkout, "-c", f"import sys\nfrom lib import graph\ntry:\n    {script.split('; ')[2]}\nexcept graph.Busy as e: print(e)"
+        checkout,
+        "-c",
+        f"import sys\nfrom lib import graph\ntry:\n    {script.split('; ')[2]}\nexcept graph.Busy as e: print(e)",
     )
     assert f"another build (process {first.pid}) is at work" in second.stdout
 
