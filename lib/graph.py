@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib import plans, records, runs, study
+from lib import plans, records, runs, study, sweeps
 from lib.study import ParameterError, Run
 
 LOCK = Path("build/lock")
+SWEEPS = study.RUNS / "sweeps"
+HTML = Path("build/_build/html")
 SITE = ("_config.yml", "_toc.yml", "book/**/*", "notebooks/*.py", "lib/*.py", "results/recorded/**/*")
 SITE += ("results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
 
@@ -116,15 +118,19 @@ def command_book(_) -> int:
     announce(wanted)
     start, status = time.time(), build(wanted, "book")
     if status == 0:
-        page = Path("build/_build/html/index.html").resolve()
-        print(f"The book is made ({time.time() - start:.0f} s). Open {page.as_uri()} or type 'make serve'.")
+        page = (HTML / "index.html").resolve().as_uri()
+        print(f"The book is made ({time.time() - start:.0f} s). Open {page} or type 'make serve'.")
     return status
 
 
 def command_run(options) -> int:
     run = Run(options.study, read_values(options.study, options.preset, options.parameters))
     announce([run])
-    return _make_pages([run], options.study)
+    status = _make_pages([run], options.study)
+    pages = sorted(HTML.glob(f"runs/{run.study}-{run.id}.html")) or [HTML / f"notebooks/{run.study}.html"]
+    if status == 0:
+        print(f"page: {pages[0].resolve().as_uri()}")
+    return status
 
 
 def command_sweep(options) -> int:
@@ -138,8 +144,8 @@ def command_sweep(options) -> int:
     name = runs.digest([run.id for run in wanted])
     status = _make_pages(wanted, options.study, name, grid)
     if status == 0:
-        print(runs.sweep_table(SweepFile := study.RUNS / "sweeps" / f"{name}.json").to_string(index=False))
-        print(f"table: {SweepFile.with_suffix('.csv')}")
+        print(sweeps.load(SWEEPS / f"{name}.json").table().to_string(index=False))
+        print(f"table: {SWEEPS / name}.csv")
     return status
 
 
@@ -206,7 +212,7 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
         if not sweep and not (run.folder / "requested").exists():
             records.write_text(run.folder / "requested", "")
     if status == 0 and sweep:
-        path = study.RUNS / "sweeps" / f"{sweep}.json"
+        path = SWEEPS / f"{sweep}.json"
         about = {
             "study": study_name,
             "preset": wanted[0].values["preset"],
@@ -216,7 +222,7 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
         if not path.exists():
             records.write_json(path, about)
         with records.atomic(path.with_suffix(".csv")) as temporary:
-            runs.sweep_table(path).to_csv(temporary, index=False)
+            sweeps.load(path).table().to_csv(temporary, index=False)
     return status or build(list(with_book.values()), "book")
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import vl_convert
 
-from lib import claims, plots, study
+from lib import charts, claims, plots, study
 from lib.code import ROOT
 
 RESULTS = ROOT / "results"
@@ -60,7 +59,7 @@ class RunRecord:
     def face(self) -> str:
         """Data, preset, device and seeds."""
         p = self.provenance
-        return f"{p['data']['name']}, {p['preset']}, {_words(p['device'])}, {p['params'].get('seeds', '?')} seeds"
+        return f"{p['data']['name']}, {p['preset']}, {words(p['device'])}, {p['params'].get('seeds', '?')} seeds"
 
     @property
     def title(self) -> str:
@@ -107,8 +106,8 @@ def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     for claim in claims.CLAIMS.values():
         authors, record, run = (_judged(claim, source, chapters, records_) for source in ("authors", "recorded", "run"))
         link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
-        rows.append((link, *("<br>".join(_verdict(j) for j in part) for part in (authors, record, run))))
-    return _raw(_table(head, rows, "verdicts"))
+        rows.append((link, *("<br>".join(verdict(j) for j in part) for part in (authors, record, run))))
+    return raw(table(head, rows, "verdicts"))
 
 
 def claim_sections(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
@@ -121,7 +120,7 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
     rows = []
     for source, name in (("authors", "authors' published numbers"), ("recorded", "recorded run"), ("run", "this run")):
         for j in _judged(claim, source, chapters, records_):
-            rows.append((name + j.get("link", ""), _verdict(j), *_numbers(j)))
+            rows.append((name + j.get("link", ""), verdict(j), *_numbers(j)))
     words = {
         ("below", True): "below",
         ("below", False): "at most",
@@ -131,7 +130,7 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
     side = f"{claim.quantity} is {words[claim.side, claim.strict]} {claim.threshold:g}"
     return (
         f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, of {{cite:t}}`{claim.paper}`, {claim.rests_on}. "
-        f"It holds where the {side}.\n\n{_raw(_table(head, rows, 'judgements'))}"
+        f"It holds where the {side}.\n\n{raw(table(head, rows, 'judgements'))}"
     )
 
 
@@ -149,7 +148,7 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
     return found or [{"verdict": claims.NOT_RUN}]
 
 
-def _verdict(j: dict) -> str:
+def verdict(j: dict) -> str:
     """Sign, word and colour of a verdict, and whether it is an analogue."""
     word = j["verdict"]
     if word not in SIGNS:
@@ -164,9 +163,9 @@ def _numbers(j: dict) -> tuple[str, str, str, str]:
     if j["verdict"] == claims.NOT_RUN:
         return "", "", "", ""
     if j["source"] == "authors":
-        return _number(j["effect"]), "none published", "not published", "as published"
-    ends = "none" if math.isnan(j["low"]) else f"{_number(j['low'])} to {_number(j['high'])}"
-    return _number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
+        return number(j["effect"]), "none published", "not published", "as published"
+    ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
+    return number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
 
 
 def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[RunRecord]) -> str:
@@ -177,7 +176,7 @@ def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[Run
     rows += [
         (name, f'<span class="verdict not-run">{SIGNS[claims.NOT_RUN]} not run</span>', *[""] * 4) for name in missing
     ]
-    return _raw(_table(head, rows, "runs"))
+    return raw(table(head, rows, "runs"))
 
 
 def _status_row(run: RunRecord) -> tuple[str, ...]:
@@ -190,7 +189,7 @@ def _status_row(run: RunRecord) -> tuple[str, ...]:
     seconds = f"{p['seconds']:,.0f}" + (
         f"<br>and {p['training_seconds']:,.0f} training" if p.get("training_seconds") else ""
     )
-    where = f"{html.escape(run.face)}<br><small>{html.escape(p['processor'])}, threads {_words(p['threads'])}</small>"
+    where = f"{html.escape(run.face)}<br><small>{html.escape(p['processor'])}, threads {words(p['threads'])}</small>"
     return (
         f'<span id="{run.id}">{name}</span><br><small>{run.kind}: <a href="{run.static}/provenance.json">{run.id}</a>'
         f"<br>{p['started']}</small>",
@@ -210,10 +209,10 @@ def main_figure(chapters: dict[str, RunRecord]) -> str:
     run = chapters[owner]
     path = run.folder / "figures" / f"{name}.csv"
     text = _output(run, name)
-    chart = plots.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=4, bare=True)
+    chart = charts.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=4, bare=True)
     caption = f'{text["caption"]} <a href="notebooks/{owner}.html#fig-{name}">In the study.</a>'
     still = f"{run.static}/figures/{name}.svg"
-    return _figure(f"front-{name}", plots.live(chart, f"front-{name}", text["description"], still), caption)
+    return figure(f"front-{name}", plots.live(chart, f"front-{name}", text["description"], still), caption)
 
 
 def _output(run: RunRecord, name: str) -> dict[str, str]:
@@ -229,109 +228,24 @@ def _output(run: RunRecord, name: str) -> dict[str, str]:
     raise SiteError(f"the run {run.id} of {run.study} has no figure {name!r}, which the front page shows")
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep file: {study, grid, preset, runs: [run ids]}."""
-
-    name: str
-    content: dict
-
-    @property
-    def page(self) -> str:
-        return f"runs/sweep-{self.name}"
-
-    @property
-    def title(self) -> str:
-        grid = self.content["grid"]
-        return "Sweep " + (grid if isinstance(grid, str) else " ".join(f"{k}={_words(v)}" for k, v in grid.items()))
-
-    @property
-    def swept(self) -> list[str]:
-        """The swept parameters: the grid's keys, or the words before "=" where the grid is text."""
-        grid = self.content["grid"]
-        return list(grid) if isinstance(grid, dict) else re.findall(r"(\w+)=", grid)
-
-    def table(self) -> pd.DataFrame:
-        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, run."""
-        owner, rows = self.content["study"], []
-        for run_id in self.content["runs"]:
-            run = RunRecord(owner, RESULTS / "runs" / owner / run_id, "asked for")
-            if not (run.folder / "provenance.json").exists():
-                rows.append({"verdict": claims.NOT_RUN, "run": run_id})
-                continue
-            values = {name: run.provenance["params"][name] for name in self.swept}
-            judged = run.claims[run.claims["source"] == "run"]
-            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "run"]
-            rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
-        return pd.DataFrame(rows).convert_dtypes()
-
-    def files(self, chapters: dict[str, RunRecord], asked: list[RunRecord]) -> dict[str, bytes]:
-        """The sweep's page, its table as CSV and its chart as a still picture."""
-        table, base = self.table(), f"_static/sweeps/{self.name}"
-        linked = {run.id: f"../{run.page}" for run in asked}
-        linked |= {run.id: f"../notebooks/{run.study}" for run in chapters.values()}
-        rows = [self._row(row, linked) for row in table.astype(object).to_dict("records")]
-        head = (*self.swept, "claim", "effect", "95 % interval", "seeds", "verdict", "run")
-        figure, files = self._chart(table, base)
-        text = (
-            f"# {self.title}\n\nStudy `{self.content['study']}`, preset `{self.content['preset']}`, "
-            f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
-            f"{_raw(_table(head, rows, 'sweep'))}\n\n{figure}\n"
-        )
-        return files | {f"{self.page}.md": text.encode(), f"{base}.csv": table.to_csv(index=False).encode()}
-
-    def _row(self, row: dict, linked: dict[str, str]) -> tuple[str, ...]:
-        link = linked.get(row["run"])
-        name = f'<a href="{link}.html">{row["run"]}</a>' if link else row["run"]
-        if row["verdict"] == claims.NOT_RUN:
-            return (*[""] * (len(self.swept) + 4), _verdict(row), name)
-        ends = "none" if pd.isna(row["low"]) else f"{_number(row['low'])} to {_number(row['high'])}"
-        values = [str(row[s]) for s in self.swept]
-        claim = f'<a href="../scoreboard.html#{row["claim"]}">{row["claim"]}</a>'
-        return (*values, claim, _number(row["effect"]), ends, str(int(row["seeds"])), _verdict(row), name)
-
-    def _chart(self, table: pd.DataFrame, base: str) -> tuple[str, dict[str, bytes]]:
-        """Effect against the swept parameter with most values, a block a claim, a colour a value of the next one."""
-        if "effect" not in table or table.effect.isna().all():
-            return "*No run of this sweep has judged a claim.*", {}
-        data = table.dropna(subset="effect")
-        x, *others = sorted(self.swept, key=lambda s: -data[s].nunique())
-        last = data.iloc[-1]
-        text = f"{len(data)} effects against {x}; {last.claim} is {last.effect:.2f} at {x}={last[x]}."
-        thresholds = {c.id: c.threshold for c in claims.CLAIMS.values()}
-        chart = plots.sweep(data.assign(threshold=data.claim.map(thresholds)), x, others[0] if others else "claim")
-        caption = (
-            f"Effect and interval of every claim against {x}; the dashed line is the claim's threshold."
-            f'<br><small class="links"><a href="../{base}.csv">data (CSV)</a></small>'
-        )
-        body = plots.live(chart, "sweep", text, f"../{base}.svg")
-        return _figure("sweep", body, caption), {f"{base}.svg": vl_convert.vegalite_to_svg(chart.to_dict()).encode()}
+def figure(name: str, body: str, caption: str) -> str:
+    return raw(f'<figure class="result" id="fig-{name}">{body}<figcaption>{caption}</figcaption></figure>')
 
 
-def sweeps() -> list[Sweep]:
-    """Every sweep of this machine."""
-    found = sorted(RESULTS.glob("runs/sweeps/*.json"))
-    return [Sweep(f.stem, json.loads(f.read_text(encoding="utf-8"))) for f in found]
-
-
-def _figure(name: str, body: str, caption: str) -> str:
-    return _raw(f'<figure class="result" id="fig-{name}">{body}<figcaption>{caption}</figcaption></figure>')
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str) -> str:
     cells = "".join(f"<th>{h}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>\n" for row in rows)
     head_ = f"<thead><tr>{cells}</tr></thead>"
     return f'<div class="scroll"><table class="table {kind}">{head_}\n<tbody>\n{body}</tbody></table></div>'
 
 
-def _raw(text: str) -> str:
+def raw(text: str) -> str:
     return f"```{{raw}} html\n{text}\n```"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
 
-def _words(value) -> str:
+def words(value) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

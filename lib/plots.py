@@ -1,16 +1,11 @@
-"""Figures: one theme for light and dark pages, and one way to show a figure with its data, source and picture.
-
-Every chart is drawn as SVG whose text is ``currentColor``, so it takes the text colour of the page it stands in.
-"""
+"""Figures: one way to show a chart or a picture with its data, its source and a still picture."""
 
 import base64
 import html
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import altair as alt
 import pandas as pd
 from IPython.display import HTML, display
 from PIL import Image, ImageDraw, ImageFont
@@ -20,33 +15,7 @@ from lib import records
 if TYPE_CHECKING:  # the site is put together without torch
     from torch import Tensor
 
-INK = "currentColor"  # the text colour of the page, light or dark
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
-# Okabe and Ito's colours without black and yellow, which vanish on one of the two pages, and four of like lightness.
-COLOURS = (BLUE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", ORANGE, "#999933", "#aa4499", GREY, "#a6761d")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
-HARM = ("#b35806", "#e08214", "#fdb863", "#f7f7f7", "#92c5de", "#4393c3", "#2166ac")  # low, neutral, high
-# One selection over several panels is what links them.
-warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
 EMBED = {"renderer": "svg", "actions": False, "mode": "vega-lite"}
-
-
-@alt.theme.register("book", enable=True)
-def theme() -> alt.theme.ThemeConfig:
-    """Transparent ground, ink of the page, text of 11 px or more outside cells."""
-    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": 500}
-    return {
-        "config": {
-            "background": "transparent",
-            "font": "system-ui, -apple-system, 'Segoe UI', sans-serif",
-            "view": {"stroke": None},
-            "axis": text | {"domainColor": INK, "tickColor": INK, "gridColor": INK, "gridOpacity": 0.12},
-            "legend": text | {"symbolSize": 70},
-            "header": text,
-            "title": {"color": INK, "fontSize": 13, "fontWeight": 600, "subtitleColor": INK, "subtitleFontSize": 11},
-            "range": {"category": list(COLOURS)},
-        }
-    }
 
 
 def show(run_folder: Path, name: str, chart, alt: str, caption: str, data: pd.DataFrame, source: str, face: str):
@@ -82,198 +51,6 @@ def picture(run_folder: Path, name: str, image: Image.Image, alt: str, caption: 
     _display(run_folder, name, f'<img src="{src}" alt="{html.escape(alt)}">', caption, data, source, face)
 
 
-def heatmaps(
-    df: pd.DataFrame,
-    neutral: float = 1.0,
-    orders: dict[str, list[str]] | None = None,
-    titles: tuple[str, str, str] = ("undersampled class", "other class", "RH"),
-    cell: int = 27,
-    columns: int = 2,
-    reach: float | None = None,
-    bare: bool = False,
-) -> alt.ConcatChart:
-    """Matrices side by side on one diverging scale centred at ``neutral``; hovering marks a cell in all of them.
-
-    df: panel, row, column, value, and low, high where there are intervals; panels stand in order of appearance.
-    orders: class order of the panels whose names start with the key (default: order of appearance).
-    titles: of rows, columns and value.
-    reach: distance from neutral to the ends of the scale (default: the farthest value of all panels, so that reported
-    and reproduced share one scale).  cell: pixels a cell.  bare: no numbers in the cells, no
-    titles on the axes, the scale at the right.
-    """
-    reach = reach or max(float((df.value - neutral).abs().max()), 1e-9)
-    hover = alt.selection_point(
-        name="cell", fields=["row", "column"], on="pointerover", clear="pointerout", empty=False
-    )
-    panels = []
-    for name, part in df.groupby("panel", sort=False):
-        order = next((o for key, o in (orders or {}).items() if name.startswith(key)), None)
-        order = order or list(dict.fromkeys([*part.column, *part.row]))
-        panels.append(_matrix(part, order, name, neutral, reach, titles, cell, bare, hover))
-    return alt.concat(*panels, columns=columns, spacing=18).resolve_scale(color="shared")
-
-
-def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
-    rows, present = [c for c in order if c in set(part.row)], [c for c in order if c in set(part.column)]
-    scale = alt.Scale(domain=[neutral - reach, neutral + reach], domainMid=neutral, range=list(HARM), clamp=True)
-    where = {"orient": "right", "gradientLength": 100} if bare else {"orient": "bottom", "gradientLength": 220}
-    legend = alt.Legend(title=titles[2], gradientThickness=10, format=".2f", **where)
-    tips = [alt.Tooltip("row:N", title=titles[0]), alt.Tooltip("column:N", title=titles[1])]
-    tips += [
-        alt.Tooltip(f"{c}:Q", title=t, format=".3f")
-        for c, t in zip(("value", "low", "high"), (titles[2], "low", "high"), strict=True)
-        if c in part
-    ]
-    first, _, rest = name.partition(", ")  # "this run, digits, quick, …": the source above, the rest below
-    title = alt.Title(first, subtitle=rest, anchor="start")
-    base = alt.Chart(part, title=title, width=cell * len(present), height=cell * len(rows)).encode(
-        alt.X(
-            "column:N",
-            sort=present,
-            title=None if bare else titles[1],
-            axis=alt.Axis(labelAngle=-90 if _long(present) else 0),
-        ),
-        alt.Y("row:N", sort=rows, title=None if bare else titles[0]),
-    )
-    cells = base.mark_rect().encode(
-        color=alt.Color("value:Q", scale=scale, legend=legend),
-        stroke=alt.condition(hover, alt.value("#000"), alt.value(None)),
-        strokeWidth=alt.condition(hover, alt.value(2), alt.value(0)),
-        tooltip=tips,
-    )
-    cells = cells.add_params(hover)
-    if bare:
-        return cells
-    dark = f"abs(datum.value - {neutral}) > {0.75 * reach}"
-    text = base.mark_text(fontSize=8.5 if part.value.min() < 0 else 9.5, tooltip=None).encode(
-        text=alt.Text("value:Q", format=".2f"), color=alt.condition(dark, alt.value("#fff"), alt.value("#111"))
-    )
-    return cells + text
-
-
-def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:
-    """Values with their intervals against the neutral value, one block a group; hovering a dot strengthens it.
-
-    df: group, label, value, low, high (NaN: no interval).  The smallest group stands first, labels by value.
-    A group of more than 30 is drawn close, its labels in the tooltips alone.
-    """
-    ends = [neutral, *df.value, *df.low.dropna(), *df.high.dropna()]
-    ticks = alt.Axis(tickCount=8, labelFlush=False)
-    axis = alt.X(
-        "value:Q", title=None, axis=ticks, scale=alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False)
-    )
-    hover = alt.selection_point(name="dot", fields=["group", "label"], on="pointerover", clear="pointerout")
-    parts = sorted((part for _, part in df.groupby("group", sort=False)), key=len)
-    colours = (BLUE, GREY, ORANGE, *COLOURS[2:5])
-    blocks = [_block(part, axis, neutral, width, colours[i], SHAPES[i], hover) for i, part in enumerate(parts)]
-    blocks[-1].layer[-1].encoding.x.title = title
-    return alt.vconcat(*blocks, spacing=6).resolve_scale(x="shared")
-
-
-def _block(part, axis, neutral, width, colour, shape, hover):
-    close = len(part) > 30
-    labels = alt.Axis(labels=False, ticks=False) if close else alt.Axis()
-    title = alt.Title(part.group.iloc[0], anchor="start", fontSize=12)
-    base = alt.Chart(part, title=title, width=width, height=alt.Step(5 if close else 15)).encode(
-        alt.Y("label:N", sort=alt.SortField("value"), title=None, axis=labels),
-        opacity=alt.condition(hover, alt.value(1), alt.value(0.25)),
-    )
-    tips = ["group:N", "label:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
-    line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(neutral))
-    whisker = base.mark_rule(strokeWidth=1.5, color=colour).encode(alt.X("low:Q"), alt.X2("high:Q"))
-    dot = base.mark_point(filled=True, size=20 if close else 55, color=colour, shape=shape, opacity=1)
-    return line + whisker + dot.encode(axis.copy(), tooltip=tips).add_params(hover)
-
-
-def maps(df: pd.DataFrame, width: int = 320) -> alt.HConcatChart:
-    """Two maps of the same images: a brush, or a class of the legend, marks the same images in both.
-
-    df: panel, image (id), class, x, y; each image once in each of the two panels.  ValueError: not two panels, or an
-    image that is not in both.
-    """
-    panels = list(dict.fromkeys(df.panel))
-    wide = df.pivot(index=["image", "class"], columns="panel", values=["x", "y"])
-    if len(panels) != 2 or wide.isna().any(axis=None):
-        raise ValueError(f"two panels with the same images are expected, got {panels} with {len(wide)} images in all")
-    wide.columns = [f"{axis}{panels.index(panel)}" for axis, panel in wide.columns]
-    wide = wide.reset_index()
-    classes = list(dict.fromkeys(df["class"]))
-    brush = alt.selection_interval(name="brush")
-    pick = alt.selection_point(name="pick", fields=["class"], bind="legend")
-    ranges = {"range": [(COLOURS * 4)[i] for i in range(len(classes))], "domain": classes}
-    shapes = {"range": [(SHAPES * 8)[i] for i in range(len(classes))], "domain": classes}
-
-    def panel(i):
-        axis = alt.Axis(labels=False, ticks=False, grid=False, domain=False)
-        return (
-            alt.Chart(wide, title=panels[i], width=width, height=width)
-            .mark_point(filled=True, size=22)
-            .encode(
-                alt.X(f"x{i}:Q", axis=axis, title=None, scale=alt.Scale(zero=False)),
-                alt.Y(f"y{i}:Q", axis=axis, title=None, scale=alt.Scale(zero=False)),
-                alt.Color("class:N", scale=alt.Scale(**ranges), legend=alt.Legend(orient="bottom", columns=5)),
-                alt.Shape("class:N", scale=alt.Scale(**shapes)),
-                opacity=alt.condition(brush & pick, alt.value(0.9), alt.value(0.06)),
-                tooltip=["class:N", "image:N"],
-            )
-            .add_params(brush, pick)
-        )
-
-    return alt.hconcat(panel(0), panel(1), spacing=12)
-
-
-def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 510, height: int = 300) -> alt.LayerChart:
-    """Loss by epoch, a line an encoder, coloured by undersampled class, the balanced ones strongest; hover marks one.
-
-    df: encoder, undersampled (class name, or ``balanced``), epoch, loss.
-    """
-    others = [c for c in dict.fromkeys(df.undersampled) if c != balanced]
-    scale = alt.Scale(domain=[balanced, *others], range=[INK, *((COLOURS * 4)[: len(others)])])
-    hover = alt.selection_point(
-        name="line", fields=["encoder"], on="pointerover", nearest=True, clear="pointerout", empty=False
-    )
-    strong = f"datum.undersampled === '{balanced}'"
-    base = alt.Chart(df, width=width, height=height).encode(
-        alt.X("epoch:Q", title="epoch"),
-        alt.Y("loss:Q", title="contrastive loss", scale=alt.Scale(zero=False)),
-        detail="encoder:N",
-    )
-    width_ = alt.when(hover).then(alt.value(4)).when(strong).then(alt.value(2.5)).otherwise(alt.value(1))
-    line = base.mark_line().encode(alt.Color("undersampled:N", scale=scale, title="undersampled"), strokeWidth=width_)
-    tips = ["encoder:N", "undersampled:N", "epoch:Q", alt.Tooltip("loss:Q", format=".4f")]
-    near = base.mark_circle(opacity=0, size=40).encode(tooltip=tips).add_params(hover)
-    return line + near
-
-
-def sweep(df: pd.DataFrame, x: str, colour: str, width: int = 420, height: int = 150) -> alt.VConcatChart:
-    """Effects with intervals against a swept parameter, a block a claim; hovering marks one run in all blocks.
-
-    df: claim, effect, low, high, threshold, verdict, run, and the columns ``x`` and ``colour``.
-    """
-    hover = alt.selection_point(name="run", fields=["run"], on="pointerover", clear="pointerout")
-    positive = pd.api.types.is_numeric_dtype(df[x]) and df[x].min() > 0 and df[x].max() >= 10 * df[x].min()
-    numeric = alt.X(f"{x}:Q", axis=alt.Axis(values=sorted(df[x].unique())), scale=alt.Scale(type="log", padding=20))
-    where = numeric if positive else alt.X(f"{x}:O", axis=alt.Axis(labelAngle=0))
-    values = sorted(df[colour].unique())
-    colours = alt.Scale(domain=values, range=[(COLOURS * 9)[i] for i in range(len(values))])
-
-    def block(claim, part):
-        base = alt.Chart(part, title=claim, width=width, height=height).encode(
-            where,
-            color=alt.Color(f"{colour}:N", scale=colours),
-            opacity=alt.condition(hover, alt.value(1), alt.value(0.25)),
-        )
-        tips = ["run:N", f"{x}:N", f"{colour}:N", alt.Tooltip("effect:Q", format=".3f"), "verdict:N"]
-        line = (
-            alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.Y("mean(threshold):Q", title="effect"))
-        )
-        whisker = base.mark_rule().encode(alt.Y("low:Q", title="effect"), alt.Y2("high:Q"))
-        effect = alt.Y("effect:Q", title="effect", scale=alt.Scale(zero=False))
-        return line + whisker + base.mark_circle(size=70).encode(effect, tooltip=tips).add_params(hover)
-
-    return alt.vconcat(*(block(claim, part) for claim, part in df.groupby("claim", sort=False)))
-
-
 def image_grid(
     groups: list[tuple["Tensor", "Tensor"]], labels: list[str], per_side: int = 8, side: int = 36
 ) -> Image.Image:
@@ -304,10 +81,6 @@ def _tile(x: "Tensor", side: int) -> Image.Image:
     array = x.permute(1, 2, 0).cpu().numpy()  # (h, w, channels)
     image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).convert("RGB")
     return image.resize((side, side), Image.Resampling.NEAREST)
-
-
-def _long(names: list[str]) -> bool:
-    return max(len(n) for n in names) > 3
 
 
 def _file(run_folder: Path, name: str, suffix: str) -> Path:

@@ -37,20 +37,6 @@ def provenance(folder: Path) -> dict:
     return json.loads((folder / "provenance.json").read_text())
 
 
-def sweep_table(path: Path) -> pd.DataFrame:
-    """One row a run and claim of a sweep: swept parameters, effect, interval, seeds, verdict."""
-    sweep = json.loads(path.read_text())
-    frames = []
-    for run in sweep["runs"]:
-        folder = RUNS / sweep["study"] / run
-        claims = pd.read_csv(folder / "claims.csv").query("source == 'run'")
-        params = provenance(folder)["params"]
-        for place, name in enumerate(sweep["grid"]):
-            claims.insert(place, name, params[name])
-        frames.append(claims[[*sweep["grid"], "claim", "effect", "low", "high", "seeds", "verdict", "run"]])
-    return pd.concat(frames, ignore_index=True)
-
-
 def compare(a: Path, b: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two runs side by side: (parameters that differ, every quantity that both have with its difference)."""
     pa, pb = provenance(a)["params"], provenance(b)["params"]

@@ -38,14 +38,14 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     chapters = {study: RunRecord(study, Path(folder), "this book") for study, folder in current.items()}
     shown = {run.folder.resolve() for run in chapters.values()}
     asked = [run for run in pages.asked_for() if run.folder.resolve() not in shown]
-    recorded, sweeps = pages.recorded(), pages.sweeps()
+    recorded, swept = pages.recorded(), sweeps.on_this_machine()
     files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
     files |= {f"{CODE}/{path}.html": _listing(path).encode() for path in _sources()}
     for run in chapters.values():
         files |= _study_page(run, f"notebooks/{run.study}")
     for run in asked:
         files |= _study_page(run, run.page)
-    for sweep in sweeps:
+    for sweep in swept:
         files |= sweep.files(chapters, asked)
     fill = {
         "main figure": pages.main_figure(chapters),
@@ -58,7 +58,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for run in recorded:
         files |= {f"{run.static}/{f.name}": f.read_bytes() for f in sorted(run.folder.iterdir()) if f.is_file()}
     files["_config.yml"] = _config().encode()
-    files["_toc.yml"] = _toc(asked, sweeps).encode()
+    files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)
 
 
@@ -247,9 +247,9 @@ def _config() -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def _toc(asked: list[RunRecord], sweeps: list) -> str:
+def _toc(asked: list[RunRecord], swept: list) -> str:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    own = [{"file": item.page, "title": item.title} for item in [*sweeps, *asked]]
+    own = [{"file": item.page, "title": item.title} for item in [*swept, *asked]]
     if own:
         toc["parts"].insert(2, {"caption": "Your runs", "chapters": own})
     return yaml.safe_dump(toc, sort_keys=False)

@@ -68,7 +68,7 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import claims, evidence, harms, images, intervals, losses, plans, plots, report
+from lib import charts, claims, evidence, harms, images, intervals, losses, plans, plots, report
 
 p = run.p
 arms = plans.cifar10_undersampling(p)
@@ -163,7 +163,7 @@ if not p.embeddings:
     plots.show(
         run.folder,
         "loss",
-        plots.curves(curves),
+        charts.curves(curves),
         alt=f"NT-Xent by epoch for {curves.encoder.nunique()} encoders; after {p.epochs} epochs the mean is "
         f"{last.loss.mean():.2f}, from {last.loss.min():.2f} to {last.loss.max():.2f}.",
         caption="Training loss of every encoder. Balanced encoders are drawn strongest.",
@@ -231,7 +231,7 @@ if has_harm:
     plots.show(
         run.folder,
         "rh",
-        plots.heatmaps(matrices, neutral=1, orders={"paper": list(plans.PAPER_ORDER), "this run": names}),
+        charts.heatmaps(matrices, neutral=1, orders={"paper": list(plans.PAPER_ORDER), "this run": names}),
         alt=f"Representation harm by undersampled class and other class. In this run the mean off the diagonal is "
         f"{off.value.mean():.2f}; the lowest cell is {lowest.value:.2f}, class {lowest.row} towards {lowest.column}. In "
         "the paper the lowest cell is automobile towards truck, 0.78.",
@@ -285,7 +285,7 @@ if has_harm:
     plots.show(
         run.folder,
         "pairs",
-        plots.dots(dots),
+        charts.dots(dots),
         alt="Mean RH: " + ", ".join(f"{g} {v:.3f}" for g, v in means.items()) + ".",
         caption="RH of every pair with its 95 % interval over seeds. Below 1: closer than under balanced encoders.",
         data=dots,
@@ -355,7 +355,7 @@ if has_harm:
     plots.show(
         run.folder,
         "map",
-        plots.maps(tsne),
+        charts.maps(tsne),
         alt=f"t-SNE maps of {len(which)} held-out images, balanced and with class {names[k]} undersampled; its RH towards "
         f"{names[j]} is {float(full[k, j]):.2f}, the lowest among the look-alikes.",
         caption=f"The case of the lowest look-alike RH: {names[k]} towards {names[j]}. First seed.",
@@ -396,7 +396,7 @@ if has_harm:
     plots.show(
         run.folder,
         "ah",
-        plots.heatmaps(
+        charts.heatmaps(
             matrices,
             neutral=0,
             orders={"paper": list(plans.PAPER_ORDER), "this run": names},

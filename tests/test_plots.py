@@ -8,7 +8,7 @@ import torch
 import vl_convert
 from PIL import Image
 
-from lib import plots
+from lib import charts, plots
 
 pytestmark = pytest.mark.filterwarnings("ignore:Automatically deduplicated")
 FACE = "digits, quick, CPU, 3 seeds"
@@ -36,7 +36,7 @@ def scenes(chart) -> str:
 
 
 def show(folder, data, alt="RH falls to 0.78", caption="A caption with RH < 1.", source="lib/harms.py", face=FACE):
-    chart = plots.heatmaps(data)
+    chart = charts.heatmaps(data)
     plots.show(folder, "rh", chart, alt=alt, caption=caption, data=data, source=source, face=face)
 
 
@@ -79,7 +79,7 @@ def test_an_alternative_text_without_a_number_is_refused(tmp_path, shown):
 
 
 def test_text_takes_the_colour_of_the_page(tmp_path):
-    svg = scenes(plots.heatmaps(matrix("a", "abc")))
+    svg = scenes(charts.heatmaps(matrix("a", "abc")))
     labels = re.findall(r'role-axis-label.*?<text[^>]*fill="([^"]+)"', svg, re.S)
     assert labels
     assert set(labels) == {"currentColor"}
@@ -87,7 +87,7 @@ def test_text_takes_the_colour_of_the_page(tmp_path):
 
 def test_one_scale_for_all_panels_centred_at_the_neutral_value():
     data = pd.concat([matrix("paper", "ab", 0.7), matrix("this run", "abc", 1.1)])
-    spec = plots.heatmaps(data, neutral=1).to_dict()
+    spec = charts.heatmaps(data, neutral=1).to_dict()
     scales = [panel["layer"][0]["encoding"]["color"]["scale"] for panel in spec["concat"]]
     assert scales[0] == scales[1]
     assert scales[0]["domain"] == pytest.approx([0.7, 1.3])
@@ -97,7 +97,7 @@ def test_one_scale_for_all_panels_centred_at_the_neutral_value():
 def test_neutral_cells_are_pale_and_harm_and_its_opposite_differ():
     fills = {}
     for value in (0.7, 1.0, 1.3):
-        svg = scenes(plots.heatmaps(matrix("a", "ab", value), reach=0.3))
+        svg = scenes(charts.heatmaps(matrix("a", "ab", value), reach=0.3))
         cell = re.search(r'mark-rect role-mark.*?fill="(?:rgb\(([^)]+)\)|#(\w{6}))"', svg, re.S)
         rgb = [int(v) for v in cell[1].split(",")] if cell[1] else [int(cell[2][i : i + 2], 16) for i in (0, 2, 4)]
         fills[value] = np.array(rgb)
@@ -108,19 +108,19 @@ def test_neutral_cells_are_pale_and_harm_and_its_opposite_differ():
 
 def test_class_orders_are_given_by_the_beginning_of_a_panel_name():
     data = pd.concat([matrix("paper, CIFAR-10", "abc"), matrix("this run, digits", "abc")])
-    spec = plots.heatmaps(data, orders={"paper": ["c", "a", "b"]}).to_dict()
+    spec = charts.heatmaps(data, orders={"paper": ["c", "a", "b"]}).to_dict()
     assert [p["layer"][0]["encoding"]["y"]["sort"] for p in spec["concat"]] == [["c", "a", "b"], ["a", "b", "c"]]
 
 
 def test_every_cell_is_drawn_with_its_number():
     data = matrix("this run", "abc").assign(value=[0.71, 0.72, 0.73, 0.81, 0.82, 0.83, 0.91, 0.92, 0.93])
-    svg = scenes(plots.heatmaps(data))
+    svg = scenes(charts.heatmaps(data))
     assert set(re.findall(r">(0\.\d\d)</text>", svg)) >= {f"{v:.2f}" for v in data.value}
 
 
 def test_dots_stand_within_their_whiskers_smallest_group_first():
     rows = [("others", f"o{i}", 1.0, 0.9, 1.1) for i in range(3)] + [("pairs", "a → b", 0.8, 0.7, 0.9)]
-    svg = scenes(plots.dots(pd.DataFrame(rows, columns=["group", "label", "value", "low", "high"])))
+    svg = scenes(charts.dots(pd.DataFrame(rows, columns=["group", "label", "value", "low", "high"])))
     assert svg.index(">pairs</text>") < svg.index(">others</text>")
     (dot,) = re.findall(r'aria-label="value: 0.8;[^>]*translate\(([\d.]+),', svg)
     ((left, length),) = re.findall(r'aria-label="low: 0.7;[^>]*translate\(([\d.]+),[^>]*x2="([\d.]+)"', svg)
@@ -131,12 +131,12 @@ def test_dots_stand_within_their_whiskers_smallest_group_first():
 def test_maps_refuse_images_that_are_not_in_both_panels():
     rows = [("one", 1, "a", 0.0, 0.0), ("two", 2, "a", 0.0, 0.0)]
     with pytest.raises(ValueError, match="two panels with the same images"):
-        plots.maps(pd.DataFrame(rows, columns=["panel", "image", "class", "x", "y"]))
+        charts.maps(pd.DataFrame(rows, columns=["panel", "image", "class", "x", "y"]))
 
 
 def test_classes_of_a_map_differ_in_colour_and_shape_together():
     rows = [(p, i, str(i), float(i), 0.0) for p in ("one", "two") for i in range(10)]
-    spec = plots.maps(pd.DataFrame(rows, columns=["panel", "image", "class", "x", "y"])).to_dict()
+    spec = charts.maps(pd.DataFrame(rows, columns=["panel", "image", "class", "x", "y"])).to_dict()
     encoding = spec["hconcat"][0]["encoding"]
     looks = set(zip(encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True))
     assert len(looks) == 10
@@ -144,7 +144,7 @@ def test_classes_of_a_map_differ_in_colour_and_shape_together():
 
 def test_the_balanced_curve_is_the_strongest():
     rows = [(u, u, e, 5 - e / 10) for u in ("balanced", "3", "8") for e in (1, 2)]
-    svg = scenes(plots.curves(pd.DataFrame(rows, columns=["encoder", "undersampled", "epoch", "loss"])))
+    svg = scenes(charts.curves(pd.DataFrame(rows, columns=["encoder", "undersampled", "epoch", "loss"])))
     lines = re.findall(
         r'aria-label="[^"]*undersampled: (\w+)[^"]*"[^>]*stroke="([^"]+)"[^>]*stroke-width="([\d.]+)"', svg
     )

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from lib import records, runs, study
+from lib import pages, records, runs, study, sweeps
 
 
 @pytest.fixture
@@ -51,12 +51,14 @@ def test_record_copies_the_small_files_and_refuses_uncommitted_code(folders):
     assert not (runs.RECORDED / "one" / "quick-bb").exists()
 
 
-def test_a_sweep_is_one_table_of_the_runs_own_verdicts(folders):
+def test_a_sweep_is_one_table_of_the_runs_own_verdicts(folders, monkeypatch):
+    monkeypatch.setattr(pages, "RESULTS", folders / "results")
     path = study.RUNS / "sweeps" / "s.json"
-    records.write_json(path, {"study": "one", "grid": {"ratio": [0.05, 0.1]}, "runs": ["quick-aa", "quick-bb"]})
-    table = runs.sweep_table(path)
-    assert table["ratio"].tolist() == [0.05, 0.1] and table["effect"].tolist() == [0.9, 0.95]
-    assert table.columns[:2].tolist() == ["ratio", "claim"]
+    runs_of_it = ["quick-aa", "quick-bb", "quick-gone"]
+    records.write_json(path, {"study": "one", "grid": {"ratio": [0.05, 0.1, 0.2]}, "runs": runs_of_it})
+    table = sweeps.load(path).table()
+    assert table["ratio"].tolist()[:2] == [0.05, 0.1] and table["effect"].tolist()[:2] == [0.9, 0.95]
+    assert table.loc[2, "verdict"] == "not run" and table.columns[:2].tolist() == ["ratio", "claim"]
 
 
 def test_prune_removes_what_the_present_code_would_not_make(folders, capsys):
