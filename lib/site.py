@@ -18,7 +18,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from lib import code, pages, records
+from lib import code, pages, records, sweeps
 from lib.code import ROOT
 from lib.pages import RunRecord, SiteError
 
