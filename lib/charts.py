@@ -41,7 +41,7 @@ def heatmaps(
     neutral: float = 1.0,
     orders: dict[str, list[str]] | None = None,
     titles: tuple[str, str, str] = ("undersampled class", "other class", "RH"),
-    cell: int = 27,
+    cell: int = 25,
     columns: int = 2,
     reach: float | None = None,
     bare: bool = False,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -155,6 +156,28 @@ def square(matrix: Tensor, treated: tuple[int, ...]) -> Tensor:
 def summary(values: Tensor) -> tuple:
     """Mean and interval over the first axis, as ``lib.intervals``."""
     return tuple(torch.from_numpy(v) for v in intervals.over_seeds(values.numpy()))
+
+
+def cells(evidence: Evidence, value: Tensor, low: Tensor, high: Tensor) -> pd.DataFrame:
+    """Rows (T, K) of the treated classes as a table: row, column (class names), value, low, high."""
+    names = evidence.classes
+    return pd.DataFrame(
+        [
+            (names[k], names[j], float(value[t, j]), float(low[t, j]), float(high[t, j]))
+            for t, k in enumerate(evidence.treated)
+            for j in range(len(names))
+        ],
+        columns=["row", "column", "value", "low", "high"],
+    )
+
+
+def tidy(quantity: str, table: pd.DataFrame, ratio: float) -> list[dict]:
+    """The cells (k, j; k) of ``cells`` as rows of a results file."""
+    return [
+        {"quantity": quantity, "undersampled": c.row, "class_i": c.row, "class_j": c.column, "ratio": ratio}
+        | {"value": c.value, "low": c.low, "high": c.high}
+        for c in table.itertuples()
+    ]
 
 
 def _none() -> Tensor:

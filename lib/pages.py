@@ -58,8 +58,7 @@ class RunRecord:
     @property
     def face(self) -> str:
         """Data, preset, device and seeds."""
-        p = self.provenance
-        return f"{p['data']['name']}, {p['preset']}, {words(p['device'])}, {p['params'].get('seeds', '?')} seeds"
+        return study.face(self.provenance["params"], self.provenance["device"])
 
     @property
     def title(self) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lib import claims
+from lib import claims, study
 from lib.code import ROOT
 
 REPORTED = ROOT / "results" / "reported"
@@ -50,8 +50,7 @@ class Record:
     @property
     def face(self) -> str:
         """Data, preset, device and seeds, as on a figure."""
-        p, devices = self.provenance["params"], " and ".join(self.provenance["device"])
-        return f"{p['data']}, {p['preset']}, {devices}, {p['seeds']} seeds"
+        return study.face(self.provenance["params"], self.provenance["device"])
 
     def matrix(self, quantity: str) -> pd.DataFrame:
         """Rows k, columns j of a quantity (k, j; k) at the run's main ratio: row, column, value, low, high."""
@@ -62,7 +61,7 @@ class Record:
         return mine.rename(columns={"class_i": "row", "class_j": "column"})[["row", "column", "value", "low", "high"]]
 
 
-def recorded(study: str) -> list[Record]:
+def recorded(name: str) -> list[Record]:
     """Every run of record of a study, in the order of their names."""
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
     return [
@@ -71,7 +70,7 @@ def recorded(study: str) -> list[Record]:
             pd.read_csv(path.with_name("claims.csv")),
             json.loads(path.read_text()),
         )
-        for path in sorted((RECORDED / study).glob("*/provenance.json"))
+        for path in sorted((RECORDED / name).glob("*/provenance.json"))
     ]
 
 

@@ -185,12 +185,7 @@ class Run:
 
     def face(self) -> str:
         """What every figure says of itself: data, preset, device, seeds."""
-        p = self.p
-        if getattr(p, "embeddings", ""):
-            return f"{p.data} classes, your encoders from {Path(p.embeddings).name}"
-        used = {unit.record["device"] for unit in self.units} or {"CPU"}
-        start = ", ImageNet start" if getattr(p, "pretrained", False) else ""
-        return f"{p.data}, {p.preset}, {' and '.join(sorted(used))}, {p.seeds} seeds{start}"
+        return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
 
     def save(self, rows, judged, seeds: int | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
@@ -236,6 +231,15 @@ class Run:
                 for u, r in zip(self.units, trained, strict=True)
             ],
         }
+
+
+def face(values: dict, devices: list[str]) -> str:
+    """Data, preset, device and seeds of a run with these parameters, for its figures."""
+    if values.get("embeddings"):
+        return f"{values['data']} classes, your encoders from {Path(values['embeddings']).name}"
+    part = f" ({values['classes'].count(',') + 1} classes)" if values.get("classes", "all") != "all" else ""
+    start = ", ImageNet start" if values.get("pretrained") else ""
+    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}"
 
 
 def start(study: str, namespace: dict) -> Run:

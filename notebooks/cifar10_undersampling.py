@@ -212,19 +212,8 @@ if has_harm:
     _, low, high = evidence.summary(rh_each)
     panels = [report.matrix("simclr_1pct", "RH").assign(panel="paper, CIFAR-10, 1 %, 10 seeds")]
     panels += [r.matrix("RH").assign(panel=f"recorded, {r.face}") for r in record]
-    here = pd.DataFrame(
-        [
-            (names[k], names[j], float(rh[t, j]), float(low[t, j]), float(high[t, j]))
-            for t, k in enumerate(seen.treated)
-            for j in range(K)
-        ],
-        columns=["row", "column", "value", "low", "high"],
-    )
-    rows += [
-        {"quantity": "RH", "undersampled": r.row, "class_i": r.row, "class_j": r.column, "ratio": p.ratio}
-        | {"value": r.value, "low": r.low, "high": r.high}
-        for r in here.itertuples()
-    ]
+    here = evidence.cells(seen, rh, low, high)
+    rows += evidence.tidy("RH", here, p.ratio)
     matrices = pd.concat([*panels, here.assign(panel=f"this run, {face}")], ignore_index=True)
     off = here[here.row != here.column]
     lowest = off.loc[off.value.idxmin()]
@@ -376,19 +365,8 @@ if has_harm:
     own = torch.tensor(seen.treated)
     ah_each = confusion["under"][:, torch.arange(len(own)), own] - confusion["balanced"][:, own]  # (seeds, T, K)
     ah, ah_low, ah_high = evidence.summary(ah_each)
-    here = pd.DataFrame(
-        [
-            (names[k], names[j], float(ah[t, j]), float(ah_low[t, j]), float(ah_high[t, j]))
-            for t, k in enumerate(seen.treated)
-            for j in range(K)
-        ],
-        columns=["row", "column", "value", "low", "high"],
-    )
-    rows += [
-        {"quantity": "AH", "undersampled": r.row, "class_i": r.row, "class_j": r.column, "ratio": p.ratio}
-        | {"value": r.value, "low": r.low, "high": r.high}
-        for r in here.itertuples()
-    ]
+    here = evidence.cells(seen, ah, ah_low, ah_high)
+    rows += evidence.tidy("AH", here, p.ratio)
     panels = [report.matrix("simclr_1pct", "NIE").assign(panel="paper (NIE), CIFAR-10, 1 %, 10 seeds")]
     panels += [r.matrix("AH").assign(panel=f"recorded, {r.face}") for r in record]
     matrices = pd.concat([*panels, here.assign(panel=f"this run, {face}")], ignore_index=True)
@@ -431,12 +409,7 @@ measures = {
 mild_each = None
 if has_harm and len(seen.mild):
     mild, mild_each = evidence.harm_matrix(seen, "mild")
-    rows += [
-        {"quantity": "RH", "undersampled": names[k], "class_i": names[k], "class_j": names[j], "ratio": p.milder}
-        | {"value": float(mild[t, j])}
-        for t, k in enumerate(seen.treated)
-        for j in range(K)
-    ]
+    rows += evidence.tidy("RH", evidence.cells(seen, mild, *evidence.summary(mild_each)[1:]), p.milder)
     mild_each = evidence.square(mild_each, seen.treated)
 for name, measure in measures.items():
     judged.append(("authors", claims.judge_published(name, float(measure(paper_rh, paper_mild, paper_pairs)))))
