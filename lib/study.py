@@ -15,11 +15,12 @@ import math
 import os
 import re
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import SimpleNamespace
 
 from lib import code, plans, records
+from lib.claims import Judgement
 from lib.encoders import Unit
 
 ROOT = code.ROOT
@@ -199,10 +200,15 @@ class Run:
         about = {"study": self.study, "run": run, "seeds": seeds or p.seeds, "preset": p.preset, "data": p.data}
         table = pd.DataFrame([about | row for row in rows])
         columns = [c for c in (*COLUMNS, *TAIL) if c in table]
+        elsewhere = p.data != plans.PAPER_DATA.get(self.study, p.data)
+        tail = {"preset": p.preset, "data": p.data, "run": run}
         verdicts = pd.DataFrame(
-            [{"source": source} | asdict(j) | {"preset": p.preset, "data": p.data, "run": run} for source, j in judged]
+            [
+                {"source": source} | asdict(j) | tail | {"analogue": elsewhere and source == "run"}
+                for source, j in judged
+            ],
+            columns=["source", *(f.name for f in fields(Judgement)), *tail, "analogue"],
         )
-        verdicts["analogue"] = (verdicts["source"] == "run") & (p.data != plans.PAPER_DATA.get(self.study, p.data))
         for name, frame in (("results", table[columns]), ("claims", verdicts)):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
