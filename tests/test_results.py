@@ -1,0 +1,49 @@
+"""The files a run leaves, as documented on the page "Run it again": every run of record, and this machine's runs."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lib import claims, study
+from lib.code import ROOT
+
+FOLDERS = [p.parent for p in sorted(ROOT.glob("results/recorded/*/*/provenance.json"))]
+FOLDERS += [p.parent for p in sorted(ROOT.glob("results/runs/*/*/provenance.json"))]
+KEYS = {"study", "run", "preset", "params", "seeds", "git", "data", "python", "packages", "system", "processor"}
+KEYS |= {"device", "threads", "started", "seconds", "training_seconds", "peak_memory_mib", "encoders"}
+
+
+def test_there_is_a_run_of_record():
+    assert any("recorded" in folder.parts for folder in FOLDERS)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.parent.name}-{folder.name}")
+def test_a_run_leaves_tidy_files(folder: Path):
+    about = json.loads((folder / "provenance.json").read_text())
+    assert set(about) == KEYS and about["run"] == folder.name and about["study"] == folder.parent.name
+
+    results = pd.read_csv(folder / "results.csv", dtype=dict.fromkeys(["undersampled", "class_i", "class_j"], str))
+    known = [c for c in (*study.COLUMNS, *study.TAIL) if c in results]
+    assert list(results) == known, "columns, in the documented order"
+    assert {"study", "run", "quantity", *study.TAIL} <= set(results)
+    assert results[["study", "run", "quantity", "value", "seeds", "preset", "data"]].notna().all().all()
+    index = [c for c in study.COLUMNS if c in results]
+    assert not results.duplicated(index).any(), "a row a number"
+    both = results.dropna(subset=["low", "high"])
+    assert (both["low"] <= both["high"]).all()
+    assert results["low"].isna().equals(results["high"].isna())
+    assert (results["run"] == folder.name).all()
+
+    table = pd.read_csv(folder / "claims.csv")
+    assert set(table["verdict"]) <= {claims.HOLDS, claims.FAILS, claims.UNDECIDED}
+    assert set(table["claim"]) <= set(claims.CLAIMS) and set(table["source"]) <= {"authors", "run"}
+    assert not table.duplicated(["source", "claim"]).any()
+
+
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if "recorded" in f.parts], ids=lambda folder: folder.name)
+def test_a_run_of_record_was_made_from_committed_code(folder: Path):
+    about = json.loads((folder / "provenance.json").read_text())
+    for tree in [about["git"], *(e["git"] for e in about["encoders"])]:
+        assert tree["commit"] and tree["dirty"] is False
