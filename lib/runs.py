@@ -79,8 +79,12 @@ def command_record(options) -> int:
 
 
 def command_prune(_) -> int:
-    """Remove runs that the present code would not make again under the same name, and encoders that no run needs."""
-    freed, keep = 0, set()
+    """Remove runs that the present code would not make again under their name.
+
+    Encoders go too, but for those that the book or a run that stays needs.
+    """
+    book = [Run(name, study.complete(name, study.preset(name, "quick"))) for name in study.names()]
+    freed, keep = 0, {unit.name for run in book for unit in run.units}
     for path in sorted(RUNS.glob("*/*/")):
         if path.parent.name == "sweeps":
             continue
