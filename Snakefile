@@ -87,6 +87,7 @@ rule site:
     resources: mem_mb=2000, runtime=30
     shell:
         """
+        rm -rf build/_build/html/runs  # Sphinx keeps the page of a run that is gone
         {PYTHON:q} -m lib.site {params.current:q} --out build/source
         {BOOK:q} build build/source --path-output build --warningiserror --nitpick --keep-going --quiet
         """

@@ -255,7 +255,7 @@ def test_maps_hold_the_data_and_a_brush_marks_the_same_images_in_both(study):
     study.locator("#fig-map .role-legend-symbol path").first.click()
     study.wait_for_timeout(300)
     after = _marks(study, "map", "mark-symbol")
-    name = str(after["class"][0])
+    name = study.locator("#fig-map .role-legend-label text").first.text_content()
     assert set(after["class"][after._opacity > 0.5].astype(str)) == {name}
     assert (after._opacity > 0.5).sum() == 2 * (left["class"].astype(str) == name).sum()
 
