@@ -216,7 +216,7 @@ def test_dots_hold_the_data_and_hovering_one_dims_the_others(study):
     assert len(both) == len(table) == len(dots)
     assert (both.value_x - both.value_y).abs().max() < 1e-9
     assert dots._opacity.eq(1).all()
-    target = int(dots.value.idxmin())
+    target = int(dots.value[dots.group == "look-alikes"].idxmin())  # large enough to point at
     _element(study, "pairs", "mark-symbol", target).hover()
     study.wait_for_timeout(300)
     after = _marks(study, "pairs", "mark-symbol")
