@@ -1,6 +1,6 @@
 # data -> encoders -> studies -> results -> book.  Called by lib/graph.py (see the Makefile); the same file serves a
-# cluster.  Every result's path holds a hash of all it depends on, so what is missing is what is stale: encoders and
-# studies are compared by name and never by time.  Only the book, last, goes by the age of its files.
+# cluster.  Every result's path holds a hash of all it depends on, so what is missing is what is stale: what is there
+# asks for no input, so encoders and studies are compared by name and never by time.  Only the book, last, goes by the age of its files.
 import sys
 from pathlib import Path
 
@@ -43,7 +43,7 @@ rule data:
 
 
 rule encoder:
-    input: lambda w: ancient(f"build/data/{UNITS[w.unit].settings.data}.json")
+    input: lambda w: [] if UNITS[w.unit].done else f"build/data/{UNITS[w.unit].settings.data}.json"
     output: "build/encoders/{unit}/record.json"
     params: unit=lambda w: UNITS[w.unit].to_json()
     threads: 1
@@ -55,7 +55,7 @@ rule encoder:
 
 
 rule study:
-    input: lambda w: [ancient(f"{unit.folder}/record.json") for unit in RUNS[w.run].units]
+    input: lambda w: [] if RUNS[w.run].done else [f"{unit.folder}/record.json" for unit in RUNS[w.run].units]
     output:
         "results/runs/{study}/{run}/executed.ipynb",
         "results/runs/{study}/{run}/results.csv",

@@ -167,6 +167,10 @@ class Run:
         return RUNS / self.study / self.id
 
     @property
+    def done(self) -> bool:
+        return (self.folder / "executed.ipynb").exists()
+
+    @property
     def units(self) -> list[Unit]:
         """The encoders that the run reads."""
         return plans.units(self.study, self.values)

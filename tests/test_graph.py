@@ -109,6 +109,11 @@ def test_only_what_a_change_touches_is_stale(checkout):
     pretend(checkout)
     assert planned(checkout, "book") == {}
 
+    shutil.rmtree(checkout / "build/data")
+    shutil.rmtree(next((checkout / "build/encoders").iterdir()))
+    assert planned(checkout, "studies") == {}, "what a finished result was made from is not needed again"
+    pretend(checkout)
+
     edit(checkout / "lib/harms.py", '"""Representation harm and', '"""On representation harm and')
     edit(checkout / "lib/harms.py", "    length = z.norm(dim=-1)", "    # a comment\n    length = z.norm(dim=-1)")
     assert planned(checkout, "studies") == {}, "a docstring or a comment made a study stale"
