@@ -1,6 +1,6 @@
 # data -> encoders -> studies -> results -> book.  Called by lib/graph.py (see the Makefile); the same file serves a
 # cluster.  Every result's path holds a hash of all it depends on, so what is missing is what is stale: what is there
-# asks for no input, so encoders and studies are compared by name and never by time.  Only the book, last, goes by the age of its files.
+# asks for no input, and encoders and studies are compared by name, never by time.  Only the book goes by time.
 import sys
 from pathlib import Path
 

@@ -159,7 +159,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Preset and a hash of code cells, library code, parameters, encoders, outside file and lock file."""
+        """Preset and a hash of code cells, library code, parameters, encoders, files read and lock file."""
         return f"{self.values['preset']}-{run_key(self.study, json.dumps(self.values, sort_keys=True))}"
 
     @property
@@ -278,13 +278,15 @@ def run_key(study: str, values: str) -> str:
     trees = [ast.parse(re.sub(r"^\s*[%!].*$", "", text, flags=re.M)) for text in texts]
     modules = sorted({m for tree in trees for m in code.imports(tree)})
     given = json.loads(values)
-    outside = Path(given.get("embeddings") or "")
+    outside = [Path(given.get("embeddings") or "")]  # and the published and recorded numbers that the page shows
+    outside += sorted((ROOT / "results").glob("reported/*.csv"))
+    outside += sorted((ROOT / "results").glob(f"recorded/{study}/*/*"))
     parts = [
         [code.normal_form(tree) for tree in trees],
         code.closure_hash(*modules),
         values,
         [unit.key for unit in plans.units(study, given)],
-        hashlib.sha256(outside.read_bytes()).hexdigest() if outside.is_file() else "",
+        [hashlib.sha256(path.read_bytes()).hexdigest() for path in outside if path.is_file()],
         code.lock_hash(),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]

@@ -136,6 +136,11 @@ def test_only_what_a_change_touches_is_stale(checkout):
     assert planned(checkout, "studies") == {"encoder": 3, "study": 1}, "the milder arm and the controls are shared"
     pretend(checkout)
 
+    (checkout / f"results/recorded/{NAME}/new").mkdir(parents=True)
+    (checkout / f"results/recorded/{NAME}/new/results.csv").write_text("quantity,value")
+    assert planned(checkout, "studies") == {"study": 1}, "a page shows the runs of record"
+    pretend(checkout)
+
     edit(checkout / "requirements.txt", "openTSNE==", "openTSNE==9")
     assert planned(checkout, "studies") == {"study": 1}, "training does not use this package"
 
