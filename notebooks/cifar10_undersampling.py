@@ -258,7 +258,13 @@ if has_harm:
         else:
             null_low = null_high = torch.full_like(null, torch.nan)
         dots += [
-            ("null (no treatment)", f"{names[i]} – {names[j]}", float(null[i, j]), float(null_low[i, j]), float(null_high[i, j]))
+            (
+                "null (no treatment)",
+                f"{names[i]} – {names[j]}",
+                float(null[i, j]),
+                float(null_low[i, j]),
+                float(null_high[i, j]),
+            )
             for i in range(K)
             for j in range(i + 1, K)
         ]
