@@ -12,7 +12,7 @@ BOOK = str(Path(PYTHON).parent / "jupyter-book")
 RUNS = {run.id: run for run in graph.requested(config.get("requests"))}
 UNITS = {unit.name: unit for run in RUNS.values() for unit in run.units}
 CURRENT = {run.study: run for run in graph.quick_runs()}
-HTML = "build/_build/html/index.html"
+SITE = ["build/_build/html/index.html", "build/site"]  # the second is written last: pages appear one by one
 
 
 wildcard_constraints:
@@ -25,7 +25,7 @@ localrules: book, studies, encoders
 
 
 rule book:
-    input: HTML
+    input: SITE
 
 
 rule studies:
@@ -81,7 +81,7 @@ rule site:
     input:
         [f"{run.folder}/executed.ipynb" for run in CURRENT.values()],
         graph.site_files(),
-    output: HTML
+    output: SITE
     params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
     threads: 1
     resources: mem_mb=2000, runtime=30
@@ -90,4 +90,5 @@ rule site:
         rm -rf build/_build/html/runs  # Sphinx keeps the page of a run that is gone
         {PYTHON:q} -m lib.site {params.current:q} --out build/source
         {BOOK:q} build build/source --path-output build --warningiserror --nitpick --keep-going --quiet
+        touch {output[1]}
         """

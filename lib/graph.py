@@ -62,7 +62,8 @@ def snakemake(arguments: list[str]) -> int:
     from snakemake.cli import main
 
     cores = os.environ.get("CORES") or str(os.cpu_count())
-    options = ["--cores", cores, "--rerun-triggers", "mtime", "--rerun-incomplete", "--nolock", "--keep-going"]
+    # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it.
+    options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--nolock", "--keep-going"]
     options += ["--resources", "gpu=1", "--quiet", "rules", "host", "reason"]
     try:
         main([*arguments, *options])

@@ -91,7 +91,8 @@ def pretend(root):
         "        records.write_text(f'build/data/{unit.settings.data}.json', '{}')\n"
         "    for name in ('executed.ipynb', 'results.csv', 'claims.csv', 'provenance.json'):\n"
         "        records.write_text(run.folder / name, '{}')\n"
-        "records.write_text('build/_build/html/index.html', '')\n"
+        "for name in ('build/_build/html/index.html', 'build/site'):\n"
+        "    records.write_text(name, '')\n"
     )
     done = python(root, "-c", script)
     assert done.returncode == 0, done.stderr
