@@ -5,7 +5,6 @@ from torch import nn
 from lib.vision import torchvision
 
 BACKBONES = ("resnet34", "resnet18", "resnet_small", "convnet")
-SMALL = ("convnet",)  # so quick to train that several share a process
 
 
 def backbone(name: str, channels: int, pretrained: bool = False) -> tuple[nn.Module, int]:
