@@ -87,7 +87,7 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
             title=None if bare else titles[1],
             axis=alt.Axis(labelAngle=-90 if _long(present) else 0),
         ),
-        alt.Y("row:N", sort=rows, title=None if bare else titles[0]),
+        alt.Y("row:N", sort=rows, title=None if bare or len(rows) < 5 else titles[0]),  # taller than a low matrix
     )
     cells = base.mark_rect().encode(
         color=alt.Color("value:Q", scale=scale, legend=legend),
