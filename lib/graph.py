@@ -100,12 +100,13 @@ def train(study_name: str, values: dict) -> None:
 
 def announce(wanted: list[Run]) -> None:
     """Say what is missing, and about how long, how much disk and which download it takes."""
-    missing = list({u.name: u for run in wanted for u in run.units if not u.done}.values())
+    todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
+    missing = list({u.name: u for run in todo for u in run.units if not u.done}.values())
     gpu = shutil.which("nvidia-smi") is not None
     workers = int(os.environ.get("CORES") or os.cpu_count() or 1)
     seconds, disk = plans.cost(missing, workers, gpu)
     encoders = sum(len(unit.members) for unit in missing)
-    line = f"{len(wanted)} run(s); {encoders} encoder(s) to train in {len(missing)} job(s)"
+    line = f"{len(todo)} run(s) to execute; {encoders} encoder(s) to train in {len(missing)} job(s)"
     if missing:
         where = "a GPU" if gpu else f"{workers} CPU core(s)"
         line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
@@ -126,7 +127,7 @@ def command_book(_) -> int:
 
 def command_run(options) -> int:
     run = Run(options.study, read_values(options.study, options.preset, options.parameters))
-    announce([run])
+    announce([*quick_runs(), run])
     status = _make_pages([run], options.study)
     pages = sorted(HTML.glob(f"runs/{run.study}-{run.id}.html")) or [HTML / f"notebooks/{run.study}.html"]
     if status == 0:
@@ -141,7 +142,7 @@ def command_sweep(options) -> int:
     base = read_values(options.study, options.preset, options.parameters)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     wanted = [Run(options.study, study.complete(options.study, base | point)) for point in points]
-    announce(wanted)
+    announce([*quick_runs(), *wanted])
     name = runs.digest([run.id for run in wanted])
     status = _make_pages(wanted, options.study, name, grid)
     if status == 0:
