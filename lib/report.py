@@ -66,7 +66,7 @@ def recorded(name: str) -> list[Record]:
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
     return [
         Record(
-            pd.read_csv(path.with_name("results.csv"), dtype=names, keep_default_na=True),
+            pd.read_csv(path.with_name("results.csv"), dtype=names),
             pd.read_csv(path.with_name("claims.csv")),
             json.loads(path.read_text()),
         )
