@@ -1,13 +1,13 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell ever reads their text.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record prune student lab serve clean
+.PHONY: help setup book test lint run params sweep compare record prune student tune bench lab serve clean
 .DELETE_ON_ERROR:
 export STUDY PRESET P GRID A B RUN CORES DATA_ROOT
 export PYTHONPATH := .
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
-SOURCES := $(wildcard lib/*.py notebooks/*.py tests/*.py tests/*/*.py presets/*/*.yaml book/* book/*/*) \
+SOURCES := $(wildcard lib/*.py notebooks/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
   Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
 
 help:
@@ -19,7 +19,9 @@ help:
 	@echo 'make compare   A=run B=run: two runs side by side'
 	@echo 'make record    RUN=run: keep a run in results/recorded'
 	@echo 'make prune     remove runs and encoders of older code'
+	@echo 'make tune      STUDY=x [PRESET=p] [P="rates=0.05,0.1 seeds=2 epochs=8"]: learning rates by balanced accuracy'
 	@echo 'make student   STUDY=x: the study without its solutions'
+	@echo 'make bench     the benchmarks of the page of that name (about half an hour)'
 	@echo 'make lab       open the studies in JupyterLab'
 	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
 	@echo 'make clean     remove everything built, runs included; keeps .venv and data'
@@ -41,7 +43,7 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
 
-book run params sweep compare record prune student: .venv/core
+book run params sweep compare record prune student tune: .venv/core
 	@$(PY) -m lib.graph $@
 
 lint: .venv/test
@@ -56,6 +58,9 @@ build/tested: .venv/test $(SOURCES)
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -q
 	@mkdir -p build && touch $@
+
+bench: .venv/test
+	$(PY) -m benchmarks
 
 lab: export JUPYTER_CONFIG_DIR := build/jupyter
 lab: export PYTHONPATH := $(CURDIR)

@@ -9,14 +9,13 @@ from lib import graph, plans, study
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
-RUNS = {run.id: run for run in graph.requested(config.get("requests"))}
-UNITS = {unit.name: unit for run in RUNS.values() for unit in run.units}
+WANTED, JOBS = graph.requested(config.get("requests"))
+RUNS = {run.id: run for run in WANTED}
 CURRENT = {run.study: run for run in graph.quick_runs()}
 SITE = ["build/_build/html/index.html", "build/site"]  # the second is written last: pages appear one by one
 
 
 wildcard_constraints:
-    unit="[^/]+",
     run="[^/]+",
     study="[^/]+",
 
@@ -33,7 +32,7 @@ rule studies:
 
 
 rule encoders:
-    input: [f"{unit.folder}/record.json" for unit in UNITS.values()]
+    input: [f"{unit.folder}/record.json" for units in JOBS for unit in units]
 
 
 rule data:
@@ -42,16 +41,20 @@ rule data:
     shell: "{PYTHON:q} -m lib.graph data {wildcards.name:q} {output:q}"
 
 
-rule encoder:
-    input: lambda w: [] if UNITS[w.unit].done else f"build/data/{UNITS[w.unit].settings.data}.json"
-    output: "build/encoders/{unit}/record.json"
-    params: unit=lambda w: UNITS[w.unit].to_json()
-    threads: 1
-    resources:
-        mem_mb=lambda w: 2000 if UNITS[w.unit].settings.data == "digits" else 6000,
-        gpu=lambda w: int(UNITS[w.unit].settings.net in ("resnet18", "resnet34")),
-        runtime=lambda w: 10 + int(plans.cost([UNITS[w.unit]], 1, False)[0] / 20),
-    shell: "printf %s {params.unit:q} | {PYTHON:q} -m lib.pretrain --threads {threads} /dev/stdin"
+for number, units in enumerate(JOBS):
+    first = units[0].settings
+
+    rule:
+        name: f"encoders_{number}"
+        input: f"build/data/{first.data}.json"
+        output: [f"{unit.folder}/record.json" for unit in units]
+        params: units=[unit.to_json() for unit in units]
+        threads: 1
+        resources:
+            mem_mb=2000 if first.data == "digits" else 6000,
+            gpu=int(first.net in ("resnet18", "resnet34")),
+            runtime=10 + int(plans.cost([units], 1, False)[0] / 20),
+        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.pretrain --threads {threads} /dev/stdin"
 
 
 rule study:

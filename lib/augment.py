@@ -1,4 +1,4 @@
-"""SimCLR's augmentations as batched tensor operations: every image draws its own parameters.
+"""Augmentations of contrastive learning as batched tensor operations: every image draws its own parameters.
 
 Each function takes float images x (n, c, h, w) in [0, 1] on any device and a torch.Generator on the same device, and
 returns images of the same shape.  The distributions are those of torchvision's transforms of the same names.
@@ -11,20 +11,26 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from lib.colour import color_jitter, grey
+from lib.randaugment import boost
+
 ASPECT = (3 / 4, 4 / 3)
 CROP_TRIES = 10
-GREY = (0.2989, 0.587, 0.114)  # ITU-R 601 luma, as torchvision
+CPU_FLOATS = 2**19  # a view is made of so many floats at a time on a CPU, which its caches hold
+CUBIC = -0.75  # the free parameter of the bicubic kernel, as torch
 
 
 @dataclass(frozen=True)
 class Policy:
     """What a view goes through, in this order: crop, flip, colour jitter, grey, blur.
 
-    scale: area share of the crop (low, high); flip, jitter_p, grey_p, blur_p: probabilities;
-    jitter: strengths of brightness, contrast, saturation and hue; blur_sigma: range of the Gaussian, in pixels.
+    scale: area share of the crop (low, high); interpolation: of the crop, "bilinear" or "bicubic"; flip, jitter_p,
+    grey_p, blur_p: probabilities; jitter: strengths of brightness, contrast, saturation and hue; blur_sigma: range of
+    the Gaussian, in pixels.
     """
 
     scale: tuple[float, float] = (0.08, 1.0)
+    interpolation: str = "bilinear"
     flip: float = 0.5
     jitter_p: float = 0.8
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
@@ -36,20 +42,29 @@ class Policy:
 POLICIES = {
     "simclr": Policy(),
     "simclr_blur": Policy(blur_p=0.5),
+    "simsiam": Policy(scale=(0.2, 1.0)),
+    "bcl": Policy(scale=(0.1, 1.0), interpolation="bicubic"),
     "digits": Policy(scale=(0.3, 1.0), flip=0.0, jitter=(0.4, 0.4, 0.0, 0.0), grey_p=0.0),
 }
 
 
-def view(x: Tensor, policy: Policy, generator: Generator) -> Tensor:
-    """One augmented view of uint8 images (n, c, h, w), as floats in [0, 1]."""
-    x = random_resized_crop(x.float().div_(255), policy.scale, generator)
-    if policy.flip:
-        x = _where(_coin(x, policy.flip, generator), x.flip(3), x)
+def view(x: Tensor, policy: Policy, generator: Generator, weight: Tensor | None = None) -> Tensor:
+    """One augmented view of uint8 images (n, c, h, w), as floats in [0, 1].
+
+    With ``weight`` (n,) in [0, 1], as in boosted contrastive learning, the views go through ``boost`` last.
+    """
+    parts = 1 + x.numel() // CPU_FLOATS if x.device.type == "cpu" else 1
+    x = torch.cat([_view(part, policy, generator) for part in x.tensor_split(parts)])
+    return x if weight is None else boost(x, weight, generator)
+
+
+def _view(x: Tensor, policy: Policy, generator: Generator) -> Tensor:
+    x = random_resized_crop(x.float().div_(255), policy, generator)
     if policy.jitter_p:
-        hit = _coin(x, policy.jitter_p, generator).nonzero()[:, 0]
-        x = x.index_copy(0, hit, color_jitter(x[hit], policy.jitter, generator))
+        x = color_jitter(x, policy.jitter, generator, policy.jitter_p)
     if policy.grey_p:
-        x = _where(_coin(x, policy.grey_p, generator), grey(x).expand_as(x), x)
+        hit = _coin(x, policy.grey_p, generator).nonzero()[:, 0]
+        x[hit] = grey(x[hit]).expand(-1, x.shape[1], -1, -1)
     if policy.blur_p:
         x = _where(_coin(x, policy.blur_p, generator), gaussian_blur(x, policy.blur_sigma, generator), x)
     return x
@@ -75,78 +90,58 @@ def crop_boxes(n: int, h: int, w: int, scale: tuple[float, float], generator: Ge
     return torch.stack([top, left, height, width], 1)
 
 
-def resized_crop(x: Tensor, boxes: Tensor) -> Tensor:
-    """Cut each image to its box (n, 4) and stretch it back to full size, bilinear, no pixel from outside the box."""
-    n, _, h, w = x.shape
-    top, left, height, width = boxes.T[:, :, None]  # (n, 1) each
+def resized_crop(x: Tensor, boxes: Tensor, interpolation: str = "bilinear", flip: Tensor | None = None) -> Tensor:
+    """Cut each image to its box (n, 4) and stretch it back to full size; no pixel from outside the box counts.
 
-    def centres(start, length, size):  # positions in the source of the target's pixel centres, (n, size)
-        at = start + (torch.arange(size, device=x.device) + 0.5) * length / size - 0.5
-        return at.clamp(min=start, max=start + length - 1) * (2 / max(size - 1, 1)) - 1
-
-    ys, xs = centres(top, height, h), centres(left, width, w)
-    grid = torch.stack([xs[:, None, :].expand(n, h, w), ys[:, :, None].expand(n, h, w)], 3)
-    return F.grid_sample(x, grid, align_corners=True)
-
-
-def random_resized_crop(x: Tensor, scale: tuple[float, float], generator: Generator) -> Tensor:
-    """A crop of random area and aspect, stretched back to the image's size."""
-    return resized_crop(x, crop_boxes(len(x), *x.shape[2:], scale, generator))
-
-
-def color_jitter(x: Tensor, strength: tuple[float, float, float, float], generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation (factors uniform in 1 ± strength) and hue (turns uniform in ± strength).
-
-    Each image gets its own four parameters and its own order of the four operations.
+    Both interpolations are separable, so that a crop is R x C^T with matrices R (h, h) and C (w, w) of its own for
+    each image.  The images where ``flip`` (n,) is true come out mirrored left to right.  Bicubic is clamped to [0, 1].
     """
-    n = len(x)
-    factors = torch.rand(4, n, device=x.device, generator=generator) * 2 - 1
-    factors = factors * torch.tensor(strength, device=x.device)[:, None]
-    factors[:3] = (factors[:3] + 1).clamp(min=0)
-    order = torch.rand(n, 4, device=x.device, generator=generator).argsort(1)
-    x = x.clone()
-    for place in range(4):
-        for op, apply in enumerate((adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)):
-            mine = (order[:, place] == op).nonzero()[:, 0]
-            x[mine] = apply(x[mine], factors[op, mine])
-    return x
+    n, c, h, w = x.shape
+    top, left, height, width = boxes.T
+    rows = _centres(top, height, h)
+    columns = _centres(left, width, w)
+    if flip is not None:
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+    weights = {"bilinear": _linear, "bicubic": _cubic}.get(interpolation)
+    if weights is None:
+        raise ValueError(f"interpolation is {interpolation!r}; it is bilinear or bicubic")
+    rows, columns = weights(rows, top, height, h), weights(columns, left, width, w)
+    x = torch.bmm(x.reshape(n, c * h, w), columns.mT).view(n, c, h, w)
+    x = torch.matmul(rows[:, None], x)
+    return x.clamp_(0, 1) if interpolation == "bicubic" else x
 
 
-def adjust_brightness(x: Tensor, factor: Tensor) -> Tensor:
-    """x times factor (n,), clamped to [0, 1]."""
-    return (x * factor[:, None, None, None]).clamp_(0, 1)
+def _centres(start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Where the centres of ``size`` target pixels lie in the source, (n, size)."""
+    return start[:, None] + (torch.arange(size, device=start.device) + 0.5) * (length / size)[:, None] - 0.5
 
 
-def adjust_contrast(x: Tensor, factor: Tensor) -> Tensor:
-    """Blend of x with the mean of its grey version, weights factor (n,) and 1 - factor."""
-    return _blend(x, grey(x).mean((1, 2, 3), keepdim=True), factor)
+def _linear(at: Tensor, start: Tensor, length: Tensor, size: int) -> Tensor:
+    """Weights (n, size, size) of the source's pixels for values at ``at`` (n, size)."""
+    at = at.clamp(start[:, None], (start + length - 1)[:, None])
+    return (1 - (at[:, :, None] - torch.arange(size, device=at.device)).abs_()).clamp_(min=0)
 
 
-def adjust_saturation(x: Tensor, factor: Tensor) -> Tensor:
-    """Blend of x with its grey version, weights factor (n,) and 1 - factor."""
-    return _blend(x, grey(x), factor)
+def _cubic(at: Tensor, start: Tensor, length: Tensor, size: int) -> Tensor:
+    """As _linear, by cubic convolution over four pixels; those past the box's edge take the edge's value."""
+    first, last = start[:, None], (start + length - 1)[:, None]
+    pixels = torch.arange(size, device=at.device)
+    weights = at.new_zeros(*at.shape, size)
+    for offset in (-1, 0, 1, 2):
+        pixel = at.floor() + offset
+        d, a = (at - pixel).abs(), CUBIC
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = a * (((d - 5) * d + 8) * d - 4)
+        value = torch.where(d <= 1, near, far)
+        weights += value[:, :, None] * (pixel.clamp(first, last)[:, :, None] == pixels)
+    return weights
 
 
-def adjust_hue(x: Tensor, turn: Tensor) -> Tensor:
-    """Rotate the hue of RGB images by ``turn`` (n,) of a full circle, saturation and value kept (HSV)."""
-    if x.shape[1] == 1:
-        return x
-    value, low = x.amax(1), x.amin(1)  # (n, h, w)
-    span = value - low
-    safe = torch.where(span > 0, span, 1.0)
-    r, g, b = ((value[:, None] - x) / safe[:, None]).unbind(1)
-    sector = torch.where(value == x[:, 0], b - g, torch.where(value == x[:, 1], 2 + r - b, 4 + g - r))
-    hue = sector / 6 + turn[:, None, None]
-    # value - span * max(0, min(k, 4 - k, 1)) with k = (offset + 6 hue) mod 6 is the HSV cylinder's inverse
-    k = (torch.tensor([5.0, 3.0, 1.0], device=x.device)[:, None, None] + 6 * hue[:, None]) % 6
-    return value[:, None] - span[:, None] * torch.minimum(k, 4 - k).clamp_(0, 1)
-
-
-def grey(x: Tensor) -> Tensor:
-    """Luma (n, 1, h, w) of RGB images; a single channel is its own grey."""
-    if x.shape[1] == 1:
-        return x
-    return torch.einsum("nchw,c->nhw", x, torch.tensor(GREY, device=x.device))[:, None]
+def random_resized_crop(x: Tensor, policy: Policy, generator: Generator) -> Tensor:
+    """A crop of random area and aspect, stretched back to the image's size and flipped with the policy's chance."""
+    boxes = crop_boxes(len(x), *x.shape[2:], policy.scale, generator)
+    flip = _coin(x, policy.flip, generator) if policy.flip else None
+    return resized_crop(x, boxes, policy.interpolation, flip)
 
 
 def gaussian_blur(x: Tensor, sigma: tuple[float, float], generator: Generator) -> Tensor:
@@ -159,11 +154,6 @@ def gaussian_blur(x: Tensor, sigma: tuple[float, float], generator: Generator) -
     flat = F.pad(x, [radius] * 4, mode="reflect").reshape(1, n * c, h + 2 * radius, w + 2 * radius)
     flat = F.conv2d(F.conv2d(flat, kernel[..., None], groups=n * c), kernel[:, :, None], groups=n * c)
     return flat.reshape(n, c, h, w)
-
-
-def _blend(x: Tensor, other: Tensor, factor: Tensor) -> Tensor:
-    factor = factor[:, None, None, None]
-    return (factor * x + (1 - factor) * other).clamp_(0, 1)
 
 
 def _coin(x: Tensor, p: float, generator: Generator) -> Tensor:

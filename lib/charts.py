@@ -139,6 +139,33 @@ def _block(part, axis, neutral, width, colour, shape, hover):
     return line + whisker + dot.encode(axis.copy(), tooltip=tips).add_params(hover)
 
 
+def scatter(
+    df: pd.DataFrame, x: str, y: str, label: str, colour: str, x_title: str, y_title: str, width: int = 460
+) -> alt.LayerChart:
+    """Dots with their names in the tooltip and a line at y = 0; a click in the legend picks a colour.
+
+    df: the columns ``x``, ``y`` (numbers), ``label`` and ``colour`` (words).
+    """
+    pick = alt.selection_point(name="pick", fields=[colour], bind="legend")
+    groups = list(dict.fromkeys(df[colour]))
+    colours = alt.Scale(domain=groups, range=[(GREY, ORANGE, *COLOURS)[i] for i in range(len(groups))])
+    line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(0))
+    dots = (
+        alt.Chart(df, width=width, height=300)
+        .mark_point(filled=True, size=55)
+        .encode(
+            alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(zero=False)),
+            alt.Y(f"{y}:Q", title=y_title),
+            alt.Color(f"{colour}:N", scale=colours),
+            alt.Shape(f"{colour}:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)]))),
+            opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
+            tooltip=[f"{label}:N", alt.Tooltip(f"{x}:Q", format=".3f"), alt.Tooltip(f"{y}:Q", format=".3f")],
+        )
+        .add_params(pick)
+    )
+    return line + dots
+
+
 def maps(df: pd.DataFrame, width: int = 320) -> alt.HConcatChart:
     """Two maps of the same images: a brush, or a class of the legend, marks the same images in both.
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ("requirements.txt", "constraints.txt")
 
 
+@functools.cache
 def closure(module: str) -> tuple[str, ...]:
     """The ``lib`` modules that ``module`` needs, itself among them, sorted."""
     seen, todo = set(), [module]
@@ -24,12 +25,14 @@ def closure(module: str) -> tuple[str, ...]:
     return tuple(sorted(seen))
 
 
+@functools.cache
 def closure_hash(*modules: str) -> str:
     """A hash of the code of the modules and of all they import."""
     names = sorted({n for m in modules for n in closure(m)})
     return _hash("\n".join(f"{name}:{_code(name)}" for name in names))
 
 
+@functools.cache
 def lock_hash(*packages: str) -> str:
     """A hash of the pinned requirements; of the named packages alone where some are named."""
     lines = [line.split("#")[0].strip() for name in LOCK for line in (ROOT / name).read_text().splitlines()]

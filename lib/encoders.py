@@ -3,8 +3,9 @@
 A *unit* is what one job trains: one encoder, or several small ones that share a process.  Its folder
 ``build/encoders/<name>-<key>/`` holds, written last to first, ``record.json`` (settings and provenance; its presence
 says the unit is whole), ``embeddings.safetensors`` (z: (members, n, d) of the evaluation split, y: (n,)),
-``checkpoint.safetensors`` and ``loss.csv``.  The key is a hash of the settings, the code that trains, and the lock
-file, so a folder never holds numbers of other settings.
+``train_embeddings.safetensors`` (the same of the whole training split), ``checkpoint.safetensors`` and ``loss.csv``.
+The key is a hash of the settings, the code that trains, and the lock file, so a folder never holds numbers of other
+settings.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from pathlib import Path
 from lib import code
 
 STORE = Path("build/encoders")
-PACKAGES = ("numpy", "safetensors", "scikit-learn", "torch", "torchvision")  # what training imports
+PACKAGES = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision")  # what training imports
+METHODS = ("simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "untrained")
+WEIGHTINGS = ("none", "groups", "anchors", "clusters", "oversample")
 BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
 
 
@@ -24,35 +27,59 @@ class Settings:
     """How an encoder is trained.  The defaults are those of the public code of Maity et al. (2024) for SimCLR.
 
     data: name of the data set; classes: the classes kept (empty: all); images_per_class: the first so many (0: all).
-    method: "simclr", or "untrained" for the net at its random start.
-    net, pretrained: see ``lib.nets.backbone``.  head_width, head_batchnorm: of the projection head.
-    epochs, batch_size, momentum, weight_decay: SGD with Nesterov momentum, the last short batch dropped.
-    learning_rate, final_learning_rate: ends of the cosine, per step.  squared_learning_rate: the public code hands
-    the cosine's absolute values to a multiplier, so that the rate used is learning_rate times the cosine's value.
+    method: see ``lib.methods.Objective``; "untrained" is the net at its random start.
+    weighting: what is done for rare groups, see ``lib.methods.Objective``; "oversample" draws the images of every class
+    equally often.  equal_steps: as many optimiser steps as with all images, in place of as many epochs.
+    net, pretrained: see ``lib.nets.backbone``.  head_width, head_out, head_batchnorm: of the projection head.
+    feature: what is kept of an image, the output of the "backbone" or of the "projection" head.
+    epochs, batch_size, momentum, nesterov, weight_decay: SGD, the last short batch dropped.
+    learning_rate, final_learning_rate: ends of the cosine, per step, after a linear rise over warmup_epochs.
+    squared_learning_rate: the public code hands the cosine's absolute values to a multiplier, so that the rate used is
+    learning_rate times the cosine's value.
     temperature; clamp: cosines below 1e-7 raised to it in the loss.  normalise: standardise the pixels by channel.
-    augment: a policy of ``lib.augment``.  precision: "float32", or "bfloat16" autocast.
+    augment: a policy of ``lib.augment``.  precision: "float32", or "bfloat16" autocast.  compile: torch.compile.
+    ValueError: a method or weighting that is unknown, or a weighting of a loss that has none.
     """
 
     data: str = "cifar10"
     classes: tuple[str, ...] = ()
     images_per_class: int = 0
     method: str = "simclr"
+    weighting: str = "none"
+    equal_steps: bool = False
     net: str = "resnet34"
     pretrained: bool = True
     head_width: int = 2048
+    head_out: int = 128
     head_batchnorm: bool = False
+    feature: str = "backbone"
     epochs: int = 500
     batch_size: int = 512
     learning_rate: float = 0.6
     final_learning_rate: float = 0.001
     squared_learning_rate: bool = True
+    warmup_epochs: int = 0
     momentum: float = 0.9
+    nesterov: bool = True
     weight_decay: float = 1e-6
     temperature: float = 0.5
     clamp: bool = True
     normalise: bool = False
     augment: str = "simclr"
     precision: str = "float32"
+    compile: bool = False
+
+    def __post_init__(self):
+        for name, known in (
+            ("method", METHODS),
+            ("weighting", WEIGHTINGS),
+            ("feature", ("backbone", "projection")),
+            ("precision", ("float32", "bfloat16")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; known are {', '.join(known)}")
+        if self.weighting not in ("none", "oversample") and self.method != "simclr":
+            raise ValueError(f"weighting={self.weighting!r} weights NT-Xent; method={self.method!r} has no weights")
 
 
 @dataclass(frozen=True)
@@ -69,10 +96,11 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Data, method, undersampled class, ratio, seed and key: the folder's name."""
+        """Data, method and weighting, undersampled class, ratio, seed and key: the folder's name."""
         s = self.settings
+        method = s.method if s.weighting == "none" else f"{s.method}_{s.weighting}"
         what = "balanced" if self.members == (BALANCED,) else "all" if len(self.members) > 1 else self.members[0]
-        return f"{s.data}-{s.method}-{what}-{self.ratio:g}-s{self.seed}-{self.key}"
+        return f"{s.data}-{method}-{what}-{self.ratio:g}-s{self.seed}-{self.key}"
 
     @property
     def key(self) -> str:
@@ -93,11 +121,11 @@ class Unit:
         """The unit's provenance; FileNotFoundError where it was not trained yet."""
         return json.loads((self.folder / "record.json").read_text())
 
-    def embeddings(self):
-        """(z, y): float32 (members, n, d) features of the evaluation split and their int64 labels (n,)."""
+    def embeddings(self, split: str = "test"):
+        """(z, y): float32 (members, n, d) features of the "test" or the whole "train" split, int64 labels (n,)."""
         from safetensors.torch import load_file
 
-        tensors = load_file(self.folder / "embeddings.safetensors")
+        tensors = load_file(self.folder / ("train_" * (split == "train") + "embeddings.safetensors"))
         return tensors["z"], tensors["y"]
 
     def to_json(self) -> str:

@@ -39,19 +39,25 @@ class Evidence:
         return harms.class_cosines(getattr(self, arm), self.y, len(self.classes))
 
     def confusion(self, arm: str) -> Tensor:
-        """Confusion rows under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
+        """Confusion under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
         features, k = getattr(self, arm), len(self.classes)
         flat = features.reshape(-1, *features.shape[-2:])
-        rows = torch.stack([torch.stack([self._row(z, split) for split in SPLITS]).mean(0) for z in flat])
-        return rows.reshape(*features.shape[:-2], k, k)
+        return torch.stack([confusion(z, self.y, k) for z in flat]).reshape(*features.shape[:-2], k, k)
 
     def of_pixels(self, x: Tensor) -> "Evidence":
         """The same images judged on their raw pixels x (n, c, h, w), in place of the balanced features."""
         return replace(self, balanced=x.flatten(1).double()[None])
 
-    def _row(self, z: Tensor, split: int) -> Tensor:
-        true, predicted = probe.predict(z, self.y, split)
-        return harms.allocation(torch.from_numpy(true), torch.from_numpy(predicted), len(self.classes))
+
+def confusion(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """Row-normalised confusion (K, K) of the features z (n, d) under balanced heads, mean over the splits."""
+    found = []
+    for seed in SPLITS:
+        train, test = (torch.from_numpy(part) for part in probe.split(len(y), seed))
+        kept = torch.zeros(1, len(y), dtype=torch.bool)
+        kept[0, train] = True
+        found.append(harms.allocation(y[test], probe.predict(z, y, kept, z[test]).codes[0], num_classes))
+    return torch.stack(found).mean(0)
 
 
 def of_arms(arms: Arms) -> Evidence:

@@ -19,14 +19,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib import plans, records, runs, study, sweeps
+from lib import plans, records, runs, study, sweeps, tune
+from lib.encoders import Unit
 from lib.study import ParameterError, Run
 
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
 HTML = Path("build/_build/html")
 SITE = ("_config.yml", "_toc.yml", "book/**/*", "notebooks/*.py", "lib/*.py", "results/recorded/**/*")
-SITE += ("results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
+SITE += ("benchmarks/results.json", "results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
 
 
 class Busy(RuntimeError):
@@ -38,9 +39,19 @@ def quick_runs() -> list[Run]:
     return [Run(name, study.complete(name, study.preset(name, "quick"))) for name in study.names()]
 
 
-def requested(path: str | None) -> list[Run]:
-    """The runs in a requests file; the book's own where none is given."""
-    return [Run(r["study"], r["values"]) for r in json.loads(Path(path).read_text())] if path else quick_runs()
+def missing(wanted: list[Run], more: list[Unit] = ()) -> list[list[Unit]]:
+    """The jobs that train what the runs to execute lack, and what is lacking of more units."""
+    units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
+    return plans.jobs([unit for unit in units.values() if not unit.done])
+
+
+def requested(path: str | None) -> tuple[list[Run], list[list[Unit]]]:
+    """The runs in a requests file and the training jobs; those of the book's own runs where no file is given."""
+    if not path:
+        return quick_runs(), missing(quick_runs())
+    asked = json.loads(Path(path).read_text())
+    jobs = [[Unit.from_json(text) for text in units] for units in asked["jobs"]]
+    return [Run(r["study"], r["values"]) for r in asked["runs"]], jobs
 
 
 def site_files() -> list[str]:
@@ -49,11 +60,13 @@ def site_files() -> list[str]:
     return sorted(str(path) for path in files if "__pycache__" not in path.parts)
 
 
-def build(wanted: list[Run], target: str) -> int:
-    """Have Snakemake make the target from the wanted runs; returns its exit status."""
+def build(wanted: list[Run], target: str, units: list[Unit] | None = None) -> int:
+    """Have Snakemake make the target from the wanted runs and units; returns its exit status."""
     with only_one():
         request = Path("build/requests.json")
-        records.write_json(request, [{"study": r.study, "values": r.values} for r in wanted])
+        runs_ = [{"study": r.study, "values": r.values} for r in wanted]
+        jobs = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
+        records.write_json(request, {"runs": runs_, "jobs": jobs})
         return snakemake([target, "--config", f"requests={request}"])
 
 
@@ -62,8 +75,10 @@ def snakemake(arguments: list[str]) -> int:
     from snakemake.cli import main
 
     cores = os.environ.get("CORES") or str(os.cpu_count())
-    # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it.
-    options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--nolock", "--keep-going"]
+    # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it,
+    # and of a job that fails those written before are kept.
+    options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete"]
+    options += ["--nolock", "--keep-going"]
     options += ["--resources", "gpu=1", "--quiet", "rules", "host", "reason"]
     try:
         main([*arguments, *options])
@@ -101,16 +116,19 @@ def train(study_name: str, values: dict) -> None:
 def announce(wanted: list[Run]) -> None:
     """Say what is missing, and about how long, how much disk and which download it takes."""
     todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
-    missing = list({u.name: u for run in todo for u in run.units if not u.done}.values())
+    _announce(f"{len(todo)} run(s) to execute; ", missing(todo))
+
+
+def _announce(line: str, jobs: list[list[Unit]]) -> None:
     gpu = shutil.which("nvidia-smi") is not None
     workers = int(os.environ.get("CORES") or os.cpu_count() or 1)
-    seconds, disk = plans.cost(missing, workers, gpu)
-    encoders = sum(len(unit.members) for unit in missing)
-    line = f"{len(todo)} run(s) to execute; {encoders} encoder(s) to train in {len(missing)} job(s)"
-    if missing:
+    seconds, disk = plans.cost(jobs, workers, gpu)
+    units = [unit for job in jobs for unit in job]
+    line += f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(jobs)} job(s)"
+    if jobs:
         where = "a GPU" if gpu else f"{workers} CPU core(s)"
         line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
-    for data in sorted({u.settings.data for u in missing} & set(plans.DOWNLOAD_MIB)):
+    for data in sorted({u.settings.data for u in units} & set(plans.DOWNLOAD_MIB)):
         line += f"; {data} is downloaded if it is not under DATA_ROOT ({plans.DOWNLOAD_MIB[data]} MiB)"
     print(line, flush=True)
 
@@ -156,6 +174,25 @@ def command_params(options) -> int:
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  " + row[4])
+    return 0
+
+
+def command_tune(options) -> int:
+    """Try learning rates on encoders of seeds that no study uses, and write the preset's tuning table."""
+    preset = options.preset or "quick"
+    values = study.complete(options.study, study.preset(options.study, preset))
+    comparison = plans.PLANS[options.study](Run(options.study, values).p)
+    if not isinstance(comparison, plans.Comparison):
+        raise ParameterError(f"study {options.study!r} compares no methods; tune methods_and_mitigations")
+    given = dict(word.split("=") for word in (options.parameters or "").split())
+    tried = tune.trials(comparison, **tune.options(given))
+    units = [unit for group in tried.values() for unit in group]
+    _announce("", missing([], units))
+    build([], "encoders", units)
+    path = study.ROOT / "presets" / preset / "tuning.csv"
+    tune.write(path, tried)
+    print(path.read_text())
+    print("learning_rates: " + ",".join(f"{label}={rate:g}" for label, rate in tune.best(path).items()))
     return 0
 
 
@@ -254,7 +291,7 @@ def main() -> int:
     env = os.environ.get
     parser = argparse.ArgumentParser(prog="lib.graph", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("book", "run", "sweep", "params", "compare", "record", "prune", "student"):
+    for name in ("book", "run", "sweep", "params", "compare", "record", "prune", "student", "tune"):
         commands.add_parser(name)
     encoders = commands.add_parser("encoders")
     encoders.add_argument("study")
@@ -268,7 +305,7 @@ def main() -> int:
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
     act = globals().get(f"command_{options.command}") or getattr(runs, f"command_{options.command}")
     try:
-        if options.command in ("run", "sweep", "params", "student"):
+        if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)
         return act(options)
     except (ParameterError, Busy, OSError, ValueError) as error:

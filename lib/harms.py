@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from scipy.stats import rankdata
 from torch import Tensor
 
 
@@ -99,6 +100,14 @@ def diagonal_mean(rh: Tensor) -> Tensor:
     rh: (..., K, K), rows of classes that were not undersampled NaN; those are left out.
     """
     return rh.diagonal(dim1=-2, dim2=-1).nanmean(-1)
+
+
+def rank_correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Spearman's correlation along the last axis: (..., n) twice to (...); ties share a rank, a constant gives 0."""
+    ranks = [torch.from_numpy(rankdata(x.numpy(), axis=-1)) for x in (a, b)]
+    centred = [r - r.mean(-1, keepdim=True) for r in ranks]
+    lengths = centred[0].norm(dim=-1) * centred[1].norm(dim=-1)
+    return (centred[0] * centred[1]).sum(-1) / lengths.clamp(min=1e-12)
 
 
 def _cells(pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import importlib.util
 import os
 import pickle
 import zlib
@@ -12,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-
-from lib.vision import torchvision
 
 DIGITS_TEST = 600  # images held out of scikit-learn's 1,797 digits, which come without a split
 
@@ -132,6 +131,16 @@ def undersample(labels: Tensor, k: int, ratio: float, seed: int) -> Tensor:
     return torch.cat([(labels != k).nonzero()[:, 0], mine[torch.from_numpy(chosen)]]).sort().values
 
 
+def equal_shares(labels: Tensor) -> Tensor:
+    """Positions in which every class comes as often as the largest: smaller classes are repeated.
+
+    labels: (n,) class codes.  A class of m images is taken in whole rounds of m, the last one cut short.
+    """
+    groups = [(labels == k).nonzero()[:, 0] for k in labels.unique()]
+    most = max(len(mine) for mine in groups)
+    return torch.cat([mine.repeat(-(-most // len(mine)))[:most] for mine in groups])
+
+
 def digest(images: Images) -> str:
     """SHA-256 of the pixels, labels and class names: what a provenance record calls the data."""
     h = hashlib.sha256(repr((images.classes, tuple(images.x.shape))).encode())
@@ -141,12 +150,19 @@ def digest(images: Images) -> str:
 
 
 def _digits(train: bool):
-    from sklearn.datasets import load_digits
+    # the file of sklearn.datasets.load_digits: importing scikit-learn takes as long as training a small net
+    package = Path(importlib.util.find_spec("sklearn").origin).parent
+    table = np.loadtxt(package / "datasets/data/digits.csv.gz", delimiter=",")
+    table = torch.from_numpy(table[:-DIGITS_TEST] if train else table[-DIGITS_TEST:])
+    x = (table[:, :-1] * (255 / 16)).round().to(torch.uint8).reshape(-1, 1, 8, 8)
+    return x, table[:, -1], [str(k) for k in range(10)]
 
-    raw = load_digits()
-    part = slice(None, -DIGITS_TEST) if train else slice(-DIGITS_TEST, None)
-    x = torch.from_numpy(np.round(raw.images[part] * (255 / 16)).astype(np.uint8))[:, None]
-    return x, torch.from_numpy(raw.target[part]), [str(c) for c in raw.target_names]
+
+def _torchvision(name: str):
+    """The data set's class.  torchvision is imported when it is needed: that takes as long as training a small net."""
+    from lib.vision import torchvision
+
+    return getattr(torchvision.datasets, name)
 
 
 def _official(cls, folder: str, files: dict[str, str | None], train: bool):
@@ -184,17 +200,17 @@ def _cifar(cls, train: bool):
 
 
 def _cifar10(train: bool):
-    set_, x = _cifar(torchvision.datasets.CIFAR10, train)
+    set_, x = _cifar(_torchvision("CIFAR10"), train)
     return x, torch.tensor(set_.targets), set_.classes
 
 
 def _cifar100(train: bool):
-    set_, x = _cifar(torchvision.datasets.CIFAR100, train)
+    set_, x = _cifar(_torchvision("CIFAR100"), train)
     return x, torch.tensor(set_.targets), set_.classes
 
 
 def _cifar100_coarse(train: bool):
-    set_, x = _cifar(torchvision.datasets.CIFAR100, train)
+    set_, x = _cifar(_torchvision("CIFAR100"), train)
     with open(data_root() / set_.base_folder / ("train" if train else "test"), "rb") as f:
         coarse = pickle.load(f, encoding="latin1")["coarse_labels"]  # md5 was checked by _official
     return x, torch.tensor(coarse), COARSE
@@ -221,6 +237,6 @@ LOADERS = {
     "cifar10": _cifar10,
     "cifar100": _cifar100,
     "cifar100_coarse": _cifar100_coarse,
-    "mnist": lambda train: _idx(torchvision.datasets.MNIST, train),
-    "fashion_mnist": lambda train: _idx(torchvision.datasets.FashionMNIST, train),
+    "mnist": lambda train: _idx(_torchvision("MNIST"), train),
+    "fashion_mnist": lambda train: _idx(_torchvision("FashionMNIST"), train),
 }

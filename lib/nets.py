@@ -2,8 +2,6 @@
 
 from torch import nn
 
-from lib.vision import torchvision
-
 BACKBONES = ("resnet34", "resnet18", "resnet_small", "convnet")
 
 
@@ -24,16 +22,25 @@ def backbone(name: str, channels: int, pretrained: bool = False) -> tuple[nn.Mod
         return _convnet(channels, 16), 64
     if name == "resnet_small":
         return _resnet_small(channels, 16), 128
+    from lib.vision import torchvision
+
     net = getattr(torchvision.models, name)(weights="IMAGENET1K_V1" if pretrained else None)
     net.conv1 = nn.Conv2d(channels, 64, 3, 1, 1, bias=False)
     net.maxpool, net.fc = nn.Identity(), nn.Identity()
     return net, 512
 
 
-def projection_head(dim: int, hidden: int = 2048, out: int = 128, batchnorm: bool = False) -> nn.Module:
-    """Linear, ReLU, Linear: (n, dim) to (n, out).  batchnorm puts a BatchNorm before the ReLU (SimCLR's own code)."""
+def projection_head(
+    dim: int, hidden: int = 2048, out: int = 128, batchnorm: bool = False, last_batchnorm: bool = False
+) -> nn.Module:
+    """Linear, ReLU, Linear: (n, dim) to (n, out).
+
+    batchnorm puts a BatchNorm before the ReLU (SimCLR's own code); last_batchnorm one without scale and shift at the
+    end (SimSiam's).
+    """
     norm = [nn.BatchNorm1d(hidden)] if batchnorm else []
-    return nn.Sequential(nn.Linear(dim, hidden), *norm, nn.ReLU(inplace=True), nn.Linear(hidden, out))
+    last = [nn.BatchNorm1d(out, affine=False)] if last_batchnorm else []
+    return nn.Sequential(nn.Linear(dim, hidden), *norm, nn.ReLU(inplace=True), nn.Linear(hidden, out), *last)
 
 
 def _conv(a: int, b: int, stride: int) -> list[nn.Module]:
@@ -46,6 +53,8 @@ def _convnet(channels: int, width: int) -> nn.Module:
 
 
 def _resnet_small(channels: int, width: int) -> nn.Module:
+    from lib.vision import torchvision
+
     layers = _conv(channels, width, 2)
     a = width
     for stage in range(4):

@@ -15,8 +15,9 @@ from lib.code import ROOT
 
 RESULTS = ROOT / "results"
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
-SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?", claims.NOT_RUN: "–"}
-CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided", claims.NOT_RUN: "not-run"}
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED)
+SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
+CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
 
 
 class SiteError(ValueError):
@@ -109,6 +110,22 @@ def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     return raw(table(head, rows, "verdicts"))
 
 
+def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A row a study: its question, and how many of its claims hold, do not hold or are not decided, by source."""
+    head, rows = ("study", "claims", "authors' numbers", "recorded runs", "this run"), []
+    for name in dict.fromkeys(claim.study for claim in claims.CLAIMS.values()):
+        mine = [claim for claim in claims.CLAIMS.values() if claim.study == name]
+        counts = []
+        for source in ("authors", "recorded", "run"):
+            words = [j["verdict"] for claim in mine for j in _judged(claim, source, chapters, records_)]
+            kinds = [w for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED) if w in words]
+            spans = [f'<span class="verdict {CLASSES[w]}">{words.count(w)} {SIGNS[w]} {w}</span>' for w in kinds]
+            counts.append("<br>".join(spans) or "none")
+        title = re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
+        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title)}</a>', len(mine), *counts))
+    return raw(table(head, rows, "verdicts"))
+
+
 def claim_sections(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A section a claim, with its anchor: what it says, what it rests on, and every judgement in full."""
     return "\n\n".join(_section(claim, chapters, records_) for claim in claims.CLAIMS.values())
@@ -126,15 +143,16 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
         ("above", True): "above",
         ("above", False): "at least",
     }
+    owner = f"of {{cite:t}}`{claim.paper}`" if claim.paper else "the book's own"
     side = f"{claim.quantity} is {words[claim.side, claim.strict]} {claim.threshold:g}"
     return (
-        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, of {{cite:t}}`{claim.paper}`, {claim.rests_on}. "
+        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {owner}, {claim.rests_on}. "
         f"It holds where the {side}.\n\n{raw(table(head, rows, 'judgements'))}"
     )
 
 
 def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
-    """Every judgement of a claim from one source; a single "not run" where there is none."""
+    """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]
     here = [chapters[claim.study]] if claim.study in chapters else []
     runs = {"authors": (here + mine)[:1], "recorded": mine, "run": here}[source]
@@ -144,7 +162,7 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
         for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
             link = f' <small><a href="{run.static}/provenance.json">{run.id}</a></small>'
             found.append(row | {"link": "" if source == "authors" else link, "source": source})
-    return found or [{"verdict": claims.NOT_RUN}]
+    return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else claims.NOT_RUN}]
 
 
 def verdict(j: dict) -> str:
@@ -159,7 +177,7 @@ def verdict(j: dict) -> str:
 
 def _numbers(j: dict) -> tuple[str, str, str, str]:
     """Effect, interval, seeds, and data with preset."""
-    if j["verdict"] == claims.NOT_RUN:
+    if j["verdict"] in NONE:
         return "", "", "", ""
     if j["source"] == "authors":
         return number(j["effect"]), "none published", "not published", "as published"

@@ -3,19 +3,54 @@
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
-from lib.encoders import BALANCED, Settings, Unit
+from lib.encoders import BALANCED, METHODS, WEIGHTINGS, Settings, Unit
 
 NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
-TOGETHER = ("convnet",)  # nets so small that all treatments of one seed share a job
+TOGETHER = ("convnet",)  # nets so small that all treatments of one seed are one unit, and units share a job
+JOB_SECONDS = 40  # of training at most, in a job of several units
+START_SECONDS = 5  # for a process to import torch
 
 CLASSES = {
     "digits": tuple("0123456789"),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
-PAPER_DATA = {"cifar10_undersampling": "cifar10"}
+PAPER_DATA = dict.fromkeys(("cifar10_undersampling", "mediation", "methods_and_mitigations"), "cifar10")
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
+
+# The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
+PUBLISHED = {
+    "simclr": {},
+    "simsiam": {
+        "net": "resnet18",
+        "pretrained": False,
+        "head_out": 2048,
+        "feature": "projection",
+        "learning_rate": 0.06,
+        "final_learning_rate": 0.0,
+        "squared_learning_rate": False,
+        "nesterov": False,
+        "weight_decay": 0.0005,
+        "clamp": False,
+        "normalise": True,
+        "augment": "simsiam",
+    },
+    "bcl": {
+        "net": "resnet18",
+        "epochs": 300,
+        "learning_rate": 0.5,
+        "final_learning_rate": 0.000001,
+        "squared_learning_rate": False,
+        "warmup_epochs": 10,
+        "nesterov": False,
+        "weight_decay": 0.0005,
+        "temperature": 0.2,
+        "clamp": False,
+        "augment": "bcl",
+    },
+}
+EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
 
 # seconds to train on 1,000 images for one epoch: on one CPU core, and on a data-centre GPU
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
@@ -57,28 +92,124 @@ def cifar10_undersampling(p: SimpleNamespace) -> Arms:
     classes, treated = _classes(p)
     if p.embeddings:
         return Arms(classes, treated, [], [], [], [], [], [])
-    paired = [k for k, _ in known_pairs(classes) if classes[k] in treated]
-    if not paired and not p.reference_seeds:
-        raise ValueError("reference_seeds=0: encoders of other seeds must choose the look-alikes here; set 1 or more")
-    if p.pretrained and p.net not in ("resnet18", "resnet34"):
-        raise ValueError(f"pretrained=True: net {p.net!r} has no ImageNet weights; use resnet18 or resnet34")
+    s = _settings(p, classes)
+    arms = _with_mild(p, _arms(p, s, classes, treated))
+    return replace(arms, null=_control(s, p.seed + NULL_SHIFT, p.null_seeds))
+
+
+def mediation(p: SimpleNamespace) -> Arms:
+    """Balanced control, every treated class at one or two ratios, look-alike reference and untrained encoders."""
+    classes, treated = _classes(p)
+    return _with_mild(p, _arms(p, _settings(p, classes), classes, treated))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The arms of a study that compares methods and mitigations, by label.
+
+    A label is a method, a method with a weighting ("simclr_groups"), one of the controls, or SimCLR on fewer images
+    ("simclr, 60 images a class").  Mitigations and the equal-steps control share SimCLR's balanced encoders.
+    """
+
+    arms: dict[str, Arms]
+
+    @property
+    def units(self) -> list[Unit]:
+        return list({unit.name: unit for arms in self.arms.values() for unit in arms.units}.values())
+
+
+def methods_and_mitigations(p: SimpleNamespace) -> Comparison:
+    """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
+    classes, treated = _classes(p)
+    rates, base = _rates(p), _settings(p, classes)
+    methods, weightings = _names(p.methods), _names(p.mitigations)
+    for name, given, known in (("methods", methods, METHODS[:-1]), ("mitigations", weightings, WEIGHTINGS[1:])):
+        if wrong := [word for word in given if word not in known]:
+            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong[0]!r} is unknown; there are {', '.join(known)}")
+    if methods[:1] != ("simclr",):
+        raise ValueError(f"methods={p.methods!r} must begin with simclr, to which the others are compared")
+    if p.published and (wrong := [m for m in methods if m not in PUBLISHED]):
+        raise ValueError(f"published=True: {wrong[0]!r} has no public code; there are {', '.join(PUBLISHED)}")
+
+    def tuned(label: str, **other) -> Settings:
+        return replace(base, **{"learning_rate": rates.get(label, base.learning_rate), **other})
+
+    arms = {}
+    for method in methods:
+        s = Settings(data=base.data, classes=base.classes, method=method, **PUBLISHED[method]) if p.published else None
+        s = s or tuned(method, method=method)
+        # small nets train every class of SimCLR at once, as the other studies do, so that they share the encoders
+        every = classes if method == "simclr" and s.net in TOGETHER else treated
+        arms[method] = _arms(p, s, classes, every, reference=method == "simclr")
+    simclr = arms["simclr"]
+    plain = simclr.balanced[0][0].settings
+    extra = {f"simclr_{w}": tuned(f"simclr_{w}", weighting=w) for w in weightings}
+    if p.equal_steps:
+        extra[EQUAL_STEPS] = replace(plain, equal_steps=True)
+    for label, s in extra.items():
+        under = [_treated(s, treated, p.ratio, seed) for seed in _seeds(p)]
+        arms[label] = replace(simclr, treated=treated, under=under, reference=[], untrained=[])
+    switched = {CLAMP: p.clamp_control and {"clamp": not plain.clamp}}
+    switched |= {START: p.start_control and {"pretrained": not plain.pretrained}}
+    for label, change in switched.items():
+        if change:
+            _check_start(replace(plain, **change))
+            arms[label] = _arms(p, replace(plain, **change), classes, treated, reference=False)
+    for size in (int(word) for word in _names(p.sizes)):
+        s = replace(plain, images_per_class=size)
+        arms[f"simclr, {size} images a class"] = _arms(p, s, classes, treated, reference=False)
+    return Comparison(arms)
+
+
+def _settings(p: SimpleNamespace, classes: tuple[str, ...]) -> Settings:
     chosen = {f.name: getattr(p, f.name) for f in fields(Settings) if hasattr(p, f.name)}
-    s = Settings(**chosen | {"classes": classes if p.classes != "all" else ()})
-    seeds = range(p.seed, p.seed + p.seeds)
+    # ``equal_steps`` may be a study's own parameter
+    s = Settings(**chosen | {"classes": classes if p.classes != "all" else (), "equal_steps": False})
+    _check_start(s)
+    return s
 
-    def control(shift: int, count: int) -> list[list[Unit]]:
-        return [[Unit(s, (BALANCED,), 1.0, p.seed + shift + i)] for i in range(count)]
 
+def _check_start(s: Settings) -> None:
+    if s.pretrained and s.net not in ("resnet18", "resnet34"):
+        raise ValueError(f"pretrained=True: net {s.net!r} has no ImageNet weights; use resnet18 or resnet34")
+
+
+def _arms(p, s: Settings, classes: tuple[str, ...], treated: tuple[str, ...], reference: bool = True) -> Arms:
+    paired = any(classes[k] in treated for k, _ in known_pairs(classes))
+    if reference and not paired and not p.reference_seeds:
+        raise ValueError("reference_seeds=0: encoders of other seeds must choose the look-alikes here; set 1 or more")
     return Arms(
         classes,
         treated,
-        control(0, p.seeds),
-        [_treated(s, treated, p.ratio, seed) for seed in seeds],
-        [_treated(s, treated, p.milder, seed) for seed in seeds] if p.milder > p.ratio else [],
-        control(NULL_SHIFT, p.null_seeds),
-        [] if paired else control(REFERENCE_SHIFT, p.reference_seeds),
-        [[Unit(replace(s, method="untrained"), (BALANCED,), 1.0, seed)] for seed in seeds],
+        _control(s, p.seed, p.seeds),
+        [_treated(s, treated, p.ratio, seed) for seed in _seeds(p)],
+        [],
+        [],
+        _control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds) if reference and not paired else [],
+        _control(replace(s, method="untrained", weighting="none"), p.seed, p.seeds) if reference else [],
     )
+
+
+def _with_mild(p: SimpleNamespace, arms: Arms) -> Arms:
+    s = arms.balanced[0][0].settings
+    mild = [_treated(s, arms.treated, p.milder, seed) for seed in _seeds(p)] if p.milder > p.ratio else []
+    return replace(arms, mild=mild)
+
+
+def _seeds(p: SimpleNamespace) -> range:
+    return range(p.seed, p.seed + p.seeds)
+
+
+def _control(s: Settings, first: int, count: int) -> list[list[Unit]]:
+    return [[Unit(s, (BALANCED,), 1.0, seed)] for seed in range(first, first + count)]
+
+
+def _rates(p: SimpleNamespace) -> dict[str, float]:
+    """The learning rates written as "simclr=0.1,vicreg=0.3"; ValueError where a word is not label=number."""
+    try:
+        return {label: float(rate) for label, rate in (word.split("=") for word in _names(p.learning_rates))}
+    except ValueError:
+        raise ValueError(f"learning_rates={p.learning_rates!r}: write label=rate, as simclr=0.1,vicreg=0.3") from None
 
 
 def known_pairs(classes: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -87,15 +218,37 @@ def known_pairs(classes: tuple[str, ...]) -> list[tuple[int, int]]:
     return [(classes.index(a), classes.index(b)) for a, b in both if a in classes and b in classes]
 
 
-def cost(wanted: list[Unit], workers: int, gpu: bool) -> tuple[float, float]:
-    """Rough (seconds, MiB on disk) to train the units: images x epochs at a measured rate, on so many workers."""
-    rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, 0.0, 0.0
+def treated_classes(p: SimpleNamespace) -> tuple[str, ...]:
+    """The names of the classes that the parameters undersample, in order."""
+    return _classes(p)[1]
+
+
+def jobs(wanted: list[Unit]) -> list[list[Unit]]:
+    """The units by the process that trains them: small nets on the same data together, every other unit alone."""
+    found, filled = [], {}
     for unit in wanted:
+        seconds = cost([[unit]], 1, False)[0] - START_SECONDS
+        job, so_far = filled.get(unit.settings.data, ([], JOB_SECONDS))
+        if unit.settings.net not in TOGETHER:
+            found.append([unit])
+        elif so_far + seconds > JOB_SECONDS:
+            found.append([unit])
+            filled[unit.settings.data] = found[-1], seconds
+        else:
+            job.append(unit)
+            filled[unit.settings.data] = job, so_far + seconds
+    return found
+
+
+def cost(wanted: list[list[Unit]], workers: int, gpu: bool) -> tuple[float, float]:
+    """Rough (seconds, MiB on disk) of jobs: images x epochs at a measured rate and the start, on so many workers."""
+    rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0
+    for unit in (unit for job in wanted for unit in job):
         s = unit.settings
         per_class = s.images_per_class or TRAIN_IMAGES[s.data] / len(CLASSES[s.data])
         images = per_class * len(s.classes or CLASSES[s.data])
         epochs = 0 if s.method == "untrained" else s.epochs
-        seconds += len(unit.members) * images / 1000 * epochs * rate[s.net] + 4
+        seconds += len(unit.members) * images / 1000 * epochs * rate[s.net]
         disk += len(unit.members) * {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108}[s.net]
     return seconds / (1 if gpu else workers), disk
 
@@ -114,7 +267,7 @@ def _classes(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _treated(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> list[Unit]:
@@ -122,4 +275,16 @@ def _treated(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> 
     return [Unit(s, treated, ratio, seed)] if together else [Unit(s, (c,), ratio, seed) for c in treated]
 
 
-PLANS = {"cifar10_undersampling": cifar10_undersampling}
+def sbm_theory(p: SimpleNamespace) -> Arms:
+    """The encoders that the block model's prediction is read from and judged on: balanced, treated, reference."""
+    classes, treated = _classes(p)
+    arms = _arms(p, _settings(p, classes), classes, treated, reference=False)
+    return replace(arms, reference=_control(arms.balanced[0][0].settings, p.seed + REFERENCE_SHIFT, p.reference_seeds))
+
+
+PLANS = {
+    "cifar10_undersampling": cifar10_undersampling,
+    "mediation": mediation,
+    "methods_and_mitigations": methods_and_mitigations,
+    "sbm_theory": sbm_theory,
+}

@@ -52,6 +52,10 @@ class Record:
         """Data, preset, device and seeds, as on a figure."""
         return study.face(self.provenance["params"], self.provenance["device"])
 
+    def has(self, quantity: str) -> bool:
+        """Whether the run measured it."""
+        return bool((self.results.quantity == quantity).any())
+
     def matrix(self, quantity: str) -> pd.DataFrame:
         """Rows k, columns j of a quantity (k, j; k) at the run's main ratio: row, column, value, low, high."""
         r = self.results
@@ -85,24 +89,28 @@ def span(low: float, high: float, digits: int = 3) -> str:
     return "–" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record]) -> str:
-    """The claims of a study as a Markdown table: statement, test, and a verdict from each source."""
+def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], names: list[str] | None = None) -> str:
+    """The claims of a study as a Markdown table: statement, test, and a verdict from each source.
+
+    names: ids of the claims, in order; by default those that the authors' numbers judge.
+    """
     recorded_rows = [_by_claim(r) for r in records]
     mine = {source: {j.claim: j for s, j in judged if s == source} for source in ("authors", "run")}
     header = ["claim", "test", "authors' numbers", *(f"recorded: {r.face}" for r in records), "this run"]
     rows = []
-    for name in mine["authors"]:
+    for name in names or mine["authors"]:
         claim = claims.CLAIMS[name]
-        found = [mine["authors"].get(name), *(r.get(name) for r in recorded_rows), mine["run"].get(name)]
+        found = [r.get(name) for r in (*recorded_rows, mine["run"])]
+        authors = verdict(mine["authors"].get(name), claims.NOT_PUBLISHED)
         test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
-        rows.append((f"`{name}` {claim.statement}", test, *(verdict(j) for j in found)))
+        rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j) for j in found)))
     return table(header, rows)
 
 
-def verdict(judgement: claims.Judgement | None) -> str:
+def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -> str:
     """A verdict with its sign, effect and interval; "not run" where there is none."""
     if judgement is None:
-        return claims.NOT_RUN
+        return missing
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
     return f"{SIGNS[j.verdict]} **{j.verdict}**: {j.effect:.3f}{interval}"

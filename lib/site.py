@@ -18,7 +18,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from lib import code, pages, records, sweeps
+from lib import benchmarks_page, code, pages, records, sweeps
 from lib.code import ROOT
 from lib.pages import RunRecord, SiteError
 
@@ -39,6 +39,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     shown = {run.folder.resolve() for run in chapters.values()}
     asked = [run for run in pages.asked_for() if run.folder.resolve() not in shown]
     recorded, swept = pages.recorded(), sweeps.on_this_machine()
+    measured, files_measured = benchmarks_page.parts()
     files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
     files |= {f"{CODE}/{path}.html": _listing(path).encode() for path in _sources()}
     for run in chapters.values():
@@ -49,14 +50,17 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         files |= sweep.files(chapters, asked)
     fill = {
         "main figure": pages.main_figure(chapters),
+        "tally": pages.tally(chapters, recorded),
         "verdicts": pages.verdicts(chapters, recorded),
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
+        "benchmarks": measured,
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
     for run in recorded:
         files |= {f"{run.static}/{f.name}": f.read_bytes() for f in sorted(run.folder.iterdir()) if f.is_file()}
+    files |= files_measured
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)

@@ -1,6 +1,7 @@
 """lib.augment against torchvision's transforms, image by image where possible, else by their statistics."""
 
 import colorsys
+import importlib
 import itertools
 import math
 from collections import Counter
@@ -12,14 +13,15 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from lib import augment
+from lib import augment, colour
 from lib.augment import POLICIES, Policy
 from lib.vision import torchvision
 
 T = torchvision.transforms
 TF = torchvision.transforms.functional
+v2 = importlib.import_module("torchvision.transforms.v2.functional")
 N = 3000
-STILL = Policy(scale=(1.0, 1.0), flip=0.0, jitter_p=0.0, grey_p=0.0)
+STILL = Policy(scale=(1.0, 1.0), flip=0.0, jitter_p=0.0, grey_p=0.0, blur_sigma=(0.7, 2.0))
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -72,14 +74,20 @@ def test_crop_boxes_are_whole_pixels_inside_the_image():
     assert (top + height <= 20).all() and (left + width <= 32).all()
 
 
-def test_resized_crop_equals_torchvision_box_by_box():
-    x = some(40)
-    boxes = augment.crop_boxes(40, 32, 32, (0.08, 1.0), seeded(2))
-    boxes[:3] = torch.tensor([[0, 0, 32, 32], [31, 31, 1, 1], [5, 0, 1, 32]])  # the whole image, one pixel, one row
-    ours = augment.resized_crop(x, boxes)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(32, 32), (20, 32)])
+def test_resized_crop_equals_torchvision_box_by_box(interpolation, size):
+    x = torch.rand(40, 3, *size, generator=seeded())
+    boxes = augment.crop_boxes(40, *size, (0.08, 1.0), seeded(2))
+    boxes[:3] = torch.tensor([[0, 0, *size], [19, 31, 1, 1], [5, 0, 1, 32]])  # the whole image, one pixel, one row
+    flip = torch.arange(40) % 2 == 1
+    ours = augment.resized_crop(x, boxes, interpolation)
+    flipped = augment.resized_crop(x, boxes, interpolation, flip)
     for i, box in enumerate(boxes.int().tolist()):
-        theirs = TF.resized_crop(x[i], *box, [32, 32], antialias=False)
-        assert (ours[i] - theirs).abs().max() < 1e-5, box
+        mode = T.InterpolationMode(interpolation)
+        theirs = v2.resized_crop(x[i], *box, list(size), mode, antialias=False).clamp(0, 1)
+        assert (ours[i] - theirs).abs().max() < 2e-5, box
+        assert (flipped[i] - (theirs.flip(2) if flip[i] else theirs)).abs().max() < 2e-5, box
 
 
 @pytest.mark.parametrize(
@@ -92,15 +100,15 @@ def test_adjustments_equal_torchvisions(name, low, high, channels):
     x[1], x[2] = 0.0, 1.0
     x[3, :, :, :16] = x[3, :1, :, :16]  # half grey
     factors = torch.linspace(low, high, 24)
-    ours = getattr(augment, f"adjust_{name}")(x, factors)
+    ours = getattr(colour, f"adjust_{name}")(x, factors)
     for i, factor in enumerate(factors.tolist()):
         assert (ours[i] - getattr(TF, f"adjust_{name}")(x[i], factor)).abs().max() < 1e-5, (i, factor)
 
 
 def test_grey_equals_torchvisions():
     x = some()
-    assert (augment.grey(x) - TF.rgb_to_grayscale(x)).abs().max() < 1e-6
-    assert torch.equal(augment.grey(x[:, :1]), x[:, :1])
+    assert (colour.grey(x) - TF.rgb_to_grayscale(x)).abs().max() < 1e-6
+    assert torch.equal(colour.grey(x[:, :1]), x[:, :1])
 
 
 @pytest.mark.parametrize("side, kernel", [(8, 3), (32, 3), (64, 7)])
@@ -124,24 +132,50 @@ def test_jitter_is_distributed_as_torchvisions():
     x = some(1, h=4, seed=5)[0]
     theirs_of = T.ColorJitter(0.4, 0.4, 0.4, 0.1)
     theirs = torch.stack([theirs_of(x) for _ in range(N)])
-    ours = augment.color_jitter(x.expand(N, -1, -1, -1), (0.4, 0.4, 0.4, 0.1), seeded(3))
+    ours = colour.color_jitter(x.expand(N, -1, -1, -1), (0.4, 0.4, 0.4, 0.1), seeded(3))
     for f in (lambda v: v.mean((2, 3)), lambda v: v.std((2, 3)), lambda v: v[:, :, 0, 0]):
         for a, b in zip(f(ours).T.numpy(), f(theirs).T.numpy(), strict=True):
             assert stats.ks_2samp(a, b).pvalue > 1e-3
 
 
-def test_jitter_orders_its_four_operations_anew_for_each_image(monkeypatch):
-    for digit, name in enumerate(("brightness", "contrast", "saturation", "hue"), start=1):
-        monkeypatch.setattr(augment, f"adjust_{name}", lambda x, _, digit=digit: 10 * x + digit)
-    orders = augment.color_jitter(torch.zeros(4800, 1, 1, 1), (0.4, 0.4, 0.4, 0.1), seeded()).flatten().int().tolist()
-    seen = Counter(orders)
-    assert set(seen) == {int("".join(p)) for p in itertools.permutations("1234")}
+def test_jitter_applies_its_four_operations_in_the_order_given():
+    """All 24 orders, each against torchvision's adjustments one after the other, on strengths that clamp."""
+    orders = list(itertools.permutations(range(4)))
+    x = some(25, h=6)
+    factors = torch.tensor([1.7, 0.4, 1.9])[:, None].expand(3, 25)
+    steps = torch.tensor([[s for s in order if s != 3] for order in orders] + [[0, 1, 2]]).T
+    place = torch.tensor([order.index(3) for order in orders] + [4])
+    ours = colour.jitter(x, factors, steps, torch.full((25,), 0.3), place)
+    values = dict(zip(("brightness", "contrast", "saturation", "hue"), (1.7, 0.4, 1.9, 0.3), strict=True))
+    for i, order in enumerate(orders):
+        theirs = x[i]
+        for name in (list(values)[step] for step in order):
+            theirs = getattr(TF, f"adjust_{name}")(theirs, values[name])
+        assert (ours[i] - theirs).abs().max() < 1e-5, order
+    assert torch.equal(ours[24], x[24]), "place k + 1 leaves the image alone"
+
+
+@pytest.mark.parametrize("channels, strength, live", [(3, (0.4, 0.4, 0.4, 0.1), 4), (1, (0.4, 0.4, 0.4, 0.1), 2)])
+def test_jitter_orders_its_operations_anew_for_each_image(monkeypatch, channels, strength, live):
+    """Every operation writes its digit behind those before it, so that the outcome is the order."""
+    names = {(0, 0): 1, (0, 1): 2, (1, 0): 3}
+
+    def digit(x, own, luma, mean):
+        digits = [names[bool(s), bool(m)] for s, m in zip(luma, mean, strict=True)]
+        return 10 * x + torch.tensor(digits)[:, None, None, None]
+
+    monkeypatch.setattr(colour, "mix", digit)
+    monkeypatch.setattr(colour, "adjust_hue", lambda x, turn: 10 * x + 4)
+    seen = Counter(
+        colour.color_jitter(torch.zeros(4800, channels, 1, 1), strength, seeded())[:, 0].flatten().int().tolist()
+    )
+    assert set(seen) == {int("".join(p)) for p in itertools.permutations("1234"[:live])}
     assert stats.chisquare(list(seen.values())).pvalue > 1e-3
 
 
 def test_jitter_of_strength_zero_is_the_image():
     x = some()
-    assert (augment.color_jitter(x, (0.0, 0.0, 0.0, 0.0), seeded()) - x).abs().max() < 1e-6
+    assert (colour.color_jitter(x, (0.0, 0.0, 0.0, 0.0), seeded()) - x).abs().max() < 1e-6
 
 
 def test_view_gives_every_image_its_own_draw():
@@ -182,6 +216,24 @@ def test_each_step_happens_with_its_probability(what, p):
     expected = {"flip": plain.flip(3), "grey_p": TF.rgb_to_grayscale(plain, 3)}.get(what)
     if expected is not None:
         assert (out - expected)[changed].abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jitter_happens_with_its_probability(channels):
+    x = some(1, channels, 8).expand(N, -1, -1, -1)
+    out = colour.color_jitter(x, (0.4, 0.4, 0.4, 0.1), seeded(6), p=0.3)
+    assert binomial(int(((out - x).abs().amax((1, 2, 3)) > 1e-4).sum()), N, 0.3)
+
+
+@pytest.mark.parametrize("name", ["nearest", ""])
+def test_an_unknown_interpolation_is_an_error(name):
+    with pytest.raises(ValueError, match="interpolation is"):
+        augment.view(pixels(some(2)), replace(STILL, interpolation=name), seeded())
+
+
+@pytest.mark.parametrize("name, scale, interpolation", [("simsiam", 0.2, "bilinear"), ("bcl", 0.1, "bicubic")])
+def test_other_methods_differ_from_simclr_in_their_crops_alone(name, scale, interpolation):
+    assert POLICIES[name] == replace(POLICIES["simclr"], scale=(scale, 1.0), interpolation=interpolation)
 
 
 def test_defaults_are_simclrs():

@@ -92,7 +92,7 @@ def test_the_authors_own_figures():
         "harms-3": harms.dose_share(rh, mild),
         "harms-15": harms.diagonal_mean(rh),
     }
-    judged = {id: claims.judge_published(id, float(effect)) for id, effect in effects.items()}
+    judged = {id: claims.judge_number(id, float(effect)) for id, effect in effects.items()}
     verdicts = {id: j.verdict for id, j in judged.items()}
     assert verdicts == {"harms-1": HOLDS, "harms-2a": HOLDS, "harms-2b": HOLDS, "harms-3": FAILS, "harms-15": FAILS}
     assert {j.seeds for j in judged.values()} == {0}

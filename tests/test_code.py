@@ -16,8 +16,8 @@ def copy(tmp_path, monkeypatch):
     monkeypatch.setattr(code, "ROOT", tmp_path)
 
     def forget():
-        code._tree.cache_clear()
-        code._code.cache_clear()
+        for cached in (code._tree, code._code, code.closure, code.closure_hash, code.lock_hash):
+            cached.cache_clear()
 
     def edit(name: str, old: str, new: str):
         path = tmp_path / name
@@ -42,7 +42,8 @@ def test_closure_follows_imports_of_imports(copy, tmp_path):
 
 def test_closure_of_training():
     assert code.closure("pretrain") == (
-        *("augment", "code", "encoders", "images", "losses", "nets", "pretrain", "records", "vision"),
+        *("augment", "checkpoints", "code", "colour", "devices", "encoders", "images", "losses", "methods", "nets"),
+        *("pretrain", "randaugment", "records", "vision"),
     )
 
 
@@ -52,7 +53,7 @@ def test_closure_of_training():
         ("lib/losses.py", '"""Losses of contrastive learning', '"""All the losses of contrastive learning'),
         ("lib/losses.py", "    n = len(z1)\n", "    # the number of images\n\n    n = len(z1)  # N\n"),
         ("lib/losses.py", "(2N, d)\n", "(2N, d), unit\n"),
-        ("lib/losses.py", "temperature: float = 0.5, clamp", "\n    temperature: float = 0.5,\n    clamp"),
+        ("lib/losses.py", "_unit_mean(weights, z1)\n", "(_unit_mean(weights, z1))\n"),
         ("lib/losses.py", "loss = mean over i of", "the loss is the mean over i of"),
         ("lib/pretrain.py", "A training that cannot go on.", "A training that must stop."),
     ],

@@ -18,22 +18,29 @@ OTHER = {  # for each setting a value that is not the default
     "classes": ("dog", "cat"),
     "images_per_class": 7,
     "method": "untrained",
+    "weighting": "oversample",
+    "equal_steps": True,
     "net": "resnet18",
     "pretrained": False,
     "head_width": 64,
+    "head_out": 64,
     "head_batchnorm": True,
+    "feature": "projection",
     "epochs": 1,
     "batch_size": 32,
     "learning_rate": 0.5,
     "final_learning_rate": 0.0,
     "squared_learning_rate": False,
+    "warmup_epochs": 2,
     "momentum": 0.8,
+    "nesterov": False,
     "weight_decay": 0.0,
     "temperature": 0.2,
     "clamp": False,
     "normalise": True,
     "augment": "digits",
     "precision": "bfloat16",
+    "compile": True,
 }
 
 
@@ -70,6 +77,8 @@ def test_the_key_changes_with_code_and_versions(monkeypatch, what, arguments):
 def test_the_name_says_what_it_is(members, what):
     unit = replace(UNIT, members=members)
     assert unit.name == f"cifar10-simclr-{what}-0.01-s3-{unit.key}" and len(unit.key) == 12
+    weighted = replace(unit, settings=replace(unit.settings, weighting="groups"))
+    assert weighted.name.startswith(f"cifar10-simclr_groups-{what}-")
 
 
 def test_the_defaults_are_the_public_codes():
@@ -91,6 +100,8 @@ def test_a_unit_is_done_when_its_record_is_there(tmp_path, monkeypatch):
     (UNIT.folder / "record.json").write_text('{"seconds": 1}')
     assert UNIT.done and UNIT.record == {"seconds": 1}
     assert torch.equal(UNIT.embeddings()[0], z) and torch.equal(UNIT.embeddings()[1], y)
+    save_file({"z": z + 1, "y": y}, UNIT.folder / "train_embeddings.safetensors")
+    assert torch.equal(UNIT.embeddings("train")[0], z + 1)
 
 
 def test_planning_needs_no_torch():

@@ -2,17 +2,21 @@
 
 import csv
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
 from lib import augment, code, encoders, images, pretrain, records
-from lib.encoders import Settings, Unit
+from lib.encoders import METHODS, WEIGHTINGS, Settings, Unit
 from lib.pretrain import TrainingError
 
 TINY = Settings(
@@ -101,7 +105,7 @@ def test_run_writes_a_whole_folder(capsys):
     z = trained(BIT)
     folder, test = BIT.folder, images.load("digits", "test").only(TINY.classes)
     assert sorted(p.name for p in folder.iterdir()) == [
-        *("checkpoint.safetensors", "embeddings.safetensors", "loss.csv", "record.json")
+        *("checkpoint.safetensors", "embeddings.safetensors", "loss.csv", "record.json", "train_embeddings.safetensors")
     ]
     assert z.shape == (2, len(test), 64) and z.dtype == torch.float32
     assert torch.equal(BIT.embeddings()[1], test.y)
@@ -127,11 +131,14 @@ def test_the_checkpoint_gives_the_embeddings():
     z = trained(BIT)
     train, test = pretrain.load(TINY, "train"), pretrain.load(TINY, "test")
     weights = load_file(BIT.folder / "checkpoint.safetensors")
-    encoder = pretrain.Encoder(TINY, train.x)
+    encoder = pretrain.Encoder(TINY, train.x, 3)
     encoder.load_state_dict({k.removeprefix("1."): v for k, v in weights.items() if k.startswith("1.")})
     encoder.to(memory_format=torch.channels_last)
     assert torch.allclose(pretrain.embed(encoder, test.x), z[1], atol=1e-6)
     assert torch.allclose(pretrain.embed(encoder, test.x, batch=7), z[1], atol=1e-5)
+    z_train, y_train = BIT.embeddings("train")
+    assert torch.equal(y_train, train.y), "the whole split, dropped images too"
+    assert torch.allclose(pretrain.embed(encoder, train.x), z_train[1], atol=1e-6)
 
 
 def test_run_does_nothing_where_the_folder_is_whole(monkeypatch):
@@ -154,7 +161,7 @@ def test_untrained_is_the_random_start():
     unit = Unit(replace(TINY, method="untrained"), ("",), 1.0, 5)
     z = trained(unit)
     torch.manual_seed(5)
-    start = pretrain.Encoder(TINY, images.load("digits", "train").x)
+    start = pretrain.Encoder(TINY, images.load("digits", "train").x, 3)
     assert torch.allclose(pretrain.embed(start, pretrain.load(TINY, "test").x), z[0], atol=1e-6)
     assert (unit.folder / "loss.csv").read_text().splitlines() == ["undersampled,epoch,loss"]
 
@@ -173,10 +180,10 @@ def test_settings_cut_the_training_split_alone():
 
 def test_normalise_standardises_each_channel():
     data = pretrain.load(TINY, "train")
-    encoder = pretrain.Encoder(replace(TINY, normalise=True), data.x)
+    encoder = pretrain.Encoder(replace(TINY, normalise=True), data.x, 3)
     x = (data.x / 255 - encoder.mean) / encoder.std
     assert abs(float(x.mean())) < 1e-5 and float(x.std()) == pytest.approx(1, abs=1e-4)
-    plain = pretrain.Encoder(TINY, data.x)
+    plain = pretrain.Encoder(TINY, data.x, 3)
     assert (plain.mean == 0).all() and (plain.std == 1).all()
 
 
@@ -188,6 +195,18 @@ def test_learning_rate_is_torchs_cosine():
         assert pretrain.learning_rate(settings, step, steps) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-12)
         sgd.step()
         schedule.step()
+
+
+def test_warm_up_is_torchs_linear_rise_before_the_cosine():
+    settings, steps, warmup = Settings(learning_rate=0.5, final_learning_rate=1e-6, squared_learning_rate=False), 40, 8
+    sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+    rise = LinearLR(sgd, 1 / warmup, 1, warmup - 1)
+    for step in range(warmup):
+        assert pretrain.learning_rate(settings, step, steps, warmup) == pytest.approx(sgd.param_groups[0]["lr"])
+        sgd.step()
+        rise.step()
+    assert pretrain.learning_rate(settings, warmup, steps, warmup) == pytest.approx(0.5)
+    assert pretrain.learning_rate(settings, steps, steps, warmup) == pytest.approx(1e-6)
 
 
 def test_the_public_codes_rate_runs_from_036_to_6e4():
@@ -233,9 +252,109 @@ def test_main_ends_with_one_clear_line(tmp_path, capsys, unit, message):
     assert lines[-1].startswith("error: ") and message in lines[-1]
 
 
+def test_a_unit_that_fails_leaves_the_others_of_its_process(tmp_path, capsys):
+    file, other = tmp_path / "units.json", replace(BIT, seed=5)
+    file.write_text("\n".join(u.to_json() for u in (Unit(TINY, ("7",), 0.1, 0), other)))
+    assert pretrain.main([str(file), "--threads", "1"]) == 1
+    assert "class '7' is not there" in capsys.readouterr().err and other.done
+
+
 def test_main_says_which_file_is_missing(tmp_path, capsys):
     assert pretrain.main([str(tmp_path / "none.json")]) == 1
     assert "none.json" in capsys.readouterr().err
+
+
+def test_features_that_collapse_to_a_point_stop_the_training(monkeypatch):
+    real = pretrain.Encoder.backbone
+    monkeypatch.setattr(pretrain.Encoder, "backbone", lambda self, x: 1 + 1e-4 * real(self, x))
+    with pytest.raises(TrainingError, match=r"collapsed to a point in epoch 1 .*lower learning_rate"):
+        pretrain.run(BIT)
+    assert not BIT.done
+
+
+@pytest.mark.parametrize("method", METHODS[:-1])
+def test_every_method_trains(method):
+    settings = replace(TINY, method=method, learning_rate=0.02, clamp=False, squared_learning_rate=False)
+    z = trained(Unit(settings, ("1",), 0.1, 0))
+    start = trained(Unit(replace(settings, method="untrained"), ("",), 1.0, 0))
+    assert z.shape == start.shape and torch.isfinite(z).all() and not torch.allclose(z, start, atol=1e-3)
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS[1:])
+def test_every_weighting_changes_the_training_of_an_unequal_set(weighting):
+    unit = Unit(replace(TINY, epochs=6), ("1",), 0.1, 0)
+    weighted = replace(unit, settings=replace(unit.settings, weighting=weighting))
+    assert not torch.allclose(trained(unit), trained(weighted), atol=1e-4)
+
+
+def test_simsiams_projection_can_be_the_feature():
+    settings = replace(TINY, method="simsiam", feature="projection", head_out=48, learning_rate=0.02)
+    z = trained(Unit(settings, ("",), 1.0, 0))
+    assert z.shape[-1] == 48 and (z < 0).any()
+
+
+def steps_of(settings: Settings, monkeypatch, data, all_images: int = 0) -> list[torch.Tensor]:
+    seen, real = [], pretrain._forward
+    monkeypatch.setattr(pretrain, "_forward", lambda m, h, x, *rest: seen.append(x) or real(m, h, x, *rest))
+    pretrain.train(settings, data, 0, lambda *_: None, None, all_images)
+    monkeypatch.undo()
+    return seen
+
+
+def test_equal_steps_and_oversampling_take_the_steps_of_the_whole_set(monkeypatch):
+    data = pretrain.load(TINY, "train")
+    part = data.take(images.undersample(data.y, 1, 0.1, 0))  # 84 of 120 images, 4 of class 1
+    count = {
+        name: len(steps_of(replace(TINY, batch_size=20, **change), monkeypatch, part, len(data)))
+        for name, change in {"plain": {}, "equal": {"equal_steps": True}, "over": {"weighting": "oversample"}}.items()
+    }
+    assert count == {"plain": 2 * 4, "equal": 2 * 6, "over": 2 * 6}
+    seen = torch.cat(steps_of(replace(TINY, batch_size=20, weighting="oversample"), monkeypatch, part)).flatten(1)
+    rare = part.x[part.y == 1].flatten(1)
+    assert int((seen[:, None] == rare).all(2).any(1).sum()) == 2 * 40, "as often as any other class"
+
+
+def test_batches_use_every_position_before_any_comes_again():
+    pool = torch.arange(10) * 3
+    taken = pretrain.batches(pool, 4, 6, torch.Generator().manual_seed(0))
+    flat = torch.cat(taken)
+    assert [len(b) for b in taken] == [4] * 6
+    rounds = [sorted(part.tolist()) for part in flat.split(10)]
+    assert rounds[0] == rounds[1] == pool.tolist() and len(set(rounds[2])) == 4
+    assert not torch.equal(flat[:10], flat[10:20])
+
+
+LONG = Unit(replace(TINY, method="bcl", weighting="oversample", epochs=40, learning_rate=0.05), ("", "1"), 0.1, 5)
+
+
+def test_a_training_killed_in_the_middle_goes_on_and_ends_equal(store, tmp_path, monkeypatch):
+    """kill -9 once a checkpoint of the second member is there; BCL's memory and the momentum must come back too."""
+    whole = trained(LONG)
+    curve, weights = (LONG.folder / "loss.csv").read_text(), load_file(LONG.folder / "checkpoint.safetensors")
+    monkeypatch.setattr(encoders, "STORE", store / "killed")
+    file, part = tmp_path / "unit.json", LONG.folder / "1.part.safetensors"
+    file.write_text(LONG.to_json())
+    program = (
+        "import sys; from pathlib import Path; from lib import encoders, pretrain;"
+        f"encoders.STORE = Path({str(encoders.STORE)!r}); sys.exit(pretrain.main(sys.argv[1:]))"
+    )
+    words = [sys.executable, "-c", program, str(file), "--save-seconds", "0"]
+    job = subprocess.Popen(words, cwd=code.ROOT, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while not part.exists() and job.poll() is None and time.time() < deadline:
+        time.sleep(0.005)
+    job.kill()
+    assert job.wait() == -signal.SIGKILL and not LONG.done
+    with safe_open(part, "pt") as f:
+        done = len(f.get_tensor("history"))
+    assert 0 < done < LONG.settings.epochs
+    real, epochs = pretrain.generators, []
+    monkeypatch.setattr(pretrain, "generators", lambda seed, epoch, *at: epochs.append(epoch) or real(seed, epoch, *at))
+    assert torch.equal(trained(LONG), whole), "bit for bit"
+    assert epochs == list(range(done, LONG.settings.epochs)), "the first member and the epochs done are not run again"
+    again = load_file(LONG.folder / "checkpoint.safetensors")
+    assert set(again) == set(weights) and all(torch.equal(again[k], weights[k]) for k in weights)
+    assert (LONG.folder / "loss.csv").read_text() == curve and not list(LONG.folder.glob("*.part.*"))
 
 
 def test_training_imports_none_of_the_books_tools():

@@ -128,3 +128,14 @@ def test_student_version_keeps_checks_and_drops_solutions():
     assert "def pair_mean" in text and "def pair_mean" not in student
     assert student.count("# Your answer here.") == text.count('"solution"') == 3
     assert student.count("assert ") == text.count("assert ")
+
+
+def test_small_nets_share_jobs_and_large_ones_have_their_own():
+    small = study.Run(NAME, study.complete(NAME, study.preset(NAME, "quick"))).units
+    large = study.Run(NAME, study.complete(NAME, study.preset(NAME, "laptop"))).units
+    jobs = plans.jobs([*small, *large])
+    assert sorted(u.name for job in jobs for u in job) == sorted(u.name for u in [*small, *large])
+    assert all([unit] in jobs for unit in large)
+    shared = [job for job in jobs if job[0] in small]
+    assert len(shared) < len(small) / 2
+    assert all(plans.cost([job], 1, False)[0] <= plans.JOB_SECONDS + plans.START_SECONDS for job in shared)

@@ -1,0 +1,85 @@
+"""``python -m benchmarks``: every comparison in one run, written as JSON; the site makes a page of the committed file.
+
+``--only CASE`` runs some, ``--quick`` all of them at toy size, which shows that they run and nothing else.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from lib import records
+from lib.code import ROOT
+
+RESULTS = ROOT / "benchmarks/results.json"
+CASES = ("augmentation", "step", "loss", "heads", "harm", "growth", "bounds", "whole")
+PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightly", "kornia", "pytorch-metric-learning", "pillow")
+
+
+def main() -> int:
+    """Run the cases one after the other and write what they found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--quick", action="store_true", help="toy sizes, one round")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contestant; the median counts")
+    parser.add_argument("--out", type=Path, help=f"default: {RESULTS.relative_to(ROOT)}, of a whole run alone")
+    options = parser.parse_args()
+    whole = not options.quick and options.only == CASES
+    out = options.out or (RESULTS if whole else ROOT / "build/benchmarks.json")
+    rounds = 1 if options.quick else options.rounds
+    found = {"provenance": provenance(rounds, options.quick), **measure(options.only, rounds, options.quick)}
+    records.write_json(out, found)
+    print(f"{len(found['lines'])} comparisons: {out}")
+    return 0
+
+
+def measure(cases: tuple[str, ...], rounds: int, quick: bool) -> dict[str, list[dict]]:
+    """The lines of the comparisons and the rows of ``growth`` and ``bounds``, on the CPU; bounds on a GPU as well."""
+    gpu = on_gpu(rounds) if "bounds" in cases and not quick else []
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when torch first looks for a GPU: from here on it sees none
+    from . import augmentation, bounds, growth, harm, heads, loss, step, whole
+
+    compared = {"augmentation": augmentation, "step": step, "loss": loss, "heads": heads, "harm": harm, "whole": whole}
+    found = {"lines": [], "growth": [], "bounds": []}
+    for case in cases:
+        start = time.time()
+        if case == "growth":
+            found["growth"] = growth.run(rounds, quick)
+        elif case == "bounds":
+            found["bounds"] = [bounds.run(rounds, quick), *gpu]
+        else:
+            found["lines"] += [line.record() for line in compared[case].run(rounds, quick)]
+        print(f"{case}: {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def on_gpu(rounds: int) -> list[dict]:
+    """The bounds of the GPU, from a process that sees it; none where torch was built for the CPU or there is none."""
+    if not torch.version.cuda:
+        return []
+    command = [sys.executable, "-m", "benchmarks.bounds", str(rounds)]
+    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(said)] if said.strip() else []
+
+
+def provenance(rounds: int, quick: bool) -> dict:
+    """What the run was made with; load is the number of processes that wanted to run in the minute before."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rounds": rounds,
+        "quick": quick,
+        "git": records.git_state(),
+        **records.machine(PACKAGES),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

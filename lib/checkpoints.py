@@ -1,0 +1,63 @@
+"""A training that was killed goes on: what is kept of it between two epochs."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lib import records
+
+FORMAT = "1"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is damaged, or of another training."""
+
+
+def save(path: Path, owner: str, history: list[float], model: nn.Module, sgd: torch.optim.Optimizer) -> None:
+    """Write model, momentum and the loss of every epoch so far as safetensors, whole or not at all.
+
+    owner: what the training is, so that no other takes it up.  Orders and augmentations are drawn anew in every epoch
+    from seed and epoch (``lib.pretrain.generators``), so no generator's state needs keeping.
+    """
+    tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+    for i, state in sgd.state_dict()["state"].items():
+        if state.get("momentum_buffer") is not None:
+            tensors[f"momentum.{i}"] = state["momentum_buffer"]
+    tensors["history"] = torch.tensor(history, dtype=torch.float64)
+    about = {"format": FORMAT, "owner": owner}
+    with records.atomic(path) as temporary:
+        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, metadata=about)
+
+
+def load(path: Path, owner: str, model: nn.Module, sgd: torch.optim.Optimizer) -> list[float]:
+    """Put a checkpoint's state into model and optimiser; the losses of the epochs done, none without a checkpoint.
+
+    CheckpointError: the file is damaged, or belongs to another training.
+    """
+    if not path.exists():
+        return []
+    try:
+        with safe_open(path, "pt") as f:
+            about, tensors = f.metadata() or {}, {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged ({error}); remove it and train again") from error
+    if (about.get("format"), about.get("owner")) != (FORMAT, owner):
+        raise CheckpointError(
+            f"checkpoint {path} is of {json.dumps(about.get('owner'))}, not of {owner!r}; remove it and train again"
+        )
+    part = _under(tensors, "model.")
+    if set(part) != set(model.state_dict()):
+        raise CheckpointError(f"checkpoint {path} holds other tensors than the model; remove it and train again")
+    model.load_state_dict(part)
+    whole, place = sgd.state_dict(), next(model.parameters()).device
+    whole["state"] = {int(i): {"momentum_buffer": t.to(place)} for i, t in _under(tensors, "momentum.").items()}
+    sgd.load_state_dict(whole)
+    return tensors["history"].tolist()
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

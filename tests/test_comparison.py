@@ -1,0 +1,120 @@
+"""lib.comparison and the plan of a comparison: numbers by hand, and which encoders each label reads."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lib import comparison, plans, study
+from lib.comparison import Measured
+from lib.encoders import Settings
+from lib.evidence import Evidence
+
+NAME = "methods_and_mitigations"
+EMPTY = torch.empty(0)
+
+
+def plan(**change) -> plans.Comparison:
+    return plans.methods_and_mitigations(SimpleNamespace(**study.complete(NAME, change)))
+
+
+def measured() -> Measured:
+    rh = torch.tensor([[[1.1, 0.8, 0.9, 1.0], [1.0, 0.95, 0.6, 0.9]]], dtype=torch.float64)  # classes 0 and 2 of four
+    nie = torch.tensor([[[-0.2, 0.1, 0.1, 0.0], [0.0, 0.1, -0.4, 0.3]]], dtype=torch.float64)
+    return Measured(rh, nie, EMPTY, EMPTY, 1, 1.0, (0, 2))
+
+
+def test_measures_by_hand():
+    m, pairs = measured(), [(0, 1), (1, 0), (2, 3), (3, 2)]  # rows of classes that were not undersampled do not count
+    assert float(m.paired_rh(pairs)) == pytest.approx((0.8 + 0.9) / 2)
+    assert float(m.pair_gap(pairs)) == pytest.approx((0.8 - 0.95 + 0.9 - 0.975) / 2)
+    assert float(m.compactness()) == pytest.approx((1.1 + 0.6) / 2)
+    assert m.nie_diagonal().tolist() == [[-0.2, -0.4]]
+    assert m.off_diagonal().tolist() == [[0.8, 0.9, 1.0, 1.0, 0.95, 0.9]]
+
+
+def test_measure_takes_the_rows_of_the_classes_that_count():
+    """Three blobs; under the encoder with class 2 undersampled its features lie on class 0's."""
+    g = torch.Generator().manual_seed(0)
+    y = torch.arange(120) % 3
+    balanced = torch.eye(4, dtype=torch.float64)[y] + 0.2 * torch.randn(1, 120, 4, generator=g, dtype=torch.float64)
+    moved = torch.eye(4, dtype=torch.float64)[torch.where(y == 2, 0, y)]
+    under = torch.stack([balanced[0], moved + 0.2 * torch.randn(120, 4, generator=g, dtype=torch.float64)])[None]
+    seen = Evidence(("a", "b", "c"), (1, 2), y, balanced, under, EMPTY, EMPTY, EMPTY, EMPTY)
+    settings = Settings("digits", epochs=20, batch_size=16, pretrained=False)
+    record = {"seconds": 12.0, "images": [90, 85]}
+    unit = SimpleNamespace(record=record, members=("b", "c"), settings=settings, embeddings=lambda split: (balanced, y))
+    m = comparison.measure(SimpleNamespace(under=[[unit]]), seen, ("c",))
+    assert m.rh.shape == m.nie.shape == (1, 1, 3) and m.treated == (2,) and m.seconds == 6.0
+    assert m.steps == 20 * 5
+    over = SimpleNamespace(**vars(unit) | {"settings": replace(settings, weighting="oversample")})
+    assert comparison.measure(SimpleNamespace(under=[[over]]), seen, ("c",)).steps == 20 * 7, "steps of all 120 images"
+    assert float(m.rh[0, 0, 0]) < 0.3 and float(m.rh[0, 0, 1]) == pytest.approx(1, abs=0.1)
+    assert float(m.nie_diagonal()) < -0.2 and float(m.accuracy) > 0.95 > float(m.accuracy_under)
+
+
+def test_similarity_pairs_each_cell_with_its_cosine():
+    y = torch.tensor([0, 1, 2])
+    z = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]], dtype=torch.float64)
+    seen = Evidence(("a", "b", "c"), (0,), y, z, z[:, None], EMPTY, EMPTY, EMPTY, EMPTY)
+    cosine, pull = comparison.similarity(seen, torch.tensor([[[1.0, 0.8, 1.3]]], dtype=torch.float64))
+    assert cosine[0].tolist() == pytest.approx([2**-0.5, 0.0]) and pull[0].tolist() == pytest.approx([0.2, -0.3])
+
+
+def test_every_label_of_the_plan_reads_its_own_encoders():
+    made = plan()
+    methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised"]
+    weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
+    assert list(made.arms) == [*methods, *weightings, plans.EQUAL_STEPS, plans.CLAMP, "simclr, 60 images a class"]
+    settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
+    assert [settings[m].method for m in methods] == methods
+    assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
+    assert settings[plans.EQUAL_STEPS].equal_steps and settings[plans.CLAMP].clamp and not settings["simclr"].clamp
+    assert settings["simclr, 60 images a class"].images_per_class == 60
+    shared = made.arms["simclr"].balanced
+    assert all(made.arms[label].balanced == shared for label in (*weightings, plans.EQUAL_STEPS))
+    assert len({u.name for u in made.units}) == len(made.units)
+
+
+def test_matched_methods_differ_in_the_method_and_its_learning_rate_alone():
+    made = plan()
+    base = vars(made.arms["simclr"].balanced[0][0].settings)
+    for method in ("simsiam", "bcl", "vicreg", "barlow_twins", "supervised"):
+        mine = vars(made.arms[method].balanced[0][0].settings)
+        assert {k for k in base if mine[k] != base[k]} <= {"method", "learning_rate"}
+
+
+def test_published_settings_are_those_of_the_public_code():
+    only = {"mitigations": "", "equal_steps": False, "sizes": "", "undersampled": "all"}
+    made = plan(data="cifar10", published=True, methods="simclr,simsiam,bcl", **only)
+    s = {label: arms.balanced[0][0].settings for label, arms in made.arms.items() if "," not in label}
+    assert (s["simclr"].net, s["simsiam"].net, s["bcl"].net) == ("resnet34", "resnet18", "resnet18")
+    assert (s["simclr"].temperature, s["bcl"].temperature, s["bcl"].epochs) == (0.5, 0.2, 300)
+    assert s["simsiam"].feature == "projection" and s["simsiam"].head_out == 2048 and not s["simsiam"].pretrained
+    assert s["simclr"].clamp and not s["bcl"].clamp and s["bcl"].warmup_epochs == 10
+
+
+def test_small_nets_share_the_other_studies_encoders():
+    first = {u.name for u in plans.units("cifar10_undersampling", study.complete("cifar10_undersampling", {}))}
+    second = {u.name for u in plans.units("mediation", study.complete("mediation", {}))}
+    assert second <= first
+    simclr = plan().arms["simclr"]
+    assert {u.name for seed in (*simclr.balanced, *simclr.under) for u in seed} <= first
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"methods": "simsiam,simclr"}, "must begin with simclr"),
+        ({"methods": "simclr,moco"}, "methods='simclr,moco': 'moco' is unknown; there are simclr, simsiam"),
+        ({"mitigations": "prayer"}, "'prayer' is unknown; there are groups, anchors"),
+        ({"learning_rates": "simclr:0.1"}, "write label=rate, as simclr=0.1"),
+        ({"published": True}, "published=True: 'vicreg' has no public code; there are simclr, simsiam, bcl"),
+        ({"start_control": True}, "net 'convnet' has no ImageNet weights"),
+        ({"undersampled": "12"}, r"undersampled='12': \['12'\]"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(change, message):
+    with pytest.raises(study.ParameterError, match=message):
+        study.complete(NAME, change)
