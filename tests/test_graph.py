@@ -190,10 +190,10 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     assert f"another build (process {first.pid}) is at work" in second.stdout
 
     def jobs():
-        return [j for j in psutil.Process(first.pid).children(recursive=True) if "python" in j.name()]
+        below = psutil.Process(first.pid).children(recursive=True)
+        return [j for j in below if j.is_running() and "python" in j.name()]
 
-    wait_for(jobs, "a job at work", first)
-    left = jobs()
+    left = wait_for(jobs, "a job at work", first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert not psutil.wait_procs(left, timeout=10)[1], "jobs outlived their build"
@@ -256,6 +256,7 @@ def test_plain_papermill_refuses_and_accepts(checkout):
 
 def wait_for(condition, what, process, seconds=120):
     end = time.time() + seconds
-    while not condition():
+    while not (found := condition()):
         assert process.poll() is None and time.time() < end, f"{what} did not appear"
         time.sleep(0.1)
+    return found
