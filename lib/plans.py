@@ -282,6 +282,11 @@ def sbm_theory(p: SimpleNamespace) -> Arms:
     return replace(arms, reference=_control(arms.balanced[0][0].settings, p.seed + REFERENCE_SHIFT, p.reference_seeds))
 
 
+def theory(p: SimpleNamespace) -> SimpleNamespace:
+    """No encoders: the study trains its own small nets, or none."""
+    return SimpleNamespace(units=[])
+
+
 PLANS = {
     "cifar10_undersampling": cifar10_undersampling,
     "mediation": mediation,
