@@ -192,11 +192,12 @@ class Run:
         """What every figure says of itself: data, preset, device, seeds."""
         return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
 
-    def save(self, rows, judged, seeds: int | None = None) -> None:
+    def save(self, rows, judged, seeds: int | None = None, data: dict[str, str] | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         rows: dicts with ``quantity``, index columns, ``value`` and, where there are any, ``low``, ``high``, ``seeds``.
         judged: (source, Judgement) pairs, source "authors" or "run".  seeds: of a row that does not say.
+        data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
         import pandas as pd
 
@@ -216,19 +217,21 @@ class Run:
         for name, frame in (("results", table[columns]), ("claims", verdicts)):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
-        records.write_json(self.folder / "provenance.json", self.provenance())
+        records.write_json(self.folder / "provenance.json", self.provenance(data))
 
-    def provenance(self) -> dict:
+    def provenance(self, data: dict[str, str] | None = None) -> dict:
         """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders."""
         trained = [unit.record for unit in self.units]
+        data = trained[0]["data_sha256"] if trained else data or {}
+        first, count = self.values["seed"], 0 if self.values.get("embeddings") else self.values["seeds"]
         return {
             "study": self.study,
             "run": self.id,
             "preset": self.values["preset"],
             "params": self.values,
-            "seeds": sorted({unit.seed for unit in self.units}),
+            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + count)),
             "git": records.git_state(),
-            "data": {"name": self.values["data"], **(trained[0]["data_sha256"] if trained else {})},
+            "data": {"name": self.values["data"], **data},
             **records.machine(PACKAGES),
             "device": sorted({r["device"] for r in trained}) or ["CPU"],
             "threads": sorted({r["threads"] for r in trained}) or [1],
