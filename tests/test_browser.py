@@ -2,11 +2,14 @@
 
 import functools
 import http.server
+import math
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +17,7 @@ from lib.code import ROOT
 
 BOOK = Path(os.environ.get("BOOK_HTML") or ROOT / "build/_build/html")
 STUDY = "notebooks/cifar10_undersampling.html"
+THEORY = "notebooks/sbm_theory.html"
 PLACES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -103,11 +107,11 @@ def _open(page, address: str) -> None:
     page.wait_for_function("!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)")
 
 
-def _table(figure: str) -> pd.DataFrame:
+def _table(figure: str, name: str = STUDY) -> pd.DataFrame:
     """A figure's data, from the CSV that the page offers."""
-    links = (BOOK / STUDY).read_text(encoding="utf-8").split(f'id="fig-{figure}"')[1].split("</figure>")[0]
+    links = (BOOK / name).read_text(encoding="utf-8").split(f'id="fig-{figure}"')[1].split("</figure>")[0]
     path = links.split(f"/{figure}.csv")[0].rsplit('href="', 1)[1]
-    return pd.read_csv((BOOK / STUDY).parent / path / f"{figure}.csv")
+    return pd.read_csv((BOOK / name).parent / path / f"{figure}.csv")
 
 
 def _marks(page, figure: str, kind: str) -> pd.DataFrame:
@@ -282,3 +286,31 @@ def test_the_dark_page_is_reached_by_its_button(study):
             study.locator("button.theme-switch-button").first.click()
     assert study.locator(DARK).count() == 1
     assert study.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def _slide(page, figure: str, name: str, value: float) -> None:
+    """Move a slider of a figure, as a hand does, and wait until the chart has followed."""
+    page.locator(f"#fig-{figure} input[name={name}]").evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", str(value)
+    )
+    page.wait_for_timeout(300)
+
+
+def test_sliders_move_the_vectors_of_the_block_model_without_a_network(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    _open(page, f"{BOOK.resolve().as_uri()}/{THEORY}")
+    table, seen = _table("play", THEORY), set()
+    taus, shares, alphas = (sorted(table[c].unique()) for c in ("tau", "log2_share", "alpha"))
+    assert len(taus) >= 3 and len(shares) >= 25 and len(alphas) >= 15
+    for tau, share, alpha in ((taus[0], shares[0], alphas[2]), (taus[1], shares[-1], alphas[-1])):
+        page.locator(f"#fig-play input[type=radio][value='{tau:g}']").check()
+        _slide(page, "play", "pick_log2_share", share)
+        _slide(page, "play", "pick_alpha", alpha)
+        row = table[(table.tau == tau) & np.isclose(table.log2_share, share) & np.isclose(table.alpha, alpha)].iloc[0]
+        words = next(t for t in page.locator("#fig-play .mark-text text").all_text_contents() if "cos" in t)
+        shown = [float(w.replace("−", "-")) for w in re.findall(r"= ([−-]?[\d.]+)", words)]
+        assert shown == pytest.approx([math.cos(row.t12), math.cos(row.t23), math.cos(row.t12 + row.t23)], abs=0.02)
+        seen.add(words)
+    assert len(seen) == 2
+    context.close()
