@@ -46,15 +46,17 @@ for number, units in enumerate(JOBS):
 
     rule:
         name: f"encoders_{number}"
-        input: f"build/data/{first.data}.json"
+        input: f"build/data/{first.data}.json", graph.bases(units)
         output: [f"{unit.folder}/record.json" for unit in units]
-        params: units=[unit.to_json() for unit in units]
+        params:
+            units=[unit.to_json() for unit in units],
+            trainer=units[0].trainer,
         threads: 1
         resources:
-            mem_mb=2000 if first.data == "digits" else 6000,
-            gpu=int(first.net in ("resnet18", "resnet34")),
+            mem_mb=2000 if first.net in plans.TOGETHER else 6000,
+            gpu=int(first.net in ("resnet18", "resnet34", "minilm", "bert")),
             runtime=10 + int(plans.cost([units], 1, False)[0] / 20),
-        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.pretrain --threads {threads} /dev/stdin"
+        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.{params.trainer} --threads {threads} /dev/stdin"
 
 
 rule study:

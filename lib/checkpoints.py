@@ -10,30 +10,29 @@ from torch import Tensor, nn
 
 from lib import records
 
-FORMAT = "1"
+FORMAT = "2"
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint that is damaged, or of another training."""
 
 
-def save(path: Path, owner: str, history: list[float], model: nn.Module, sgd: torch.optim.Optimizer) -> None:
-    """Write model, momentum and the loss of every epoch so far as safetensors, whole or not at all.
+def save(path: Path, owner: str, history: list[float], model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    """Write model, the optimiser's state and the loss of every epoch so far as safetensors, whole or not at all.
 
     owner: what the training is, so that no other takes it up.  Orders and augmentations are drawn anew in every epoch
     from seed and epoch (``lib.pretrain.generators``), so no generator's state needs keeping.
     """
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
-    for i, state in sgd.state_dict()["state"].items():
-        if state.get("momentum_buffer") is not None:
-            tensors[f"momentum.{i}"] = state["momentum_buffer"]
+    for i, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"state.{i}.{name}": t for name, t in state.items() if t is not None}
     tensors["history"] = torch.tensor(history, dtype=torch.float64)
     about = {"format": FORMAT, "owner": owner}
     with records.atomic(path) as temporary:
         save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, metadata=about)
 
 
-def load(path: Path, owner: str, model: nn.Module, sgd: torch.optim.Optimizer) -> list[float]:
+def load(path: Path, owner: str, model: nn.Module, optimiser: torch.optim.Optimizer) -> list[float]:
     """Put a checkpoint's state into model and optimiser; the losses of the epochs done, none without a checkpoint.
 
     CheckpointError: the file is damaged, or belongs to another training.
@@ -53,9 +52,12 @@ def load(path: Path, owner: str, model: nn.Module, sgd: torch.optim.Optimizer) -
     if set(part) != set(model.state_dict()):
         raise CheckpointError(f"checkpoint {path} holds other tensors than the model; remove it and train again")
     model.load_state_dict(part)
-    whole, place = sgd.state_dict(), next(model.parameters()).device
-    whole["state"] = {int(i): {"momentum_buffer": t.to(place)} for i, t in _under(tensors, "momentum.").items()}
-    sgd.load_state_dict(whole)
+    whole, place = optimiser.state_dict(), next(model.parameters()).device
+    whole["state"] = {}
+    for key, t in _under(tensors, "state.").items():
+        i, name = key.split(".", 1)
+        whole["state"].setdefault(int(i), {})[name] = t.to(place)
+    optimiser.load_state_dict(whole)
     return tensors["history"].tolist()
 
 

@@ -77,7 +77,7 @@ def measure(arms: Arms, seen: Evidence, treated: tuple[str, ...]) -> Measured:
 
 def _steps(unit: Unit) -> int:
     """Optimiser steps of an undersampled encoder of the unit; oversampling fills every class to the largest."""
-    s, kept = unit.settings, unit.record["images"][-1]
+    s, kept = unit.settings, unit.record["samples"][-1]
     whole = s.equal_steps or s.weighting == "oversample"
     return s.epochs * ((unit.embeddings("train")[1].numel() if whole else kept) // s.batch_size)
 

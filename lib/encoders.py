@@ -12,6 +12,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from lib import code
 
@@ -82,31 +83,11 @@ class Settings:
             raise ValueError(f"weighting={self.weighting!r} weights NT-Xent; method={self.method!r} has no weights")
 
 
-@dataclass(frozen=True)
-class Unit:
-    """The encoders of one job: the same settings, ratio and seed, one member for each undersampled class.
+class Stored:
+    """Where a unit, of images or of texts, keeps its files, and how they are read.  ``name`` is the folder's."""
 
-    members: names of the undersampled class, "" for the balanced control; ratio: the share kept of that class.
-    """
-
-    settings: Settings
-    members: tuple[str, ...]
-    ratio: float
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Data, method and weighting, undersampled class, ratio, seed and key: the folder's name."""
-        s = self.settings
-        method = s.method if s.weighting == "none" else f"{s.method}_{s.weighting}"
-        what = "balanced" if self.members == (BALANCED,) else "all" if len(self.members) > 1 else self.members[0]
-        return f"{s.data}-{method}-{what}-{self.ratio:g}-s{self.seed}-{self.key}"
-
-    @property
-    def key(self) -> str:
-        """Twelve hex digits of the settings, the training code and the lock file."""
-        blob = json.dumps([asdict(self), code.closure_hash("pretrain"), code.lock_hash(*PACKAGES)], sort_keys=True)
-        return hashlib.sha256(blob.encode()).hexdigest()[:12]
+    name: str
+    base = None  # the unit from whose weights the training begins
 
     @property
     def folder(self) -> Path:
@@ -129,7 +110,38 @@ class Unit:
         return tensors["z"], tensors["y"]
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps({"trainer": self.trainer} | asdict(self))
+
+    def hash(self, *packages: str) -> str:
+        """Twelve hex digits of the settings, the training code and the lock file."""
+        blob = json.dumps([asdict(self), code.closure_hash(self.trainer), code.lock_hash(*packages)], sort_keys=True)
+        return hashlib.sha256(blob.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Unit(Stored):
+    """The encoders of one job: the same settings, ratio and seed, one member for each undersampled class.
+
+    members: names of the undersampled class, "" for the balanced control; ratio: the share kept of that class.
+    """
+
+    settings: Settings
+    members: tuple[str, ...]
+    ratio: float
+    seed: int
+    trainer: ClassVar[str] = "pretrain"  # the module of ``lib`` that trains it
+
+    @property
+    def name(self) -> str:
+        """Data, method and weighting, undersampled class, ratio, seed and key: the folder's name."""
+        s = self.settings
+        method = s.method if s.weighting == "none" else f"{s.method}_{s.weighting}"
+        what = "balanced" if self.members == (BALANCED,) else "all" if len(self.members) > 1 else self.members[0]
+        return f"{s.data}-{method}-{what}-{self.ratio:g}-s{self.seed}-{self.key}"
+
+    @property
+    def key(self) -> str:
+        return self.hash(*PACKAGES)
 
     @staticmethod
     def from_json(text: str) -> "Unit":

@@ -22,6 +22,7 @@ from pathlib import Path
 from lib import plans, records, runs, study, sweeps, tune
 from lib.encoders import Unit
 from lib.study import ParameterError, Run
+from lib.text_encoders import TextUnit, read_unit
 
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
@@ -45,12 +46,17 @@ def missing(wanted: list[Run], more: list[Unit] = ()) -> list[list[Unit]]:
     return plans.jobs([unit for unit in units.values() if not unit.done])
 
 
+def bases(units: list[Unit | TextUnit]) -> list[str]:
+    """Records of the units from whose weights these trainings begin."""
+    return sorted({f"{unit.base.folder}/record.json" for unit in units if unit.base})
+
+
 def requested(path: str | None) -> tuple[list[Run], list[list[Unit]]]:
     """The runs in a requests file and the training jobs; those of the book's own runs where no file is given."""
     if not path:
         return quick_runs(), missing(quick_runs())
     asked = json.loads(Path(path).read_text())
-    jobs = [[Unit.from_json(text) for text in units] for units in asked["jobs"]]
+    jobs = [[read_unit(text) for text in units] for units in asked["jobs"]]
     return [Run(r["study"], r["values"]) for r in asked["runs"]], jobs
 
 
@@ -203,10 +209,11 @@ def command_encoders(options) -> int:
 
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
-    from lib import images
+    from lib import images, text
 
-    sets = {split: images.load(options.name, split) for split in ("train", "test")}
-    about = {split: {"images": len(s), "sha256": images.digest(s)} for split, s in sets.items()}
+    room = text if options.name in text.NAMES else images
+    sets = {split: room.load(options.name, split) for split in ("train", "test")}
+    about = {split: {"samples": len(s), "sha256": room.digest(s)} for split, s in sets.items()}
     records.write_json(options.output, {"name": options.name, "classes": sets["train"].classes, **about})
     return 0
 

@@ -4,13 +4,15 @@ from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 from lib.encoders import BALANCED, METHODS, WEIGHTINGS, Settings, Unit
+from lib.text_encoders import TextSettings
 
 NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
-TOGETHER = ("convnet",)  # nets so small that all treatments of one seed are one unit, and units share a job
+TOGETHER = ("convnet", "small")  # nets so small that all treatments of one seed are one unit, and units share a job
 JOB_SECONDS = 40  # of training at most, in a job of several units
 START_SECONDS = 5  # for a process to import torch
 
+OCCUPATIONS = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
 CLASSES = {
     "digits": tuple("0123456789"),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -52,11 +54,14 @@ PUBLISHED = {
 }
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
 
-# seconds to train on 1,000 images for one epoch: on one CPU core, and on a data-centre GPU
+# seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
+CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
 GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
-TRAIN_IMAGES = {"digits": 1197, "cifar10": 50_000}
-DOWNLOAD_MIB = {"cifar10": 163}
+GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
+DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
+TRAIN_SAMPLES = {"digits": 1197, "cifar10": 50_000, "bios_subset": 1_800, "bios": 257_478}
+DOWNLOAD_MIB = {"cifar10": 163, "bios": 120}
 
 
 @dataclass(frozen=True)
@@ -229,7 +234,7 @@ def jobs(wanted: list[Unit]) -> list[list[Unit]]:
     for unit in wanted:
         seconds = cost([[unit]], 1, False)[0] - START_SECONDS
         job, so_far = filled.get(unit.settings.data, ([], JOB_SECONDS))
-        if unit.settings.net not in TOGETHER:
+        if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])
         elif so_far + seconds > JOB_SECONDS:
             found.append([unit])
@@ -245,12 +250,22 @@ def cost(wanted: list[list[Unit]], workers: int, gpu: bool) -> tuple[float, floa
     rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0
     for unit in (unit for job in wanted for unit in job):
         s = unit.settings
-        per_class = s.images_per_class or TRAIN_IMAGES[s.data] / len(CLASSES[s.data])
-        images = per_class * len(s.classes or CLASSES[s.data])
-        epochs = 0 if s.method == "untrained" else s.epochs
-        seconds += len(unit.members) * images / 1000 * epochs * rate[s.net]
-        disk += len(unit.members) * {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108}[s.net]
+        seconds += len(unit.members) * _samples(s) / 1000 * _epochs(s) * rate[s.net]
+        disk += len(unit.members) * DISK_MIB[s.net]
     return seconds / (1 if gpu else workers), disk
+
+
+def _samples(s: Settings | TextSettings) -> float:
+    if isinstance(s, TextSettings):
+        return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
+    per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
+    return per_class * len(s.classes or CLASSES[s.data])
+
+
+def _epochs(s: Settings | TextSettings) -> int:
+    if isinstance(s, TextSettings):
+        return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
+    return 0 if s.method == "untrained" else s.epochs
 
 
 def _classes(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from lib import augment, checkpoints, devices, images, nets, records
-from lib.encoders import BALANCED, PACKAGES, Settings, Unit
+from lib.encoders import BALANCED, PACKAGES, Settings, Stored, Unit
 from lib.methods import Objective
 
 REPORT_SECONDS = 5
@@ -202,6 +202,17 @@ def embed(encoder: Encoder, x: Tensor, batch: int = 1000) -> Tensor:
     return torch.cat([encoder.features(part.to(place).float() / 255).cpu() for part in x.split(batch)])
 
 
+@dataclass(frozen=True)
+class Trained:
+    """One encoder of a unit: its member, mean loss of every epoch, features (n, d) of each split, training samples."""
+
+    member: str
+    encoder: nn.Module
+    history: list[float]
+    features: dict[str, Tensor]
+    samples: int
+
+
 def run(unit: Unit, save_seconds: float = SAVE_SECONDS) -> None:
     """Train every member of the unit and write its folder; does nothing where the folder is whole.
 
@@ -210,35 +221,44 @@ def run(unit: Unit, save_seconds: float = SAVE_SECONDS) -> None:
     if unit.done:
         return
     start, s = time.time(), unit.settings
-    train_set, test_set = load(s, "train"), load(s, "test")
-    features, weights, curves, kept = {"test": [], "train": []}, {}, [], []
+    data, trained = {split: load(s, split) for split in ("train", "test")}, []
     for number, member in enumerate(unit.members):
-        part = train_set
+        part = data["train"]
         if member != BALANCED:
             part = part.take(images.undersample(part.y, images.class_code(part.classes, member), unit.ratio, unit.seed))
         label = f"{unit.name}: encoder {number + 1} of {len(unit.members)}"
         keeper = Keeper(unit.folder / f"{number}.part.safetensors", f"{unit.name}, {label}", save_seconds)
-        encoder, history = train(s, part, unit.seed, _progress(label, s.epochs), keeper, len(train_set))
-        features["test"].append(embed(encoder, test_set.x))
-        features["train"].append(embed(encoder, train_set.x))
-        weights |= {f"{number}.{name}": t.cpu().contiguous() for name, t in encoder.state_dict().items()}
-        curves += [(member or "balanced", epoch + 1, f"{loss:.6g}") for epoch, loss in enumerate(history)]
-        kept.append(len(part))
+        encoder, history = train(s, part, unit.seed, progress(label, s.epochs), keeper, len(data["train"]))
+        features = {split: embed(encoder, d.x) for split, d in data.items()}
+        trained.append(Trained(member, encoder, history, features, len(part)))
+    digests = {split: images.digest(d) for split, d in data.items()}
+    write(unit, trained, {split: d.y for split, d in data.items()}, digests, start, PACKAGES)
+
+
+def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, start: float, packages: tuple) -> None:
+    """Write a unit's folder, the record last.
+
+    labels, digests: (n,) codes and sha256 of the splits "train" and "test"; start: of the training, seconds.
+    """
     if int(os.environ.get("RANK", 0)):  # of several processes the first writes
         return
-    for prefix, split, y in (("", "test", test_set.y), ("train_", "train", train_set.y)):
+    weights = {
+        f"{i}.{k}": v.cpu().contiguous() for i, t in enumerate(trained) for k, v in t.encoder.state_dict().items()
+    }
+    curves = [(t.member or "balanced", i + 1, f"{loss:.6g}") for t in trained for i, loss in enumerate(t.history)]
+    for prefix, split in (("", "test"), ("train_", "train")):
         with records.atomic(unit.folder / f"{prefix}embeddings.safetensors") as path:
-            save_file({"z": torch.stack(features[split]), "y": y}, path)
+            save_file({"z": torch.stack([t.features[split] for t in trained]), "y": labels[split]}, path)
     with records.atomic(unit.folder / "checkpoint.safetensors") as path:
         save_file(weights, path)
     with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="") as f:
         csv.writer(f).writerows([("undersampled", "epoch", "loss"), *curves])
     record = {
         "unit": asdict(unit),
-        "images": kept,
-        "data_sha256": {"train": images.digest(train_set), "test": images.digest(test_set)},
+        "samples": [t.samples for t in trained],
+        "data_sha256": digests,
         "git": records.git_state(),
-        **records.machine(PACKAGES),
+        **records.machine(packages),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "threads": torch.get_num_threads(),
         "processes": int(os.environ.get("WORLD_SIZE", 1)),
@@ -250,7 +270,15 @@ def run(unit: Unit, save_seconds: float = SAVE_SECONDS) -> None:
         path.unlink()
 
 
-def _progress(label: str, epochs: int) -> Callable[[int, float], None]:
+def read_weights(folder: Path, net: nn.Module, prefix: str, number: int = 0) -> None:
+    """Put the weights of a trained unit's encoder, those under ``prefix``, into a net."""
+    start = f"{number}.{prefix}"
+    found = load_file(folder / "checkpoint.safetensors")
+    net.load_state_dict({k.removeprefix(start): v for k, v in found.items() if k.startswith(start)})
+
+
+def progress(label: str, epochs: int) -> Callable[[int, float], None]:
+    """A report of a training's epochs on standard error, every few seconds and at the end."""
     start, last = time.time(), [0.0]
 
     def report(epoch: int, loss: float) -> None:
@@ -264,7 +292,7 @@ def _progress(label: str, epochs: int) -> Callable[[int, float], None]:
     return report
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, run: Callable = run, read: Callable = Unit.from_json) -> int:
     """Train the units of a file, one after the other; one that fails does not stop the next."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("units", type=Path, help="file with the JSON of one unit a line")
@@ -274,7 +302,7 @@ def main(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     records.end_with_build()
     try:
-        units = [Unit.from_json(line) for line in options.units.read_text().splitlines()]
+        units = [read(line) for line in options.units.read_text().splitlines()]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -48,5 +48,5 @@ def test_two_processes_train_one_encoder(tmp_path):
     done = subprocess.run([*words, str(program), str(file)], cwd=tmp_path, env=env, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     (folder,) = store.iterdir()
-    assert json.loads((folder / "record.json").read_text())["images"] == [120]
+    assert json.loads((folder / "record.json").read_text())["samples"] == [120]
     assert sorted(p.suffix for p in folder.iterdir()) == [".csv", ".json", *[".safetensors"] * 3]

@@ -119,7 +119,7 @@ def test_run_writes_a_whole_folder(capsys):
     ]
     assert all(0 < float(r["loss"]) < math.log(2 * TINY.batch_size - 1) + 2 for r in rows)
     record = BIT.record
-    assert record["images"] == [120, 84]  # 40 a class; 4 of 40 kept
+    assert record["samples"] == [120, 84]  # 40 a class; 4 of 40 kept
     assert record["unit"]["seed"] == 5 and record["device"] and record["threads"] == torch.get_num_threads()
     assert record["data_sha256"]["test"] == images.digest(test)
     assert set(record["packages"]) == set(encoders.PACKAGES) and record["seconds"] >= 0
