@@ -66,7 +66,7 @@ def sup_con(z: Tensor, y: Tensor, temperature: float = 0.1) -> Tensor:
     """Supervised contrastive loss, the "out" form (Khosla et al. 2020, equation 2).
 
     loss = mean over anchors i of  -1/|P(i)| sum over p in P(i) of log(exp(s_ip / t) / sum over a != i of
-    exp(s_ia / t)), with s the cosines and P(i) the other views of the class of i; an anchor without any is left out of the mean.
+    exp(s_ia / t)), with s the cosines and P(i) the other views of the class of i; an anchor without any is left out.
     z: (N, d) views, not yet normalised; y: (N,) classes.  Returns a scalar.
     ValueError: lengths that differ, temperature <= 0, or no two views of one class.
     """

@@ -43,7 +43,7 @@ def test_measure_takes_the_rows_of_the_classes_that_count():
     under = torch.stack([balanced[0], moved + 0.2 * torch.randn(120, 4, generator=g, dtype=torch.float64)])[None]
     seen = Evidence(("a", "b", "c"), (1, 2), y, balanced, under, EMPTY, EMPTY, EMPTY, EMPTY)
     settings = Settings("digits", epochs=20, batch_size=16, pretrained=False)
-    record = {"seconds": 12.0, "images": [90, 85]}
+    record = {"seconds": 12.0, "samples": [90, 85]}
     unit = SimpleNamespace(record=record, members=("b", "c"), settings=settings, embeddings=lambda split: (balanced, y))
     m = comparison.measure(SimpleNamespace(under=[[unit]]), seen, ("c",))
     assert m.rh.shape == m.nie.shape == (1, 1, 3) and m.treated == (2,) and m.seconds == 6.0
