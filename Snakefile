@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from lib import graph, plans, study
+from lib import graph, jobs, study
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
@@ -53,9 +53,9 @@ for number, units in enumerate(JOBS):
             trainer=units[0].trainer,
         threads: 1
         resources:
-            mem_mb=2000 if first.net in plans.TOGETHER else 6000,
+            mem_mb=2000 if first.net in jobs.TOGETHER else 6000,
             gpu=int(first.net in ("resnet18", "resnet34", "minilm", "bert")),
-            runtime=10 + int(plans.cost([units], 1, False)[0] / 20),
+            runtime=10 + int(jobs.cost([units], 1, False)[0] / 20),
         shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.{params.trainer} --threads {threads} /dev/stdin"
 
 

@@ -20,6 +20,10 @@ STORE = Path("build/encoders")
 PACKAGES = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision")  # what training imports
 METHODS = ("simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "untrained")
 WEIGHTINGS = ("none", "groups", "anchors", "clusters", "oversample")
+CLASSES = {
+    "digits": tuple("0123456789"),
+    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+}
 BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib import plans, records, runs, study, sweeps, tune
+from lib import jobs, plans, records, runs, study, sweeps, tune
 from lib.encoders import Unit
 from lib.study import ParameterError, Run
 from lib.text_encoders import TextUnit, read_unit
@@ -43,7 +43,7 @@ def quick_runs() -> list[Run]:
 def missing(wanted: list[Run], more: list[Unit] = ()) -> list[list[Unit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
-    return plans.jobs([unit for unit in units.values() if not unit.done])
+    return jobs.together([unit for unit in units.values() if not unit.done])
 
 
 def bases(units: list[Unit | TextUnit]) -> list[str]:
@@ -56,8 +56,8 @@ def requested(path: str | None) -> tuple[list[Run], list[list[Unit]]]:
     if not path:
         return quick_runs(), missing(quick_runs())
     asked = json.loads(Path(path).read_text())
-    jobs = [[read_unit(text) for text in units] for units in asked["jobs"]]
-    return [Run(r["study"], r["values"]) for r in asked["runs"]], jobs
+    units = [[read_unit(text) for text in job] for job in asked["jobs"]]
+    return [Run(r["study"], r["values"]) for r in asked["runs"]], units
 
 
 def site_files() -> list[str]:
@@ -71,8 +71,8 @@ def build(wanted: list[Run], target: str, units: list[Unit] | None = None) -> in
     with only_one():
         request = Path("build/requests.json")
         runs_ = [{"study": r.study, "values": r.values} for r in wanted]
-        jobs = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
-        records.write_json(request, {"runs": runs_, "jobs": jobs})
+        lines = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
+        records.write_json(request, {"runs": runs_, "jobs": lines})
         return snakemake([target, "--config", f"requests={request}"])
 
 
@@ -125,17 +125,17 @@ def announce(wanted: list[Run]) -> None:
     _announce(f"{len(todo)} run(s) to execute; ", missing(todo))
 
 
-def _announce(line: str, jobs: list[list[Unit]]) -> None:
+def _announce(line: str, wanted: list[list[Unit | TextUnit]]) -> None:
     gpu = shutil.which("nvidia-smi") is not None
     workers = int(os.environ.get("CORES") or os.cpu_count() or 1)
-    seconds, disk = plans.cost(jobs, workers, gpu)
-    units = [unit for job in jobs for unit in job]
-    line += f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(jobs)} job(s)"
-    if jobs:
+    seconds, disk = jobs.cost(wanted, workers, gpu)
+    units = [unit for job in wanted for unit in job]
+    line += f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
+    if wanted:
         where = "a GPU" if gpu else f"{workers} CPU core(s)"
         line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
-    for data in sorted({u.settings.data for u in units} & set(plans.DOWNLOAD_MIB)):
-        line += f"; {data} is downloaded if it is not under DATA_ROOT ({plans.DOWNLOAD_MIB[data]} MiB)"
+    for data in sorted({u.settings.data for u in units} & set(jobs.DOWNLOAD_MIB)):
+        line += f"; {data} is downloaded if it is not under DATA_ROOT ({jobs.DOWNLOAD_MIB[data]} MiB)"
     print(line, flush=True)
 
 

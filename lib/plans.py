@@ -3,20 +3,12 @@
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
-from lib.encoders import BALANCED, METHODS, WEIGHTINGS, Settings, Unit
-from lib.text_encoders import TextSettings
+from lib.encoders import BALANCED, CLASSES, METHODS, WEIGHTINGS, Settings, Unit
+from lib.jobs import TOGETHER
+from lib.text_plans import NULL_SHIFT, bios_gender_harm, listed, seeds_of
 
-NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
-TOGETHER = ("convnet", "small")  # nets so small that all treatments of one seed are one unit, and units share a job
-JOB_SECONDS = 40  # of training at most, in a job of several units
-START_SECONDS = 5  # for a process to import torch
 
-OCCUPATIONS = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
-CLASSES = {
-    "digits": tuple("0123456789"),
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-}
 PAPER_DATA = dict.fromkeys(("cifar10_undersampling", "mediation", "methods_and_mitigations"), "cifar10")
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
@@ -53,15 +45,6 @@ PUBLISHED = {
     },
 }
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
-
-# seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
-CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
-CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
-GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
-GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
-DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
-TRAIN_SAMPLES = {"digits": 1197, "cifar10": 50_000, "bios_subset": 1_800, "bios": 257_478}
-DOWNLOAD_MIB = {"cifar10": 163, "bios": 120}
 
 
 @dataclass(frozen=True)
@@ -127,7 +110,7 @@ def methods_and_mitigations(p: SimpleNamespace) -> Comparison:
     """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
     classes, treated = _classes(p)
     rates, base = _rates(p), _settings(p, classes)
-    methods, weightings = _names(p.methods), _names(p.mitigations)
+    methods, weightings = listed(p.methods), listed(p.mitigations)
     for name, given, known in (("methods", methods, METHODS[:-1]), ("mitigations", weightings, WEIGHTINGS[1:])):
         if wrong := [word for word in given if word not in known]:
             raise ValueError(f"{name}={getattr(p, name)!r}: {wrong[0]!r} is unknown; there are {', '.join(known)}")
@@ -152,7 +135,7 @@ def methods_and_mitigations(p: SimpleNamespace) -> Comparison:
     if p.equal_steps:
         extra[EQUAL_STEPS] = replace(plain, equal_steps=True)
     for label, s in extra.items():
-        under = [_treated(s, treated, p.ratio, seed) for seed in _seeds(p)]
+        under = [_treated(s, treated, p.ratio, seed) for seed in seeds_of(p)]
         arms[label] = replace(simclr, treated=treated, under=under, reference=[], untrained=[])
     switched = {CLAMP: p.clamp_control and {"clamp": not plain.clamp}}
     switched |= {START: p.start_control and {"pretrained": not plain.pretrained}}
@@ -160,7 +143,7 @@ def methods_and_mitigations(p: SimpleNamespace) -> Comparison:
         if change:
             _check_start(replace(plain, **change))
             arms[label] = _arms(p, replace(plain, **change), classes, treated, reference=False)
-    for size in (int(word) for word in _names(p.sizes)):
+    for size in (int(word) for word in listed(p.sizes)):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = _arms(p, s, classes, treated, reference=False)
     return Comparison(arms)
@@ -187,7 +170,7 @@ def _arms(p, s: Settings, classes: tuple[str, ...], treated: tuple[str, ...], re
         classes,
         treated,
         _control(s, p.seed, p.seeds),
-        [_treated(s, treated, p.ratio, seed) for seed in _seeds(p)],
+        [_treated(s, treated, p.ratio, seed) for seed in seeds_of(p)],
         [],
         [],
         _control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds) if reference and not paired else [],
@@ -197,12 +180,8 @@ def _arms(p, s: Settings, classes: tuple[str, ...], treated: tuple[str, ...], re
 
 def _with_mild(p: SimpleNamespace, arms: Arms) -> Arms:
     s = arms.balanced[0][0].settings
-    mild = [_treated(s, arms.treated, p.milder, seed) for seed in _seeds(p)] if p.milder > p.ratio else []
+    mild = [_treated(s, arms.treated, p.milder, seed) for seed in seeds_of(p)] if p.milder > p.ratio else []
     return replace(arms, mild=mild)
-
-
-def _seeds(p: SimpleNamespace) -> range:
-    return range(p.seed, p.seed + p.seeds)
 
 
 def _control(s: Settings, first: int, count: int) -> list[list[Unit]]:
@@ -212,7 +191,7 @@ def _control(s: Settings, first: int, count: int) -> list[list[Unit]]:
 def _rates(p: SimpleNamespace) -> dict[str, float]:
     """The learning rates written as "simclr=0.1,vicreg=0.3"; ValueError where a word is not label=number."""
     try:
-        return {label: float(rate) for label, rate in (word.split("=") for word in _names(p.learning_rates))}
+        return {label: float(rate) for label, rate in (word.split("=") for word in listed(p.learning_rates))}
     except ValueError:
         raise ValueError(f"learning_rates={p.learning_rates!r}: write label=rate, as simclr=0.1,vicreg=0.3") from None
 
@@ -228,50 +207,10 @@ def treated_classes(p: SimpleNamespace) -> tuple[str, ...]:
     return _classes(p)[1]
 
 
-def jobs(wanted: list[Unit]) -> list[list[Unit]]:
-    """The units by the process that trains them: small nets on the same data together, every other unit alone."""
-    found, filled = [], {}
-    for unit in wanted:
-        seconds = cost([[unit]], 1, False)[0] - START_SECONDS
-        job, so_far = filled.get(unit.settings.data, ([], JOB_SECONDS))
-        if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
-            found.append([unit])
-        elif so_far + seconds > JOB_SECONDS:
-            found.append([unit])
-            filled[unit.settings.data] = found[-1], seconds
-        else:
-            job.append(unit)
-            filled[unit.settings.data] = job, so_far + seconds
-    return found
-
-
-def cost(wanted: list[list[Unit]], workers: int, gpu: bool) -> tuple[float, float]:
-    """Rough (seconds, MiB on disk) of jobs: images x epochs at a measured rate and the start, on so many workers."""
-    rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0
-    for unit in (unit for job in wanted for unit in job):
-        s = unit.settings
-        seconds += len(unit.members) * _samples(s) / 1000 * _epochs(s) * rate[s.net]
-        disk += len(unit.members) * DISK_MIB[s.net]
-    return seconds / (1 if gpu else workers), disk
-
-
-def _samples(s: Settings | TextSettings) -> float:
-    if isinstance(s, TextSettings):
-        return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
-    per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
-    return per_class * len(s.classes or CLASSES[s.data])
-
-
-def _epochs(s: Settings | TextSettings) -> int:
-    if isinstance(s, TextSettings):
-        return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
-    return 0 if s.method == "untrained" else s.epochs
-
-
 def _classes(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     known = CLASSES[p.data]
-    kept = known if p.classes == "all" else _names(p.classes)
-    treated = kept if p.undersampled == "all" else _names(p.undersampled)
+    kept = known if p.classes == "all" else listed(p.classes)
+    treated = kept if p.undersampled == "all" else listed(p.undersampled)
     for name, these, among in (("classes", kept, known), ("undersampled", treated, kept)):
         wrong = [c for c in these if c not in among]
         if wrong or len(set(these)) != len(these):
@@ -279,10 +218,6 @@ def _classes(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if len(kept) < 3:
         raise ValueError(f"classes={p.classes!r}: at least three are needed, for a pair and another class")
     return kept, treated
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _treated(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> list[Unit]:
@@ -303,6 +238,7 @@ def theory(p: SimpleNamespace) -> SimpleNamespace:
 
 
 PLANS = {
+    "bios_gender_harm": bios_gender_harm,
     "cifar10_undersampling": cifar10_undersampling,
     "mediation": mediation,
     "methods_and_mitigations": methods_and_mitigations,

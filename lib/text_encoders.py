@@ -10,6 +10,8 @@ PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "to
 METHODS = ("simcse", "supervised_simcse", "pretrained")
 WEIGHTINGS = ("none", "groups", "clusters")
 MODELS = ("small", "minilm", "bert")
+OCCUPATIONS = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
+GENDERS = ("F", "M")
 OWN_SPLIT = -1
 
 

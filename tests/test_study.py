@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lib import graph, plans, study
+from lib import graph, jobs, plans, study
 from lib.study import Parameter, ParameterError
 
 NAME = "cifar10_undersampling"
@@ -133,9 +133,9 @@ def test_student_version_keeps_checks_and_drops_solutions():
 def test_small_nets_share_jobs_and_large_ones_have_their_own():
     small = study.Run(NAME, study.complete(NAME, study.preset(NAME, "quick"))).units
     large = study.Run(NAME, study.complete(NAME, study.preset(NAME, "laptop"))).units
-    jobs = plans.jobs([*small, *large])
-    assert sorted(u.name for job in jobs for u in job) == sorted(u.name for u in [*small, *large])
-    assert all([unit] in jobs for unit in large)
-    shared = [job for job in jobs if job[0] in small]
+    made = jobs.together([*small, *large])
+    assert sorted(u.name for job in made for u in job) == sorted(u.name for u in [*small, *large])
+    assert all([unit] in made for unit in large)
+    shared = [job for job in made if job[0] in small]
     assert len(shared) < len(small) / 2
-    assert all(plans.cost([job], 1, False)[0] <= plans.JOB_SECONDS + plans.START_SECONDS for job in shared)
+    assert all(jobs.cost([job], 1, False)[0] <= jobs.JOB_SECONDS + jobs.START_SECONDS for job in shared)

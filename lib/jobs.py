@@ -1,0 +1,57 @@
+"""Which encoders share a process, and what training costs.  No torch here, as in ``lib.plans``."""
+
+from lib.encoders import CLASSES, Settings, Unit
+from lib.text_encoders import OCCUPATIONS, TextSettings, TextUnit
+
+TOGETHER = ("convnet", "small")  # nets so small that all treatments of one seed are one unit, and units share a job
+JOB_SECONDS = 40  # of training at most, in a job of several units
+START_SECONDS = 5  # for a process to import torch
+
+# seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
+CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
+CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
+GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
+GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
+DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
+TRAIN_SAMPLES = {"digits": 1197, "cifar10": 50_000, "bios_subset": 1_800, "bios": 257_478}
+DOWNLOAD_MIB = {"cifar10": 163, "bios": 120}
+
+
+def together(wanted: list[Unit | TextUnit]) -> list[list[Unit | TextUnit]]:
+    """The units by the process that trains them: small nets on the same data together, every other unit alone."""
+    found, filled = [], {}
+    for unit in wanted:
+        seconds = cost([[unit]], 1, False)[0] - START_SECONDS
+        job, so_far = filled.get(unit.settings.data, ([], JOB_SECONDS))
+        if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
+            found.append([unit])
+        elif so_far + seconds > JOB_SECONDS:
+            found.append([unit])
+            filled[unit.settings.data] = found[-1], seconds
+        else:
+            job.append(unit)
+            filled[unit.settings.data] = job, so_far + seconds
+    return found
+
+
+def cost(wanted: list[list[Unit | TextUnit]], workers: int, gpu: bool) -> tuple[float, float]:
+    """Rough (seconds, MiB on disk) of jobs: images x epochs at a measured rate and the start, on so many workers."""
+    rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0
+    for unit in (unit for job in wanted for unit in job):
+        s = unit.settings
+        seconds += len(unit.members) * _samples(s) / 1000 * _epochs(s) * rate[s.net]
+        disk += len(unit.members) * DISK_MIB[s.net]
+    return seconds / (1 if gpu else workers), disk
+
+
+def _samples(s: Settings | TextSettings) -> float:
+    if isinstance(s, TextSettings):
+        return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
+    per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
+    return per_class * len(s.classes or CLASSES[s.data])
+
+
+def _epochs(s: Settings | TextSettings) -> int:
+    if isinstance(s, TextSettings):
+        return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
+    return 0 if s.method == "untrained" else s.epochs
