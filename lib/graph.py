@@ -211,7 +211,7 @@ def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib import images, text
 
-    room = text if options.name in text.NAMES else images
+    room = text if options.name in text.LOADERS else images
     sets = {split: room.load(options.name, split) for split in ("train", "test")}
     about = {split: {"samples": len(s), "sha256": room.digest(s)} for split, s in sets.items()}
     records.write_json(options.output, {"name": options.name, "classes": sets["train"].classes, **about})

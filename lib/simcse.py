@@ -8,7 +8,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib import checkpoints, devices, losses, pretrain, scrub, text, vision  # noqa: F401  vision before transformers
+from lib import biographies, checkpoints, devices, losses, pretrain, scrub, text, vision  # noqa: F401  vision before transformers
 from lib.encoders import BALANCED
 from lib.methods import group_weights
 from lib.pretrain import Keeper, TrainingError
@@ -51,23 +51,29 @@ class Tokens:
 
 def load(s: TextSettings, split: str, fold: int) -> text.Biographies:
     """The biographies that the settings name: the training or the test split, or all but, or alone, a fold of all."""
-    options = {"per_group": s.per_group, "cue": s.cue, "stereotype": s.stereotype} if s.data == "generated" else {}
-    if fold == OWN_SPLIT:
-        found = text.load(s.data, split, **options)
+    if s.data == "generated":
+        found = biographies.generate(s.per_group, int(split == "test"), cue=s.cue, stereotype=s.stereotype)
+    elif fold == OWN_SPLIT:
+        found = text.load(s.data, split)
     else:
-        found = text.load(s.data, "all", **options)
+        found = text.load(s.data, "all")
         parts = text.folds(found, FOLDS, seed=0)  # (n,)
-        found = found.take((parts != fold if split == "train" else parts == fold).nonzero()[:, 0])
-    return found.map(scrub.scrub) if s.scrubbed else found
+        found = found.take(parts != fold if split == "train" else parts == fold)
+    if not s.scrubbed:
+        return found
+    return replace(found, text=[scrub.scrub(t) for t in found.text], swapped=())
 
 
 def kept(data: text.Biographies, member: str, ratio: float, seed: int) -> Tensor:
     """Rows of the training texts: both genders of an occupation equally often, and ``ratio`` of the member's group."""
-    even = text.equal_genders(data, seed)
+    even, counts = torch.arange(len(data)), data.counts()  # (K, 2)
+    for o, g in (counts > counts.min(1, keepdim=True).values).nonzero().tolist():
+        names = data.occupations[o], data.genders[g]
+        share = float(counts[o].min() / counts[o, g])
+        even = even[text.undersample(data.take(even), *names, share, seed)]
     if member == BALANCED:
         return even
-    occupation, gender = member.split(":")
-    return even[text.undersample(data.take(even), occupation, gender, ratio, seed)]
+    return even[text.undersample(data.take(even), *member.split(":"), ratio, seed)]
 
 
 def tokenizer(s: TextSettings, folder: Path | None = None, corpus: text.Biographies | None = None):
@@ -270,7 +276,8 @@ def run(unit: TextUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
             history = learn_masked_words(s, encoder, tokens["train"], words, unit.seed) if s.model == "small" else []
         else:
             part, own = data["train"].take(rows), Tokens(tokens["train"].ids[rows], tokens["train"].mask[rows])
-            other = encode(words, part.map(scrub.swap).text, s.max_length) if s.counterfactual else own
+            swapped = part.swapped or tuple(scrub.swap(t) for t in part.text)
+            other = encode(words, swapped, s.max_length) if s.counterfactual else own
             groups = _groups(s, part, partial(embed, encoder, own), unit.seed)
             keeper = Keeper(unit.folder / f"{number}.part.safetensors", f"{unit.name}, {label}", save_seconds)
             report = pretrain.progress(label, s.epochs)

@@ -11,7 +11,7 @@ METHODS = ("simcse", "supervised_simcse", "pretrained")
 WEIGHTINGS = ("none", "groups", "clusters")
 MODELS = ("small", "minilm", "bert")
 OCCUPATIONS = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
-GENDERS = ("F", "M")
+GENDERS = ("F", "M")  # codes 0 and 1
 OWN_SPLIT = -1
 
 
