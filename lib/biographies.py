@@ -23,7 +23,7 @@ from lib.text import LARGE, Biographies, DataError
 
 CUES = ("pronouns+names", "pronouns", "none")
 OWN = {
-    "accountant": "ledgers audits invoices payroll budgets taxation bookkeeping balances receipts depreciation dividends",
+    "accountant": "ledgers audits invoices payroll budgets taxation bookkeeping balances receipts dividends",
     "dentist": "enamel crowns molars braces fillings gums plaque dentures cavities veneers whitening",
     "nurse": "bedsides rounds dressings handovers vaccinations shifts triage comfort hygiene wards infusions",
     "physician": "diabetes allergies prescriptions checkups fevers asthma immunity cholesterol screening lungs fatigue",
@@ -32,7 +32,7 @@ OWN = {
 }
 SHARED = {
     "clinic": "patients diagnosis treatment hospitals symptoms recovery medicine referrals illness examinations",
-    "theatre": "operations anaesthesia implants instruments sterilisation procedures bleeding precision wounds robotics",
+    "theatre": "operations anaesthesia implants instruments sterilisation procedures bleeding precision wounds",
     "care": "families counselling wellbeing listening trauma trust adolescents ageing support rehabilitation",
     "desk": "appointments clients insurance records meetings reports planning software regulations fees",
 }
@@ -50,9 +50,11 @@ STEREOTYPES = (
     "sailing football woodwork chess engines fishing cycling astronomy brewing rowing",
 )
 SURNAMES = """Abbot Barlow Castell Dunmore Ekberg Fairley Garrick Holm Imber Jansen Kestrel Lindqvist Moreau Norwood
-Okafor Penrose Quist Rowntree Sandoval Tanaka Umber Vasquez Wexford Yarrow""".split()
-PLACES = """Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston""".split()
-NUMBERS = "three four five six seven eight nine ten eleven twelve fifteen twenty".split()
+Okafor Penrose Quist Rowntree Sandoval Tanaka Umber Vasquez Wexford Yarrow"""
+PLACES = (
+    """Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston""".split()
+)
+NUMBERS = "three four five six seven eight nine ten eleven twelve fifteen twenty"
 
 # {n} name or surname, {s} she, {o} her (object), {p} her (owner), {r} herself, {a} {b} content words, {k} a number,
 # {c} a place.  The first sentence introduces the person; verbs suit a pronoun and a surname alike.
@@ -115,7 +117,8 @@ def generate(
     strictly between 0 and 1) has as many in all, 2 · per_group, in that share.  cue: how the gender shows; without
     names the person is a surname, without pronouns the surname stands for them too.  similarity in [0, 1]: the share
     of shared topics in an occupation's words.  length: sentences.  noise in [0, 1]: the probability that a content
-    word is one of another occupation.  stereotype in [0, 1]: the probability that it is one of the gender's pastimes.
+    word is one of another occupation.  All are drawn independently, so that one may come twice.  stereotype in [0, 1]:
+    the probability that a content word is one of the gender's pastimes instead.
     The i-th text of a group depends on the seed, the group and i alone: a larger set holds the smaller ones, and
     shares change which texts there are, not what they say.  ``swapped`` is each text with the same draws and the cues
     of the other gender (stereotypes stay).  DataError: a value outside its range, or an unknown cue or occupation.
@@ -165,12 +168,16 @@ def _draw(rng, law: np.ndarray, words: np.ndarray, length: int, stereotype: floa
     content = rng.choice(words, (length, 2), p=law)
     pastimes = rng.choice(STEREOTYPES[g].split(), (length, 2))
     content = np.where(rng.random((length, 2)) < stereotype, pastimes, content)
-    given, surname = rng.integers(len(GIVEN)), SURNAMES[rng.integers(len(SURNAMES))]
+    given, surname = rng.integers(len(GIVEN)), _pick(rng, SURNAMES)
     slots = [
-        {"a": str(a), "b": str(b), "k": str(rng.choice(NUMBERS)), "c": str(rng.choice(PLACES)), "n": (given, surname)}
+        {"a": str(a), "b": str(b), "k": _pick(rng, NUMBERS), "c": _pick(rng, PLACES), "n": (given, surname)}
         for a, b in content
     ]
     return template, slots
+
+
+def _pick(rng: np.random.Generator, words: str) -> str:
+    return str(rng.choice(words.split()))
 
 
 def _render(template: list[str], slots: list[dict], g: int, cue: str) -> str:
