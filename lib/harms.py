@@ -1,9 +1,19 @@
-"""Representation harm and allocation harm (Maity et al. 2024), and what the book's claims measure of them."""
+"""Representation harm and allocation harm (Maity et al. 2024), and what the book's claims measure of them.
+
+The measures of gender harm are in ``lib.gender`` and can be had from here too.
+"""
 
 import torch
 import torch.nn.functional as F
 from scipy.stats import rankdata
 from torch import Tensor
+
+from lib.gender import gender_predictability as gender_predictability
+from lib.gender import gender_representation_harm as gender_representation_harm
+from lib.gender import mean_gap as mean_gap
+from lib.gender import permutation_null as permutation_null
+from lib.gender import tpr_gap as tpr_gap
+from lib.gender import within_between as within_between
 
 
 def class_cosines(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
