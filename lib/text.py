@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from lib.images import DataError, data_root
+from lib.text_encoders import GENDERS, OCCUPATIONS
 
-GENDERS = ("F", "M")  # codes 0 and 1
 SPLITS = ("train", "dev", "test", "all")
 SUBSET = "bias_in_bios/bios_subset.parquet"
 SUBSET_SHA256 = "514a400a3a4e9a47159910209bcdb546beeaa99ca3605e4156847c6d30b3d94b"
 HUB = "LabHC/bias_in_bios"
 HUB_ROWS = {"train": 257_478, "dev": 39_642, "test": 99_069}  # as the dataset card counts them
 # The occupations of the subset with more than ten texts, and those of the generator, in the order of their codes.
-LARGE = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
+LARGE = OCCUPATIONS
 # The codes of the column "profession" of LabHC/bias_in_bios, from its dataset card.
 _PROFESSIONS = """accountant architect attorney chiropractor comedian composer dentist dietitian dj filmmaker interior_designer
 journalist model nurse painter paralegal pastor personal_trainer photographer physician poet professor psychologist
