@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import threading
@@ -122,21 +121,7 @@ def train(study_name: str, values: dict) -> None:
 def announce(wanted: list[Run]) -> None:
     """Say what is missing, and about how long, how much disk and which download it takes."""
     todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
-    _announce(f"{len(todo)} run(s) to execute; ", missing(todo))
-
-
-def _announce(line: str, wanted: list[list[Unit | TextUnit]]) -> None:
-    gpu = shutil.which("nvidia-smi") is not None
-    workers = int(os.environ.get("CORES") or os.cpu_count() or 1)
-    seconds, disk = jobs.cost(wanted, workers, gpu)
-    units = [unit for job in wanted for unit in job]
-    line += f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
-    if wanted:
-        where = "a GPU" if gpu else f"{workers} CPU core(s)"
-        line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
-    for data in sorted({u.settings.data for u in units} & set(jobs.DOWNLOAD_MIB)):
-        line += f"; {data} is downloaded if it is not under DATA_ROOT ({jobs.DOWNLOAD_MIB[data]} MiB)"
-    print(line, flush=True)
+    print(f"{len(todo)} run(s) to execute; {jobs.described(missing(todo))}", flush=True)
 
 
 def command_book(_) -> int:
@@ -193,7 +178,7 @@ def command_tune(options) -> int:
     given = dict(word.split("=") for word in (options.parameters or "").split())
     tried = tune.trials(comparison, **tune.options(given))
     units = [unit for group in tried.values() for unit in group]
-    _announce("", missing([], units))
+    print(jobs.described(missing([], units)), flush=True)
     build([], "encoders", units)
     path = study.ROOT / "presets" / preset / "tuning.csv"
     tune.write(path, tried)
@@ -281,16 +266,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def main() -> int:

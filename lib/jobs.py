@@ -1,5 +1,8 @@
 """Which encoders share a process, and what training costs.  No torch here, as in ``lib.plans``."""
 
+import os
+import shutil
+
 from lib.encoders import CLASSES, Settings, Unit
 from lib.text_encoders import OCCUPATIONS, TextSettings, TextUnit
 
@@ -55,3 +58,24 @@ def _epochs(s: Settings | TextSettings) -> int:
     if isinstance(s, TextSettings):
         return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
     return 0 if s.method == "untrained" else s.epochs
+
+
+def described(wanted: list[list[Unit | TextUnit]]) -> str:
+    """How many encoders, jobs, seconds and MiB, on the cores or the GPU there are, and what is downloaded."""
+    gpu, workers = shutil.which("nvidia-smi") is not None, int(os.environ.get("CORES") or os.cpu_count() or 1)
+    units = [unit for job in wanted for unit in job]
+    line = f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
+    if wanted:
+        seconds, disk = cost(wanted, workers, gpu)
+        line += (
+            f", about {_duration(seconds)} on {'a GPU' if gpu else f'{workers} CPU core(s)'}, {disk:.0f} MiB of disk"
+        )
+    for data in sorted({u.settings.data for u in units} & set(DOWNLOAD_MIB)):
+        line += f"; {data} is downloaded if it is not under DATA_ROOT ({DOWNLOAD_MIB[data]} MiB)"
+    return line
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
