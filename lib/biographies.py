@@ -51,9 +51,7 @@ STEREOTYPES = (
 )
 SURNAMES = """Abbot Barlow Castell Dunmore Ekberg Fairley Garrick Holm Imber Jansen Kestrel Lindqvist Moreau Norwood
 Okafor Penrose Quist Rowntree Sandoval Tanaka Umber Vasquez Wexford Yarrow"""
-PLACES = (
-    """Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston""".split()
-)
+PLACES = "Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston"
 NUMBERS = "three four five six seven eight nine ten eleven twelve fifteen twenty"
 
 # {n} name or surname, {s} she, {o} her (object), {p} her (owner), {r} herself, {a} {b} content words, {k} a number,

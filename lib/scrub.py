@@ -8,12 +8,14 @@ assumed (``lib.gender.gender_predictability``).
 import re
 
 # Given names in pairs, so that swapping is a bijection.  The generated biographies use these and no others.
-_GIVEN = """Alice/Adam Amara/Amir Anna/Aaron Beatrice/Benjamin Carla/Carlos Chiara/Claudio Clara/Conrad Diana/Daniel Elena/Emil
+_GIVEN = """
+Alice/Adam Amara/Amir Anna/Aaron Beatrice/Benjamin Carla/Carlos Chiara/Claudio Clara/Conrad Diana/Daniel Elena/Emil
 Fatima/Farid Grace/George Hannah/Henry Ingrid/Igor Julia/Julian Keiko/Kenji Laura/Lucas Maria/Mario Miriam/Martin
 Nadia/Nathan Olivia/Oliver Paula/Paul Priya/Pranav Rosa/Robert Sarah/Simon Teresa/Thomas Valerie/Victor Yasmin/Yusuf
 Zoe/Zachary"""
 GIVEN = tuple(tuple(pair.split("/")) for pair in _GIVEN.split())
-_NOUNS = """woman/man women/men girl/boy girls/boys lady/gentleman ladies/gentlemen female/male females/males mother/father
+_NOUNS = """
+woman/man women/men girl/boy girls/boys lady/gentleman ladies/gentlemen female/male females/males mother/father
 mothers/fathers mom/dad daughter/son daughters/sons sister/brother sisters/brothers wife/husband wives/husbands
 aunt/uncle aunts/uncles niece/nephew nieces/nephews grandmother/grandfather grandmothers/grandfathers
 granddaughter/grandson granddaughters/grandsons stepmother/stepfather girlfriend/boyfriend widow/widower bride/groom
@@ -26,14 +28,14 @@ NEUTRAL = {"she": "they", "he": "they", "her": "their", "his": "their", "him": "
 NEUTRAL |= {"herself": "themself", "himself": "themself"}
 # After one of these, or at the end of a clause, "her" is the object (him) and "his" stands alone (hers); else both own
 # the word that follows.  "gave her time" is read as owning, which is right of time and wrong of a person given it.
-_AFTER_OBJECT = """a about after again also although among an and another are as at back because become before between both but by due
+_AFTER_OBJECT = """
+a about after again also although among an and another are as at back because become before between both but by due
 during each either every for from had has he how if in into is just like no now of off on onto or out over she since
 so some such than that the their then there these they this those through to together too towards twice under until
 up upon via was well were what when where whether which while who whom why will with within without yet you"""
 AFTER_OBJECT = frozenset(_AFTER_OBJECT.split())
-NOT_A_NAME = frozenset(
-    "A After An And As At But For From He Her His In It On She Since The Their They We When With".split()
-)
+_NOT_A_NAME = "A After An And As At But For From He Her His In It On She Since The Their They We When With"
+NOT_A_NAME = frozenset(_NOT_A_NAME.split())
 
 _NEXT = r"(?=(\s+[A-Za-z0-9]+)?)"  # the word that follows, which the match leaves where it is
 _GENDERED = re.compile(r"\b([A-Za-z]+)\b" + _NEXT)

@@ -21,7 +21,8 @@ HUB_ROWS = {"train": 257_478, "dev": 39_642, "test": 99_069}  # as the dataset c
 # The occupations of the subset with more than ten texts, and those of the generator, in the order of their codes.
 LARGE = OCCUPATIONS
 # The codes of the column "profession" of LabHC/bias_in_bios, from its dataset card.
-_PROFESSIONS = """accountant architect attorney chiropractor comedian composer dentist dietitian dj filmmaker interior_designer
+_PROFESSIONS = """
+accountant architect attorney chiropractor comedian composer dentist dietitian dj filmmaker interior_designer
 journalist model nurse painter paralegal pastor personal_trainer photographer physician poet professor psychologist
 rapper software_engineer surgeon teacher yoga_teacher"""
 PROFESSIONS = tuple(_PROFESSIONS.split())

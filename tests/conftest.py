@@ -10,7 +10,11 @@ import torch
 from lib import images
 from lib.vision import torchvision  # before any test imports lightly, which imports torchvision itself
 
-REAL = {"cifar10": "cifar-10-batches-py/test_batch", "mnist": "MNIST/raw/t10k-images-idx3-ubyte"}
+REAL = {
+    "cifar10": "cifar-10-batches-py/test_batch",
+    "mnist": "MNIST/raw/t10k-images-idx3-ubyte",
+    "bios_subset": "bias_in_bios/bios_subset.parquet",
+}
 REAL_ROOT = Path(os.environ.get("DATA_ROOT") or "data").resolve()
 
 
