@@ -67,9 +67,8 @@ def described(wanted: list[list[Unit | TextUnit]]) -> str:
     line = f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
     if wanted:
         seconds, disk = cost(wanted, workers, gpu)
-        line += (
-            f", about {_duration(seconds)} on {'a GPU' if gpu else f'{workers} CPU core(s)'}, {disk:.0f} MiB of disk"
-        )
+        where = "a GPU" if gpu else f"{workers} CPU core(s)"
+        line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
     for data in sorted({u.settings.data for u in units} & set(DOWNLOAD_MIB)):
         line += f"; {data} is downloaded if it is not under DATA_ROOT ({DOWNLOAD_MIB[data]} MiB)"
     return line

@@ -52,7 +52,8 @@ class Tokens:
 def load(s: TextSettings, split: str, fold: int) -> text.Biographies:
     """The biographies that the settings name: the training or the test split, or all but, or alone, a fold of all."""
     if s.data == "generated":
-        found = biographies.generate(s.per_group, int(split == "test"), cue=s.cue, stereotype=s.stereotype)
+        options = {"cue": s.cue, "stereotype": s.stereotype, "length": s.sentences}
+        found = biographies.generate(s.per_group, int(split == "test"), **options)
     elif fold == OWN_SPLIT:
         found = text.load(s.data, split)
     else:

@@ -14,6 +14,7 @@ OTHER = {
     "per_group": 7,
     "cue": "none",
     "stereotype": 0.5,
+    "sentences": 3,
     "model": "minilm",
     "pooling": "cls",
     "method": "supervised_simcse",
