@@ -29,10 +29,10 @@ NEUTRAL |= {"herself": "themself", "himself": "themself"}
 # After one of these, or at the end of a clause, "her" is the object (him) and "his" stands alone (hers); else both own
 # the word that follows.  "gave her time" is read as owning, which is right of time and wrong of a person given it.
 _AFTER_OBJECT = """
-a about after again also although among an and another are as at back because become before between both but by due
-during each either every for from had has he how if in into is just like no now of off on onto or out over she since
-so some such than that the their then there these they this those through to together too towards twice under until
-up upon via was well were what when where whether which while who whom why will with within without yet you"""
+a about after again also although among an and another any are as at back because become before between both but by
+due during each either every for from had has he how if in into is just like no now of off on onto or out over she
+since so some such than that the their then there these they this those through to together too towards twice under
+until up upon via was well were what when where whether which while who whom why will with within without yet you"""
 AFTER_OBJECT = frozenset(_AFTER_OBJECT.split())
 _NOT_A_NAME = "A After An And As At But For From He Her His In It On She Since The Their They We When With"
 NOT_A_NAME = frozenset(_NOT_A_NAME.split())

@@ -146,6 +146,8 @@ def read(path: Path, split: str) -> Biographies:
         raise DataError(f"{path} cannot be read as parquet ({type(error).__name__}); {remedy}") from error
     columns = {name: _strings(table, name, path) for name in ("text", "occupation", "gender", "split")}
     rows = [i for i, part in enumerate(columns["split"]) if split in ("all", part)]
+    if not rows:
+        raise DataError(f"{path}: split {split!r} has no text; it holds {', '.join(sorted(set(columns['split'])))}")
     text, occupation, gender = ([columns[name][i] for i in rows] for name in ("text", "occupation", "gender"))
     wrong = [row for row, g in zip(rows, gender, strict=True) if g not in ("female", "male")]
     if wrong:

@@ -56,7 +56,7 @@ def test_every_content_word_has_one_topic_and_names_no_occupation():
     known = vocabulary()
     assert len(set(known)) == len(known)
     others = set(" ".join(biographies.FIRST + biographies.NEXT).lower().split()) | set(" ".join(STEREOTYPES).split())
-    places = set(f"{biographies.SURNAMES} {biographies.PLACES} {biographies.NUMBERS}".lower().split())
+    places = set(" ".join(biographies.SURNAMES + biographies.PLACES + biographies.NUMBERS).lower().split())
     assert not set(known) & (others | places | NAMES["F"] | NAMES["M"])
     said = words(generate(100, 0).text)
     assert not {w for o in text.PROFESSIONS for w in (o, f"{o}s")} & set(said)
@@ -73,9 +73,7 @@ def test_the_cue_is_all_that_tells_the_gender():
             assert bool(said & NAMES[own]) == (cue == "pronouns+names")
         assert (b.text == b.swapped) == (cue == "none")
     # the cue changes the cue alone
-    neutral = [re.sub(r"\b(Barlow|Tanaka)\b", "", t) for t in generate(5, 2, cue="none").text]
     assert laws(generate(60, 2, cue="none")) == pytest.approx(laws(generate(60, 2)))
-    assert len(neutral) == 60
 
 
 def test_without_a_stereotype_the_genders_share_their_content():

@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import traceback
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_read_takes_the_split_and_counts_what_is_empty(tmp_path):
     assert len(both) == len(train) == 1 and (both.dropped, train.dropped) == (2, 1)
     assert both.occupations == ("dentist", "nurse") and both.occupation.tolist() == [1] and both.gender.tolist() == [0]
     assert text.read(table(tmp_path / "y"), "all").gender.tolist() == [0, 1, 1]
-    with pytest.raises(DataError, match="no text"):
+    with pytest.raises(DataError, match="split 'dev' has no text; it holds test, train"):
         text.read(table(tmp_path / "z"), "dev")
 
 
@@ -95,7 +96,7 @@ def test_bytes_that_are_not_utf8_are_named_by_row_and_not_shown(tmp_path):
     for i, column in enumerate((blob, blob.view(pa.large_string()))):
         with pytest.raises(DataError, match="row 1 of column 'text' is not UTF-8") as error:
             text.read(table(tmp_path / str(i), text=column), "all")
-        assert "Zanzibar" not in repr(error.getrepr(chain=True))
+        assert "Zanzibar" not in "".join(traceback.format_exception(error.value))
     assert text.read(table(tmp_path / "b", text=pa.array([b"a", b"b", b"\xc3\xa9"])), "all").text[2] == "é"
 
 
@@ -175,7 +176,7 @@ def test_the_full_set_by_its_pinned_commit(monkeypatch):
     assert asked == [("LabHC/bias_in_bios", commit, "train")]
     assert b.occupation.tolist() == [1, 0] * 4
     assert b.gender.tolist() == [1, 0, 0, 0] * 2, "the hub's 0 is male, ours is F"
-    with pytest.raises(DataError, match="test of .* has 8 rows, not the 12 known"):
+    with pytest.raises(DataError, match=r"test of .* has 8 rows, not the 12 known"):
         text.load("bios", "all", revision=commit)
     for loose in ("", "main", "a27b560"):
         with pytest.raises(DataError, match="pins nothing; give the commit"):
