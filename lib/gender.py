@@ -88,9 +88,8 @@ def permutation_null(z: Tensor, gender: Tensor, draws: int, rng: int, unbiased: 
     members = [(gender == g).nonzero()[:, 0] for g in (0, 1)]
     m = min(map(len, members))
     if m < 2 or draws < 1:
-        raise ValueError(
-            f"{[len(x) for x in members]} members and {draws} draws; two of each gender, one draw at least"
-        )
+        found = f"{[len(x) for x in members]} members, {draws} draws"
+        raise ValueError(f"{found}; at least two of each gender and one draw are needed")
     generator = np.random.default_rng(rng)
     kept = torch.cat([x[torch.from_numpy(generator.permutation(len(x))[:m])] for x in members])
     x = _unit(z)[..., kept, :]  # (..., 2m, d), the first m of gender 0

@@ -83,18 +83,13 @@ def test_sentences_of_fewer_than_six_words_do_not_count(tmp_path):
     assert leaks.scan([page], six) == [leaks.Leak(page, 0)]
 
 
-def test_every_row_of_a_set_is_found_and_no_other_set_is(tmp_path):
-    b, other = biographies.generate(20, 0, length=2), biographies.generate(20, 1, length=2)
+def test_every_row_of_a_set_is_found_and_its_words_in_another_order_are_not(tmp_path):
+    b = biographies.generate(20, 0, length=2)
     keys = leaks.sentences(b)
     for row in range(0, len(b), 7):
-        page = tmp_path / str(row)
-        page.write_text(f"<td>{html.escape(b.text[row])}</td>")
-    found = leaks.scan([tmp_path], keys)
-    assert sorted(leak.row for leak in found) == list(range(0, len(b), 7))
-    (tmp_path / "other").write_text("\n".join(set(other.text) - set(b.text)))
-    same = {" ".join(s.lower().split()) for t in b.text for s in t.split(". ")}
-    shared = any(" ".join(s.lower().split()) in same for t in other.text for s in t.split(". "))
-    assert bool(leaks.scan([tmp_path / "other"], keys)) >= shared
+        (tmp_path / str(row)).write_text(f"<td>{html.escape(b.text[row])}</td>")
+    (tmp_path / "z").write_text("\n".join(" ".join(reversed(t.split())) for t in b.text))
+    assert sorted(leak.row for leak in leaks.scan([tmp_path], keys)) == list(range(0, len(b), 7))
 
 
 @pytest.mark.real_data
