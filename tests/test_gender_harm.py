@@ -1,4 +1,4 @@
-"""lib.gender against loops over pairs, fairlearn, scikit-learn and sets whose genders were dealt by chance."""
+"""lib.gender and lib.gender_probe against loops over pairs, fairlearn, scikit-learn and sets whose genders were dealt by chance."""
 
 import warnings
 
@@ -11,8 +11,8 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from lib import gender as module
 from lib import harms
+from lib.gender_probe import gender_predictability
 from lib.harms import (
-    gender_predictability,
     gender_representation_harm,
     mean_gap,
     permutation_null,
