@@ -3,12 +3,12 @@
 Apart from ``lib.gender``, so that the measures of harm do not depend on the probe.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lib import probe
 from lib.gender import cells
+from lib.text import dealt
 
 
 def gender_predictability(
@@ -29,7 +29,7 @@ def gender_predictability(
     found = torch.full((len(flat), classes), torch.nan, dtype=torch.float64)
     used = enough[occupation]
     if used.any():
-        fold = _dealt(cell[used].argmax(1), folds, seed)
+        fold = dealt(cell[used].argmax(1), folds, seed)
         names = enough.nonzero()[:, 0]
         for one, features in zip(found, flat, strict=True):
             one[names] = _probed(features[used], gender[used], occupation[used], fold, folds, names)
@@ -44,11 +44,3 @@ def _probed(z: Tensor, gender: Tensor, occupation: Tensor, fold: Tensor, folds: 
     right = (held_out == gender).double() * inside
     recalls = [(right * (gender == g)).sum(1) / (inside & (gender == g)).sum(1) for g in (0, 1)]
     return (recalls[0] + recalls[1]) / 2
-
-
-def _dealt(group: Tensor, folds: int, seed: int) -> Tensor:
-    """Folds in which every group is spread evenly, dealt in a shuffled order."""
-    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(group)))
-    fold = torch.empty(len(group), dtype=torch.int64)
-    fold[shuffled[group[shuffled].argsort(stable=True)]] = torch.arange(len(group)) % folds
-    return fold

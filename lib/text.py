@@ -193,11 +193,14 @@ def folds(b: Biographies, k: int, seed: int) -> Tensor:
     """
     if not 2 <= k <= len(b):
         raise DataError(f"k={k} folds of {len(b)} texts; expected 2 to {len(b)}")
-    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(b)))
-    group = 2 * b.occupation + b.gender
-    dealt = shuffled[group[shuffled].argsort(stable=True)]
-    fold = torch.empty(len(b), dtype=torch.int64)
-    fold[dealt] = torch.arange(len(b)) % k
+    return dealt(2 * b.occupation + b.gender, k, seed)
+
+
+def dealt(group: Tensor, k: int, seed: int) -> Tensor:
+    """A number (n,) int64 in 0..k-1 for each member: groups (n,) shuffled and dealt round, one after the other."""
+    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(group)))
+    fold = torch.empty(len(group), dtype=torch.int64)
+    fold[shuffled[group[shuffled].argsort(stable=True)]] = torch.arange(len(group)) % k
     return fold
 
 

@@ -1,4 +1,4 @@
-"""lib.gender and lib.gender_probe against loops over pairs, fairlearn, scikit-learn and sets whose genders were dealt by chance."""
+"""lib.gender and its probe against loops over pairs, fairlearn, scikit-learn and genders dealt by chance."""
 
 import warnings
 

@@ -5,6 +5,7 @@ import html
 import json
 import subprocess
 import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ WRAPPED = {
     "attribute": f'<img alt="{html.escape(SENTENCE)}">',
     "other quotes": SENTENCE.replace("'", "’").replace('"', "“"),
     "case": SENTENCE.upper(),
+    "decomposed letters": unicodedata.normalize("NFD", SENTENCE),
     "no-break spaces": SENTENCE.replace(" ", "\u00a0"),
     "cut short": " ".join(SENTENCE.split()[:12]) + "…",
     "cut at both ends": " ".join(SENTENCE.split()[2:13]),

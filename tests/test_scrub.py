@@ -1,11 +1,14 @@
 """lib.scrub: gendered words taken out or turned round, on cases and on every generated text."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
+from lib import text
 from lib.biographies import CUES, generate
 from lib.scrub import AFTER_OBJECT, GIVEN, NOUNS, scrub, swap
 
@@ -92,3 +95,14 @@ def test_scrubbing_leaves_a_bag_of_words_nothing_to_read():
     stereotyped = generate(150, 0, stereotype=0.3)
     told = predictability([scrub(t) for t in stereotyped.text], b.gender.numpy())
     assert told.mean() > 0.8, "what scrubbing does not reach"
+
+
+@pytest.mark.real_data
+def test_real_texts_keep_no_pronoun_and_mostly_swap_back(real_data):
+    real_data("bios_subset")
+    b = text.load("bios_subset", "all")
+    gendered = re.compile(r"\b(she|he|her|him|his|hers|herself|himself|mr|mrs|ms)\b", re.IGNORECASE)
+    left = sum(bool(gendered.search(scrub(t))) for t in b.text)  # counts alone: the texts are personal data
+    back = sum(swap(swap(t)) == t for t in b.text) / len(b)
+    same = sum(swap(t) == t for t in b.text) / len(b)
+    assert left == 0 and back > 0.9 and same < 0.1, f"{left} with a pronoun, {back:.3f} come back, {same:.3f} unchanged"
