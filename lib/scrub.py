@@ -45,7 +45,8 @@ _TITLED = re.compile(
 _SWAP = {a.lower(): b.lower() for pair in (*GIVEN, *NOUNS) for a, b in (pair, pair[::-1])}
 _SWAP |= {"she": "he", "he": "she", "herself": "himself", "himself": "herself", "him": "her", "hers": "his"}
 _SWAP |= {"ms": "mr", "mrs": "mr", "miss": "mr", "mr": "ms", "madam": "sir", "dame": "sir", "sir": "madam"}
-_PROPER = frozenset(name.lower() for pair in (*GIVEN, *TITLES) for name in pair)  # these count with a capital alone
+_TITLES = frozenset(title.lower() for pair in TITLES for title in pair)
+_PROPER = frozenset(name.lower() for pair in GIVEN for name in pair)  # these count with a capital alone
 
 
 def swap(text: str) -> str:
@@ -78,8 +79,8 @@ def _swapped(match: re.Match) -> str:
         return _cased("his" if _owns(match) else "him", word)
     if low == "his":
         return _cased("her" if _owns(match) else "hers", word)
-    if low not in _SWAP or (low in _PROPER and word.islower()):
-        return word
+    if low not in _SWAP or (low in _PROPER and word.islower()) or (low in _TITLES and word != low.capitalize()):
+        return word  # "grace" is no name, and an MS is a degree
     return _cased(_SWAP[low], word)
 
 

@@ -26,6 +26,7 @@ from lib.scrub import AFTER_OBJECT, GIVEN, NOUNS, scrub, swap
         ("Mrs Clara's mother; MEN and Women", "Mr Conrad's father; WOMEN and Men"),
         ("The shepherd, the theatre, a hero and Sheila", "The shepherd, the theatre, a hero and Sheila"),
         ("by the grace of art; Grace paints", "by the grace of art; George paints"),
+        ("an MS in nursing, dear sir", "an MS in nursing, dear sir"),
         ("", ""),
         ("Her", "Him"),
     ],
@@ -101,7 +102,7 @@ def test_scrubbing_leaves_a_bag_of_words_nothing_to_read():
 def test_real_texts_keep_no_pronoun_and_mostly_swap_back(real_data):
     real_data("bios_subset")
     b = text.load("bios_subset", "all")
-    gendered = re.compile(r"\b(she|he|her|him|his|hers|herself|himself|mr|mrs|ms)\b", re.IGNORECASE)
+    gendered = re.compile(r"\b((?i:she|he|her|him|his|hers|herself|himself)|Mr|Mrs|Ms)\b")
     left = sum(bool(gendered.search(scrub(t))) for t in b.text)  # counts alone: the texts are personal data
     back = sum(swap(swap(t)) == t for t in b.text) / len(b)
     same = sum(swap(t) == t for t in b.text) / len(b)
