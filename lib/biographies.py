@@ -49,10 +49,11 @@ STEREOTYPES = (
     "pottery embroidery ballet choir gardening baking yoga ceramics poetry knitting",
     "sailing football woodwork chess engines fishing cycling astronomy brewing rowing",
 )
-SURNAMES = """Abbot Barlow Castell Dunmore Ekberg Fairley Garrick Holm Imber Jansen Kestrel Lindqvist Moreau Norwood
+_SURNAMES = """Abbot Barlow Castell Dunmore Ekberg Fairley Garrick Holm Imber Jansen Kestrel Lindqvist Moreau Norwood
 Okafor Penrose Quist Rowntree Sandoval Tanaka Umber Vasquez Wexford Yarrow"""
-PLACES = "Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston"
-NUMBERS = "three four five six seven eight nine ten eleven twelve fifteen twenty"
+_PLACES = "Arden Bramley Corrie Dovedale Elmstead Farrow Glenholm Harwick Inverley Kingsmere Lowfield Marston"
+_NUMBERS = "three four five six seven eight nine ten eleven twelve fifteen twenty"
+SURNAMES, PLACES, NUMBERS = _SURNAMES.split(), _PLACES.split(), _NUMBERS.split()
 
 # {n} name or surname, {s} she, {o} her (object), {p} her (owner), {r} herself, {a} {b} content words, {k} a number,
 # {c} a place.  The first sentence introduces the person; verbs suit a pronoun and a surname alike.
@@ -123,7 +124,7 @@ def generate(
     """
     occupations, shares = tuple(occupations), dict(gender_shares or {})
     _check(per_group, cue, similarity, length, noise, stereotype, occupations, shares)
-    laws, words = _laws(similarity, noise, occupations), np.array(vocabulary())
+    laws, words = _laws(similarity, noise, occupations).cumsum(1), vocabulary()
     texts, swapped, codes = [], [], []
     for o, occupation in enumerate(occupations):
         female = round(2 * per_group * shares.get(occupation, 0.5))
@@ -132,9 +133,9 @@ def generate(
         for g, n in enumerate((female, 2 * per_group - female)):
             for i in range(n):
                 rng = np.random.default_rng([seed, LARGE.index(occupation), g, i])
-                template, slots = _draw(rng, laws[o], words, length, stereotype, g)
-                texts.append(_render(template, slots, g, cue))
-                swapped.append(_render(template, slots, 1 - g, cue))
+                drawn = _draw(rng, laws[o], words, length, stereotype, g)
+                texts.append(_render(*drawn, g, cue))
+                swapped.append(_render(*drawn, 1 - g, cue))
                 codes.append((o, g))
     occupation, gender = torch.tensor(codes).T.contiguous()
     return Biographies(texts, occupation, gender, occupations, swapped)
@@ -159,37 +160,37 @@ def _laws(similarity: float, noise: float, occupations: tuple[str, ...]) -> np.n
     return (1 - noise) * pure + noise * others
 
 
-def _draw(rng, law: np.ndarray, words: np.ndarray, length: int, stereotype: float, g: int) -> tuple[list[str], list]:
+def _draw(rng, cumulated: np.ndarray, words: tuple[str, ...], length: int, stereotype: float, g: int) -> tuple:
     """The templates of a text and the slots of each: everything that its gender's cues do not decide."""
-    first, rest = FIRST[rng.integers(len(FIRST))], rng.permutation(len(NEXT))
-    template = [first, *(NEXT[rest[i % len(NEXT)]] for i in range(length - 1))]
-    content = rng.choice(words, (length, 2), p=law)
-    pastimes = rng.choice(STEREOTYPES[g].split(), (length, 2))
-    content = np.where(rng.random((length, 2)) < stereotype, pastimes, content)
-    given, surname = rng.integers(len(GIVEN)), _pick(rng, SURNAMES)
-    slots = [
-        {"a": str(a), "b": str(b), "k": _pick(rng, NUMBERS), "c": _pick(rng, PLACES), "n": (given, surname)}
-        for a, b in content
-    ]
-    return template, slots
+    rest, pastimes = rng.permutation(len(NEXT)), STEREOTYPES[g].split()
+    u = rng.random((length, 8)).tolist()  # a row a sentence: two words, two pastimes, whether they are, number, place
+    content = np.searchsorted(cumulated, [row[:2] for row in u], side="right").clip(max=len(words) - 1)
+    slots = []
+    for (first, second), row in zip(content.tolist(), u, strict=True):
+        pair = [words[first], words[second]]
+        for i in (0, 1):
+            if row[4 + i] < stereotype:
+                pair[i] = _pick(row[2 + i], pastimes)
+        slots.append({"a": pair[0], "b": pair[1], "k": _pick(row[6], NUMBERS), "c": _pick(row[7], PLACES)})
+    template, given, surname = rng.random(3)
+    person = _pick(given, GIVEN), _pick(surname, SURNAMES)
+    return (_pick(template, FIRST), *(NEXT[rest[i % len(NEXT)]] for i in range(length - 1))), slots, person
 
 
-def _pick(rng: np.random.Generator, words: str) -> str:
-    return str(rng.choice(words.split()))
+def _pick(u: float, words):
+    """The word at a number in [0, 1)."""
+    return words[int(u * len(words))]
 
 
-def _render(template: list[str], slots: list[dict], g: int, cue: str) -> str:
-    sentences = []
-    for sentence, slot in zip(template, slots, strict=True):
-        given, surname = slot["n"]
-        name = f"{GIVEN[given][g]} {surname}" if cue == "pronouns+names" else surname
-        if cue == "none":
-            words = {"s": surname, "o": surname, "p": f"{surname}'s", "r": surname}
-        else:
-            words = {key: pair[g] for key, pair in WORDS.items()}
-        words |= {key.upper(): word.capitalize() if cue != "none" else word for key, word in words.items()}
-        sentences.append(sentence.format(**slot | {"n": name} | words))
-    return " ".join(sentences)
+def _render(template: tuple[str, ...], slots: list[dict[str, str]], person: tuple, g: int, cue: str) -> str:
+    given, surname = person
+    if cue == "none":
+        words = {"s": surname, "o": surname, "p": f"{surname}'s", "r": surname}
+    else:
+        words = {key: pair[g] for key, pair in WORDS.items()}
+    words |= {key.upper(): word[0].upper() + word[1:] for key, word in words.items()}
+    words["n"] = f"{given[g]} {surname}" if cue == "pronouns+names" else surname
+    return " ".join(sentence.format(**slot, **words) for sentence, slot in zip(template, slots, strict=True))
 
 
 def _check(per_group, cue, similarity, length, noise, stereotype, occupations, shares) -> None:

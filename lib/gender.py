@@ -88,9 +88,8 @@ def permutation_null(z: Tensor, gender: Tensor, draws: int, rng: int, unbiased: 
     members = [(gender == g).nonzero()[:, 0] for g in (0, 1)]
     m = min(map(len, members))
     if m < 2 or draws < 1:
-        raise ValueError(
-            f"{[len(x) for x in members]} members and {draws} draws; two of each gender, one draw at least"
-        )
+        found = f"{[len(x) for x in members]} members, {draws} draws"
+        raise ValueError(f"{found}; at least two of each gender and one draw are needed")
     generator = np.random.default_rng(rng)
     kept = torch.cat([x[torch.from_numpy(generator.permutation(len(x))[:m])] for x in members])
     x = _unit(z)[..., kept, :]  # (..., 2m, d), the first m of gender 0
@@ -114,55 +113,10 @@ def tpr_gap(y_true: Tensor, y_pred: Tensor, group: Tensor, num_classes: int | No
     y_true, group: (n,); y_pred: (..., n).  Returns (..., K) float64, NaN where a group has no member of the class.
     ValueError: codes out of range.
     """
-    cell, classes = _cells(y_true, group, num_classes)
+    cell, classes = cells(y_true, group, num_classes)
     right = (y_pred == y_true).double() @ cell  # (..., 2K)
     rate = (right / cell.sum(0)).unflatten(-1, (classes, 2))
     return rate[..., 0] - rate[..., 1]
-
-
-def gender_predictability(
-    z: Tensor, gender: Tensor, occupation: Tensor, folds: int = 5, seed: int = 0, num_occupations: int | None = None
-) -> Tensor:
-    """How well the gender can be read from the features within an occupation: balanced accuracy, 0.5 is chance.
-
-    A logistic probe an occupation and fold (``lib.probe``, class-weighted, its strength chosen within the training
-    side), scored on the fold left out; the mean of the two recalls over all folds.
-    z: (..., n, d).  Returns (..., K) float64, NaN where a gender has fewer members than folds.
-    ValueError: folds below 2, codes out of range.
-    """
-    if folds < 2:
-        raise ValueError(f"folds={folds}; expected 2 or more")
-    cell, classes = _cells(occupation, gender, num_occupations)
-    enough = (cell.sum(0).view(classes, 2) >= folds).all(1)
-    flat = z.reshape(-1, *z.shape[-2:])
-    found = torch.full((len(flat), classes), torch.nan, dtype=torch.float64)
-    used = enough[occupation]
-    if used.any():
-        fold = _dealt(cell[used].argmax(1), folds, seed)
-        names = enough.nonzero()[:, 0]
-        for one, features in zip(found, flat, strict=True):
-            one[names] = _probed(features[used], gender[used], occupation[used], fold, folds, names)
-    return found.reshape(*z.shape[:-2], classes)
-
-
-def _probed(z: Tensor, gender: Tensor, occupation: Tensor, fold: Tensor, folds: int, names: Tensor) -> Tensor:
-    from lib import probe  # it brings scikit-learn, which takes a second to import
-
-    inside = occupation == names[:, None]  # (K', n)
-    kept = inside[:, None] & (fold != torch.arange(folds)[:, None])  # (K', folds, n)
-    called = probe.predict(z, gender, kept.flatten(0, 1), z, class_weight=True).codes.unflatten(0, kept.shape[:2])
-    held_out = called.gather(1, fold.expand(len(names), 1, -1))[:, 0]  # (K', n): by the probe that did not see the text
-    right = (held_out == gender).double() * inside
-    recalls = [(right * (gender == g)).sum(1) / (inside & (gender == g)).sum(1) for g in (0, 1)]
-    return (recalls[0] + recalls[1]) / 2
-
-
-def _dealt(group: Tensor, folds: int, seed: int) -> Tensor:
-    """Folds in which every group is spread evenly, dealt in a shuffled order."""
-    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(group)))
-    fold = torch.empty(len(group), dtype=torch.int64)
-    fold[shuffled[group[shuffled].argsort(stable=True)]] = torch.arange(len(group)) % folds
-    return fold
 
 
 def _unit(z: Tensor) -> Tensor:
@@ -172,7 +126,7 @@ def _unit(z: Tensor) -> Tensor:
     return F.normalize(z.double(), dim=-1)
 
 
-def _cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tuple[Tensor, int]:
+def cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tuple[Tensor, int]:
     """Membership (n, 2K) float64 of occupation x gender, gender the faster, and K."""
     classes = num_occupations or int(occupation.max()) + 1
     if int(occupation.min()) < 0 or int(occupation.max()) >= classes or ((gender != 0) & (gender != 1)).any():
@@ -182,7 +136,7 @@ def _cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> t
 
 def _by_occupation(z, occupation, gender, unbiased, num_occupations) -> tuple[Tensor, Tensor]:
     """D within (..., K, 2) and between (..., K) the genders; NaN where one has fewer than two members."""
-    cell, classes = _cells(occupation, gender, num_occupations)
+    cell, classes = cells(occupation, gender, num_occupations)
     counts = cell.sum(0)
     means = ((cell / counts).nan_to_num().T @ _unit(z)).unflatten(-2, (classes, 2))
     within, between = _distances(means, counts.view(classes, 2), unbiased)

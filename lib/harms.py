@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from scipy.stats import rankdata
 from torch import Tensor
 
-from lib.gender import gender_predictability as gender_predictability
 from lib.gender import gender_representation_harm as gender_representation_harm
 from lib.gender import mean_gap as mean_gap
 from lib.gender import permutation_null as permutation_null

@@ -2,7 +2,7 @@
 
 Word lists and a rule for "her"; no grammar is parsed.  What the lists do not hold stays: a given name without a title,
 "maternity", "fraternity", a women's college.  So a scrubbed text may still tell the gender; how much is measured, not
-assumed (``lib.gender.gender_predictability``).
+assumed (``lib.gender_probe``).
 """
 
 import re
@@ -29,10 +29,10 @@ NEUTRAL |= {"herself": "themself", "himself": "themself"}
 # After one of these, or at the end of a clause, "her" is the object (him) and "his" stands alone (hers); else both own
 # the word that follows.  "gave her time" is read as owning, which is right of time and wrong of a person given it.
 _AFTER_OBJECT = """
-a about after again also although among an and another are as at back because become before between both but by due
-during each either every for from had has he how if in into is just like no now of off on onto or out over she since
-so some such than that the their then there these they this those through to together too towards twice under until
-up upon via was well were what when where whether which while who whom why will with within without yet you"""
+a about after again also although among an and another any are as at back because become before between both but by
+due during each either every for from had has he how if in into is just like no now of off on onto or out over she
+since so some such than that the their then there these they this those through to together too towards twice under
+until up upon via was well were what when where whether which while who whom why will with within without yet you"""
 AFTER_OBJECT = frozenset(_AFTER_OBJECT.split())
 _NOT_A_NAME = "A After An And As At But For From He Her His In It On She Since The Their They We When With"
 NOT_A_NAME = frozenset(_NOT_A_NAME.split())
@@ -45,7 +45,8 @@ _TITLED = re.compile(
 _SWAP = {a.lower(): b.lower() for pair in (*GIVEN, *NOUNS) for a, b in (pair, pair[::-1])}
 _SWAP |= {"she": "he", "he": "she", "herself": "himself", "himself": "herself", "him": "her", "hers": "his"}
 _SWAP |= {"ms": "mr", "mrs": "mr", "miss": "mr", "mr": "ms", "madam": "sir", "dame": "sir", "sir": "madam"}
-_PROPER = frozenset(name.lower() for pair in (*GIVEN, *TITLES) for name in pair)  # these count with a capital alone
+_TITLES = frozenset(title.lower() for pair in TITLES for title in pair)
+_PROPER = frozenset(name.lower() for pair in GIVEN for name in pair)  # these count with a capital alone
 
 
 def swap(text: str) -> str:
@@ -78,8 +79,8 @@ def _swapped(match: re.Match) -> str:
         return _cased("his" if _owns(match) else "him", word)
     if low == "his":
         return _cased("her" if _owns(match) else "hers", word)
-    if low not in _SWAP or (low in _PROPER and word.islower()):
-        return word
+    if low not in _SWAP or (low in _PROPER and word.islower()) or (low in _TITLES and word != low.capitalize()):
+        return word  # "grace" is no name, and an MS is a degree
     return _cased(_SWAP[low], word)
 
 

@@ -146,6 +146,8 @@ def read(path: Path, split: str) -> Biographies:
         raise DataError(f"{path} cannot be read as parquet ({type(error).__name__}); {remedy}") from error
     columns = {name: _strings(table, name, path) for name in ("text", "occupation", "gender", "split")}
     rows = [i for i, part in enumerate(columns["split"]) if split in ("all", part)]
+    if not rows:
+        raise DataError(f"{path}: split {split!r} has no text; it holds {', '.join(sorted(set(columns['split'])))}")
     text, occupation, gender = ([columns[name][i] for i in rows] for name in ("text", "occupation", "gender"))
     wrong = [row for row, g in zip(rows, gender, strict=True) if g not in ("female", "male")]
     if wrong:
@@ -191,11 +193,14 @@ def folds(b: Biographies, k: int, seed: int) -> Tensor:
     """
     if not 2 <= k <= len(b):
         raise DataError(f"k={k} folds of {len(b)} texts; expected 2 to {len(b)}")
-    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(b)))
-    group = 2 * b.occupation + b.gender
-    dealt = shuffled[group[shuffled].argsort(stable=True)]
-    fold = torch.empty(len(b), dtype=torch.int64)
-    fold[dealt] = torch.arange(len(b)) % k
+    return dealt(2 * b.occupation + b.gender, k, seed)
+
+
+def dealt(group: Tensor, k: int, seed: int) -> Tensor:
+    """A number (n,) int64 in 0..k-1 for each member: groups (n,) shuffled and dealt round, one after the other."""
+    shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(group)))
+    fold = torch.empty(len(group), dtype=torch.int64)
+    fold[shuffled[group[shuffled].argsort(stable=True)]] = torch.arange(len(group)) % k
     return fold
 
 
