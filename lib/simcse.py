@@ -55,9 +55,9 @@ def load(s: TextSettings, split: str, fold: int) -> text.Biographies:
         options = {"cue": s.cue, "stereotype": s.stereotype, "length": s.sentences}
         found = biographies.generate(s.per_group, int(split == "test"), **options)
     elif fold == OWN_SPLIT:
-        found = text.load(s.data, split)
+        found = text.load(s.data, split, revision=s.revision)
     else:
-        found = text.load(s.data, "all")
+        found = text.load(s.data, "all", revision=s.revision)
         parts = text.folds(found, FOLDS, seed=0)  # (n,)
         found = found.take(parts != fold if split == "train" else parts == fold)
     if not s.scrubbed:
