@@ -29,7 +29,7 @@ treated: str = "surgeon:F,nurse:M"  # groups that are undersampled, one at a tim
 others: str = "supervised,groups,clusters,counterfactual,scrubbed,no cue"  # other ways to train, separated by commas
 ratio: float = 0.05  # (0, 1] share of the treated group that is kept
 milder: float = 0.2  # [0, 1] a second, milder share for the dose; left out unless above ratio
-null: bool = True  # balanced encoders of other seeds too
+null_arm: bool = True  # balanced encoders of other seeds too
 seed: int = 0  # [0, inf) first seed
 seeds: int = 3  # [1, 100] number of seeds
 folds: int = 0  # [0, 5] folds held out in turn; 0 is the data's own split
@@ -62,7 +62,7 @@ import pandas as pd
 import torch
 from IPython.display import HTML, Code, Markdown, display
 
-from lib import charts, charts_bios, claims, comparison, gender, harms, intervals, plans, plots, report, scrub, simcse
+from lib import charts, charts_bios, claims, comparison, gender, harms, plans, plots, report, scrub, simcse
 from lib import gender_evidence as ge
 
 p = run.p
@@ -260,7 +260,7 @@ display(
 balanced, under = ge.read(arms.balanced, seen), ge.read(arms.under, seen)
 mild_seen = [ge.labels(units[0], arms.treated, p.milder) for units in arms.balanced] if arms.mild else []
 mild = ge.read(arms.mild, mild_seen) if arms.mild else None
-null_arm = ge.read(arms.null, seen) if arms.null else None
+other_balanced = ge.read(arms.null, seen) if arms.null else None
 before = ge.read(arms.base, seen[: len(arms.base)])
 other = {}
 for label, (control, cut) in arms.others.items():
@@ -498,8 +498,8 @@ rows += [
     }
     for r in frames[0].itertuples()
 ]
-if null_arm:
-    other_seeds = ge.moved(null_arm, balanced, treated)
+if other_balanced:
+    other_seeds = ge.moved(other_balanced, balanced, treated)
     frames.append(
         pd.DataFrame(
             [(arms.treated[t], groups[h], float(other_seeds[:, t, h].mean())) for t in range(T) for h in range(2 * K)],

@@ -36,7 +36,7 @@ STUDY = {
     "others": "supervised,groups,counterfactual,scrubbed,no cue",
     "ratio": 0.05,
     "milder": 0.2,
-    "null": True,
+    "null_arm": True,
     "seed": 0,
     "seeds": 3,
     "folds": 0,
