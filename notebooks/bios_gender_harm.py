@@ -270,11 +270,10 @@ start = before.accuracy() if p.model == "small" else chance
 learned = claims.has_learned(balanced.accuracy().numpy(), start.mean(0, keepdim=True).numpy())
 lines = [("before contrastive training", f"{float(before.accuracy().mean()):.3f}", "–")]
 rows.append({"quantity": "accuracy, before", "value": float(before.accuracy().mean()), "seeds": len(before.accuracy())})
-for label, reading in {"SimCSE, balanced": balanced} | {
-    f"{k}, balanced": v[0] for k, v in other.items() if v[0] is not balanced
-}.items():
-    value, interval = told(f"accuracy, {label}", reading.accuracy(), ratio=1)
-    lines.append((label, value.lstrip("+"), interval))
+controls = {"SimCSE": balanced} | {label: pair[0] for label, pair in other.items() if pair[0] is not balanced}
+for label, reading in controls.items():
+    value, interval = told(f"accuracy, balanced, {label}", reading.accuracy(), ratio=1)
+    lines.append((f"{label}, balanced", value.lstrip("+"), interval))
 display(Markdown(report.table(["encoders", "accuracy", "95 % interval"], lines)))
 display(Markdown(f"Chance is {1 / K:.3f}. Harms are {'' if learned else '**not** '}judged."))
 
@@ -515,7 +514,7 @@ plots.show(
     alt=f"RH of the cut group towards twelve groups; the lowest cell is {lowest.value:.3f}, {lowest.row} towards {lowest.column}"
     + (
         f"; without a cut the cells reach from {frames[1].value.min():.3f} to {frames[1].value.max():.3f}"
-        if null_arm
+        if other_balanced
         else ""
     )
     + ".",
