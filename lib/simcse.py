@@ -21,9 +21,9 @@ from lib.encoders import BALANCED
 from lib.methods import group_weights
 from lib.pretrain import Keeper, TrainingError
 from lib.text_encoders import OWN_SPLIT, PACKAGES, TextSettings, TextUnit
+from lib.vocabulary import SPECIAL, vocabulary
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
-VOCABULARY = 1500  # words and pieces that the small model knows at most
 MASKED, MASKED_RATE, MASKED_BATCH = 0.15, 1e-3, 64
 FOLDS = 5
 CHUNK = 16  # batches whose texts are sorted by length together
@@ -78,20 +78,19 @@ def kept(data: text.Biographies, member: str, ratio: float, seed: int) -> Tensor
 
 
 def tokenizer(s: TextSettings, folder: Path | None = None, corpus: text.Biographies | None = None):
-    """The model's tokenizer; that of the small model is read from its folder, or learnt from a corpus and put there."""
+    """The model's tokenizer; that of the small model is read from its folder, or made from a corpus and put there."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if s.model != "small":
         return AutoTokenizer.from_pretrained(**_pretrained(s.model))
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
+    special = {f"{name}_token": f"[{name.upper()}]" for name in SPECIAL}
     path = folder / "tokenizer.json"
     if not path.exists():
         from tokenizers import BertWordPieceTokenizer
 
-        learnt = BertWordPieceTokenizer(lowercase=True)
-        learnt.train_from_iterator(corpus.text, vocab_size=VOCABULARY, min_frequency=2, show_progress=False)
+        made = BertWordPieceTokenizer(vocabulary(corpus.text), lowercase=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        learnt.save(str(path))
+        made.save(str(path))
     return PreTrainedTokenizerFast(tokenizer_file=str(path), **special)
 
 
