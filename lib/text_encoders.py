@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from lib.encoders import BALANCED, Stored, Unit
 
-PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch", "transformers")
+PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
 METHODS = ("simcse", "supervised_simcse", "pretrained")
 WEIGHTINGS = ("none", "groups", "clusters")
 MODELS = ("small", "minilm", "bert")
