@@ -178,6 +178,17 @@ CLAIMS = [
         0.02,
     ),
     Claim(
+        "bios-null-tpr",
+        STUDY,
+        "",
+        "texts without a gender cue",
+        "Without a cue the gap of recall moves less than half as far.",
+        "|change of the gap of recall| without cues minus half of that with cues",
+        "below",
+        0.0,
+        strict=True,
+    ),
+    Claim(
         "bios-cue",
         STUDY,
         "",
