@@ -197,6 +197,22 @@ def effects(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> media
     return mediation.effects(own(balanced.calls, groups), own(under.calls, groups), cut(balanced), cut(under))
 
 
+def recall_changes(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """What undersampling does to recall, (repeats, T) each: of the treated gender and of the other one of its
+    occupation, with the encoder alone undersampled (NIE); and of the first minus the second, encoder and labels too.
+    """
+    t, both = torch.arange(len(groups)), (groups, tuple(g ^ 1 for g in groups))
+    here = [g // 2 for g in groups]
+
+    def own_recall(calls: Tensor, which: tuple[int, ...]) -> Tensor:
+        return own(calls, which)[:, t, here]
+
+    before, nie, te = (
+        [own_recall(calls, which) for which in both] for calls in (balanced.calls, under.calls, under.cut)
+    )
+    return nie[0] - before[0], nie[1] - before[1], (te[0] - before[0]) - (te[1] - before[1])
+
+
 def training_share(groups: tuple[int, ...], size: int, ratio: float) -> Tensor:
     """Share of each group among the training texts of its occupation when a treated one is cut: (T, size)."""
     share = torch.full((len(groups), size), 0.5, dtype=torch.float64)

@@ -153,6 +153,11 @@ def test_a_planted_move_is_found_where_it_was_planted():
     assert effects.residual() < 1e-12
     assert (effects.NIE[:, 0, 2] < -0.2).all() and (effects.NIE[:, 0, 1] > 0.2).all()
     assert (effects.NIE[:, 1] == 0).all() and (effects.TE[:, 1] == effects.NDE[:, 1]).all()
+    nie, other, both = ge.recall_changes(under, balanced, (4, 1))
+    assert torch.equal(nie, effects.NIE[:, [0, 1], [2, 0]])
+    gap = under.tpr_gap(cut=True) - balanced.tpr_gap()
+    assert torch.allclose(both[:, 0], gap[:, 0, 2]) and torch.allclose(both[:, 1], -gap[:, 1, 0])
+    assert torch.allclose((nie - other)[:, 0], (under.tpr_gap() - balanced.tpr_gap())[:, 0, 2])
     gap = under.tpr_gap()[:, 0] - balanced.tpr_gap()[:, 0]
     assert (gap[:, 2] < -0.2).all() and (gap[:, :2].abs() < 0.1).all()
 
