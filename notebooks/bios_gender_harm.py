@@ -614,9 +614,9 @@ for label, (control, cut) in remedies.items():
 display(Markdown(report.table(["training", *found, "accuracy, balanced", "accuracy, cut"], lines)))
 dots = pd.DataFrame(
     [
-        (measure, label, *comparison.summary(values[measure].mean(1)))
-        for measure in ("GRH", "mean gap")
-        for label, values in moves.items()
+        (measure, label, *comparison.summary(values.mean(1)))
+        for label in remedies
+        for measure, values in (("GRH", moves[label]["GRH"]), ("gap of recall", lost[label][2]))
     ],
     columns=["group", "label", "value", "low", "high"],
 )
@@ -624,10 +624,10 @@ plots.show(
     run.folder,
     "remedies",
     charts.dots(dots, "change, mean over the cut groups", 0),
-    alt="Change of GRH by way of training: "
-    + ", ".join(f"{r.label} {r.value:+.3f}" for r in dots[dots.group == "GRH"].itertuples())
+    alt="By way of training, change of GRH and of the gap of recall: "
+    + ", ".join(f"{k} {float(moves[k]['GRH'].mean()):+.3f} and {float(lost[k][2].mean()):+.3f}" for k in remedies)
     + ".",
-    caption="Change of GRH and of the mean gap when the group is cut, by the way of training. 95 % intervals over seeds.",
+    caption="Change of GRH and of the gap of recall when the group is cut, by the way of training. 95 % intervals over seeds.",
     data=dots,
     source="lib/gender_evidence.py:ratios",
     face=face,
