@@ -114,12 +114,9 @@ decided = size >= ge.FEWEST
 table = []
 for o, name in enumerate(names):
     kept = [int(torch.bincount(one.train[one.kept[0]], minlength=K)[o]) // 2 for one in seen]
-    cut = [arms.treated[t] for t, g in enumerate(treated) if g // 2 == o]
+    gone = {t: int(seen[0].kept[0].sum() - seen[0].kept[1 + t].sum()) for t, g in enumerate(treated) if g // 2 == o}
+    stays = ", ".join(f"{arms.treated[t]}: {kept[0] - n} stay" for t, n in gone.items())
     state = "judged" if decided[o] else f"**undecided**: fewer than {ge.FEWEST}"
-    left = [
-        int(one.kept[1 + t].sum() - one.kept[0].sum()) for one in seen[:1] for t, g in enumerate(treated) if g // 2 == o
-    ]
-    stays = f"{cut[0]}: {kept[0] + left[0]} stay" if cut else ""
     table.append((name, f"{np.mean(kept):.0f}", stays, int(size[o]), state))
 display(
     Markdown(
