@@ -668,6 +668,14 @@ for name in order:
     if name in here:
         judged.append(("run", claims.judge(name, here[name].numpy(), learned and (harmed or name not in remedy))))
 display(Markdown(report.verdicts(judged, record, order)))
+alone = float((lost["plain"][0] - lost["plain"][1]).mean())
+display(
+    Markdown(
+        f"In short: cutting a gender to {p.ratio:g} changes its recall, against the other gender's, by {float(tpr.mean()):+.3f} "
+        f"where encoder and labels are cut, and by {alone:+.3f} where the encoder alone is; its GRH changes by "
+        f"{float(main['GRH'].mean()):+.3f}."
+    )
+)
 if not harmed:
     display(
         Markdown("The change of GRH is not clear of 0 on the plain encoders, so that no remedy of it can be judged.")
