@@ -382,7 +382,7 @@ for t, g in enumerate(treated):
         lines.append(
             (
                 arms.treated[t],
-                units[0].seed,
+                f"{units[0].seed}" + (f", fold {units[0].fold}" if per_seed > 1 else ""),
                 f"{float(found.observed[g % 2]):.3f}",
                 f"{ratio_p:.3f}",
                 f"{float(found.observed[2]):.3f}",
@@ -655,7 +655,7 @@ here = {
 if mild:
     here["bios-dose"] = (main["GRH"] - change[p.milder]["GRH"]).mean(1)
 _, _, upper = comparison.summary(main["GRH"].mean(1))
-harmed = upper < 0  # a remedy is judged only where there is a change to remedy
+harmed = upper < 0  # a remedy is judged only where the ratio falls
 for label in ("groups", "clusters", "counterfactual", "scrubbed", "supervised"):
     if label in moves:
         here[f"bios-{label}"] = moves[label]["GRH"].mean(1).abs() - 0.75 * main["GRH"].mean(1).abs()
@@ -677,9 +677,7 @@ display(
     )
 )
 if not harmed:
-    display(
-        Markdown("The change of GRH is not clear of 0 on the plain encoders, so that no remedy of it can be judged.")
-    )
+    display(Markdown("On the plain encoders GRH does not fall clearly, so that no remedy of it can be judged."))
 
 # %% [markdown]
 # ## What the published statement leaves open
