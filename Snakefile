@@ -46,7 +46,7 @@ for number, units in enumerate(JOBS):
 
     rule:
         name: f"encoders_{number}"
-        input: f"build/data/{first.data}.json", graph.bases(units)
+        input: f"build/data/{jobs.source(first)}.json", graph.bases(units)
         output: [f"{unit.folder}/record.json" for unit in units]
         params:
             units=[unit.to_json() for unit in units],

