@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from lib import geometry
@@ -82,23 +83,22 @@ def two_level(
 def threshold(
     majorities: int, minorities: int, tau: float, negatives: float, law: str, loss: str = "infonce"
 ) -> float:
-    """R*, from which on b = 1, as the root of the derivative of the programme's own loss; ``math.inf`` above R = e⁴⁰.
+    """R*, from which on b = 1, as the root of the derivative of the programme's own loss; ``math.inf`` above R = e³².
 
     It shares no formula with ``geometry.collapse_threshold``, and does any number of majority classes.
     """
-    def rising(log_r: float) -> bool:
-        problem = geometry.programme(shares(majorities, minorities, math.exp(log_r)), tau, negatives, law, loss)
-        return bool(_slope_of_b(problem, majorities, minorities, torch.ones((), dtype=torch.float64))[0] > 0)
 
-    low, high = 0.0, 1.0
-    while rising(high):
-        low, high = high, 2 * high
+    def slope(log_r: float) -> float:
+        problem = geometry.programme(shares(majorities, minorities, math.exp(log_r)), tau, negatives, law, loss)
+        found = _slope_of_b(problem, majorities, minorities, torch.ones((), dtype=torch.float64))[0]
+        return float(found) * math.exp(2 * log_r)  # minorities weigh 1/R² as R grows
+
+    high = 1.0
+    while slope(high) > 0:
+        high *= 2
         if high > 40:
             return math.inf
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) else (low, middle)
-    return math.exp((low + high) / 2)
+    return math.exp(brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14))
 
 
 def limit_cosine(majorities: int, tau: float, negatives: float = 1, law: str = "label_aware") -> float:

@@ -58,8 +58,8 @@ def test_the_layer_peeled_model_is_what_descent_finds():
 
         solver.step(loss)
         h, w = (torch.nn.functional.normalize(y.detach(), dim=1).numpy() for y in layers())
-        if float(loss()) < best:
-            best, found = float(loss()), (h @ h.T, w @ w.T)
+        if (reached := float(loss().detach())) < best:
+            best, found = reached, (h @ h.T, w @ w.T)
     assert value == pytest.approx(best, abs=1e-6)
     assert np.abs(features - found[0]).max() < 1e-3 and np.abs(classifiers - found[1]).max() < 1e-3
 
