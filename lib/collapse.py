@@ -80,9 +80,7 @@ def two_level(
     return Levels(a, b, c)
 
 
-def threshold(
-    majorities: int, minorities: int, tau: float, negatives: float, law: str, loss: str = "infonce"
-) -> float:
+def threshold(majorities: int, minorities: int, tau: float, negatives: float, law: str, loss: str = "infonce") -> float:
     """R*, from which on b = 1, as the root of the derivative of the programme's own loss; ``math.inf`` above R = e³².
 
     It shares no formula with ``geometry.collapse_threshold``, and does any number of majority classes.
@@ -154,7 +152,11 @@ def _partials(problem, k: int, n: int, a: Tensor, b: Tensor, c: Tensor) -> tuple
     """∂L/∂a, ∂L/∂b, ∂L/∂c: sums of the programme's derivatives over the cells that share a cosine."""
     d = problem.partial(gram(k, n, a.nan_to_num(0.0), b, c))
     d = d * (1 - torch.eye(k + n, dtype=torch.float64))
-    return d[..., :k, :k].sum((-2, -1)), d[..., k:, k:].sum((-2, -1)), (d[..., :k, k:] + d[..., k:, :k].mT).sum((-2, -1))
+    return (
+        d[..., :k, :k].sum((-2, -1)),
+        d[..., k:, k:].sum((-2, -1)),
+        (d[..., :k, k:] + d[..., k:, :k].mT).sum((-2, -1)),
+    )
 
 
 def sweep_thresholds(minorities: list[int], taus, negatives: list[float], law: str) -> np.ndarray:

@@ -122,7 +122,9 @@ class Programme:
         return (first * a).sum(-1), (first * a * (1 - sx) / tau).sum(-1), (second * a) @ a.mT
 
 
-def programme(shares, tau=1.0, negatives: float = math.inf, law: str = "label_aware", loss: str = "infonce") -> Programme:
+def programme(
+    shares, tau=1.0, negatives: float = math.inf, law: str = "label_aware", loss: str = "infonce"
+) -> Programme:
     """The problem of class shares π (..., K) and temperature τ (...), float64; leading axes are broadcast.
 
     negatives: M ≥ 1, or ``math.inf``.  law: "label_aware", q_kj = π_j / (1 − π_k) for j ≠ k; "iid", q_kj = π_j with the
@@ -176,15 +178,15 @@ def optimum(
     dim = k if dim is None else dim
     if dim < 1 or starts < 1:
         raise ValueError(f"dim={dim}, starts={starts}: both must be at least 1")
-    flat = Programme(
-        problem.p.reshape(-1, k), problem.q.reshape(-1, k, k), problem.tau.reshape(-1), negatives, loss
-    )
+    flat = Programme(problem.p.reshape(-1, k), problem.q.reshape(-1, k, k), problem.tau.reshape(-1), negatives, loss)
     found = minimise(flat, (len(flat.p), k, dim), starts)
     shaped = {name: value.reshape(batch) for name, value in vars(found.certificate).items()}
     return Optimum(found.vectors.reshape(*batch, k, dim), found.loss.reshape(batch), Certificate(**shaped))
 
 
-def optimal_gram(shares, tau=1.0, negatives: float = math.inf, law: str = "label_aware", loss: str = "infonce") -> Tensor:
+def optimal_gram(
+    shares, tau=1.0, negatives: float = math.inf, law: str = "label_aware", loss: str = "infonce"
+) -> Tensor:
     """The cosines (..., K, K) of the optimal class vectors: see ``optimum``.
 
     RuntimeError: an optimum that could not be certified (where it matters less, take ``optimum`` and its certificate).

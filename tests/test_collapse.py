@@ -11,7 +11,9 @@ R = torch.tensor([0.5, 3.0, 20.0, 80.0], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("law", geometry.LAWS)
-@pytest.mark.parametrize("majorities, negatives, loss", [(1, 1, "infonce"), (1, 4, "infonce"), (3, math.inf, "infonce")])
+@pytest.mark.parametrize(
+    "majorities, negatives, loss", [(1, 1, "infonce"), (1, 4, "infonce"), (3, math.inf, "infonce")]
+)
 def test_three_cosines_are_those_of_the_free_vectors(majorities, negatives, loss, law):
     found = collapse.two_level(majorities, 3, R, 0.5, negatives, law, loss)
     free = geometry.optimum(collapse.shares(majorities, 3, R), 0.5, negatives, law, loss)

@@ -35,7 +35,9 @@ def test_the_loss_is_its_sums_and_at_collapsed_classes_the_programme(negatives, 
     generator = torch.Generator().manual_seed(0)
     f = torch.nn.functional.normalize(torch.randn(1, 3, 4, 5, dtype=torch.float64, generator=generator), dim=-1)
     found = collapse_nets.loss(f, problem.p, problem.q, 0.7, negatives)
-    assert float(found) == pytest.approx(plain_loss(f[0].numpy(), problem.p[0], problem.q[0], 0.7, negatives))
+    assert float(found) == pytest.approx(
+        plain_loss(f[0].numpy(), problem.p[0].numpy(), problem.q[0].numpy(), 0.7, negatives)
+    )
     collapsed = f[:, :, :1].expand(-1, -1, 4, -1)
     v = f[:, :, 0]
     expected = problem.loss(v @ v.mT)
@@ -55,7 +57,12 @@ def test_a_stacked_network_is_what_it_would_be_alone():
 def test_mean_cosines_are_means_over_pairs():
     x = collapse_nets.gaussians(3, [1], 7)
     net, _ = collapse_nets.train(
-        collapse_nets.Pool(x), [1], *(torch.ones(1, 3) / 3, torch.ones(1, 3, 3) / 3), 1.0, math.inf, replace(SMALL, steps=1)
+        collapse_nets.Pool(x),
+        [1],
+        *(torch.ones(1, 3) / 3, torch.ones(1, 3, 3) / 3),
+        1.0,
+        math.inf,
+        replace(SMALL, steps=1),
     )
     f = net(x)[0]
     all_pairs = torch.einsum("knd,jmd->kjnm", f, f)

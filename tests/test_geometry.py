@@ -118,7 +118,9 @@ def test_a_wrong_point_is_not_certified():
 
     together = torch.ones(1, 3, 1, dtype=torch.float64) * torch.eye(1, 3, dtype=torch.float64)
     found = certify(problem, together)
-    truth = float(problem.loss(torch.ones(1, 3, 3, dtype=torch.float64)) - geometry.optimum([0.4, 0.3, 0.3], 0.5, 1).loss)
+    truth = float(
+        problem.loss(torch.ones(1, 3, 3, dtype=torch.float64)) - geometry.optimum([0.4, 0.3, 0.3], 0.5, 1).loss
+    )
     assert float(found.gradient) < 1e-12 and not found.converged and 0 < truth <= float(found.gap)
 
 
@@ -170,7 +172,9 @@ def test_thresholds_are_the_roots_of_the_exact_derivative(b, tau, negatives, law
 def test_thresholds_of_other_losses_and_their_ends():
     for law in geometry.LAWS:
         assert geometry.collapse_threshold(3, 0.5, 1, law, "triplet") == math.inf
-        assert geometry.collapse_threshold(4, 0.5, 9, law, "linear") == geometry.collapse_threshold(4, 2, 1, law, "linear")
+        assert geometry.collapse_threshold(4, 0.5, 9, law, "linear") == geometry.collapse_threshold(
+            4, 2, 1, law, "linear"
+        )
         many = geometry.collapse_threshold(4, 0.5, 10**6, law)
         assert many == pytest.approx(geometry.collapse_threshold(4, 0.5, math.inf, law), rel=1e-3)
     r = geometry.collapse_threshold(3, 0.5, 1, "label_aware", "exponential")
