@@ -9,6 +9,7 @@ from torch import Tensor
 
 GRADIENT = 1e-9  # a smaller gradient, and a gap below GAP, count as converged
 GAP = 1e-8
+ROUNDING = 1e-15  # of a loss, relative: a smaller rise is none
 RANK = 1e-6  # eigenvalues of the Gram matrix above this share of its trace count
 
 
@@ -115,7 +116,7 @@ def newton(problem: Problem, v: Tensor, steps: int = 200) -> Tensor:
         length, moved = torch.ones_like(loss), torch.zeros(len(now), dtype=torch.bool)
         for _ in range(40):
             trial = F.normalize(now + length[:, None, None] * step, dim=-1)
-            moved = part.loss(trial @ trial.mT) <= loss + 1e-4 * length * slope
+            moved = part.loss(trial @ trial.mT) <= loss + 1e-4 * length * slope + ROUNDING * loss.abs()
             if moved.all():
                 break
             length = torch.where(moved, length, length / 2)
