@@ -106,7 +106,7 @@ def mean_log_sum(values, weights, extra: float, m: int) -> float:
     u = np.exp(np.arange(LOWEST, HIGHEST, STEP))
     with np.errstate(under="ignore"):
         one = np.expm1(-u[:, None] / (m * scale) * values) @ weights  # E exp(-uX) - 1
-        inside = np.exp(-u) - np.exp(-u * extra / (m * scale) + m * np.log1p(np.maximum(one, -1 + 1e-300)))
+        inside = np.exp(-u) - np.exp(-u * extra / (m * scale) + m * np.log1p(np.maximum(one, -1 + 1e-15)))
     return float(inside.sum() * STEP + math.log(scale))
 
 
