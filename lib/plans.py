@@ -292,4 +292,5 @@ PLANS = {
     "mediation": mediation,
     "methods_and_mitigations": methods_and_mitigations,
     "sbm_theory": sbm_theory,
+    "alignment_uniformity": theory,
 }

@@ -70,7 +70,7 @@ class Stack:
 def patches(x: Tensor) -> Tensor:
     """Float images (..., c, s, s) as patches (..., P, k), cut so that each four in a row make a square, and so on.
 
-    P is the largest power of 4 with patches of at least 2 x 2 pixels.  ValueError: s is no 2^j times such a patch.
+    P is 4^j, with j the largest number for which a patch has a side of at least 2.  ValueError: 2^j does not divide s.
     """
     *lead, c, side, width = x.shape
     levels = int(math.log2(side)) - 1 if side == width and side > 3 else 0

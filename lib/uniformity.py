@@ -120,6 +120,30 @@ def first_order(dim: int, tau: float, positive: float = 1.0) -> float:
     return math.exp(_cosine(positive) / tau - log_mu) - math.expm1(log_square - 2 * log_mu) / 2
 
 
+def measured(x: Tensor, y: Tensor, tau: float, ms: list[int], draws: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """L - log M less Theorem 1's limit, on features, with M negatives drawn with replacement from the rows of x.
+
+    x, y: (n, d) unit features of two views; every y_i is an anchor with the positive x_i, so that the rows of x are the
+    whole distribution and the limit is a finite sum.  ms: numbers of negatives, rising.  The first-order part of each
+    draw, (mean - its expectation) / its expectation, has expectation 0 and is taken off: what is left has little noise.
+    Returns the gap (len(ms),) and the root mean square (len(ms),) of what a single anchor and draw is off.
+    """
+    _positive("tau", tau)
+    e = (y.double() @ x.double().mT / tau).exp()  # (anchors, n)
+    own, mean = e.diagonal()[:, None], e.mean(1)[:, None, None]  # (anchors, 1), (anchors, 1, 1)
+    picked = torch.randint(len(x), (len(y), draws * max(ms)), generator=torch.Generator().manual_seed(seed))
+    sums = e.gather(1, picked).view(len(y), draws, max(ms)).cumsum(2)[..., [m - 1 for m in ms]]  # (anchors, draws, ms)
+    m = torch.tensor(ms, dtype=torch.float64)
+    off = ((sums + own[:, None]) / m / mean).log()
+    return (off - (sums / m / mean - 1)).mean((0, 1)), off.square().mean((0, 1)).sqrt()
+
+
+def between(x: Tensor, y: Tensor, t: float = 2.0) -> Tensor:
+    """log of the mean over pairs of exp(-t ||x_i - y_j||^2): the measure across two sets of features (n, d), (m, d)."""
+    near = -_positive("t", t) * torch.cdist(x, y).square()
+    return near.flatten().logsumexp(0) - math.log(near.numel())
+
+
 def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int = 2000) -> Optimum:
     """n >= 2 unit vectors of R^dim, dim >= 2, that minimise log of the mean over pairs of exp(-t ||x_i - x_j||^2).
 
