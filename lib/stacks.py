@@ -101,7 +101,9 @@ def initial(seeds: list[int], size: tuple[int, int], width: int, hidden: int, re
     for seed in seeds:
         g = torch.Generator().manual_seed(seed)
         gains = [2.0] * (len(shapes) - 2) + [1.0, 1.0]
-        weights = [torch.randn(a, b, generator=g) * (gain / a) ** 0.5 for (a, b), gain in zip(shapes, gains, strict=True)]
+        weights = [
+            torch.randn(a, b, generator=g) * (gain / a) ** 0.5 for (a, b), gain in zip(shapes, gains, strict=True)
+        ]
         groups.append([F.pad(w, (0, 0, 0, 1)) for w in weights])
     return [torch.stack(layer)[:, None].repeat(1, len(recipes), 1, 1) for layer in zip(*groups, strict=True)]
 

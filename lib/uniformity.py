@@ -154,7 +154,9 @@ def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int =
 
     start = torch.randn(_at_least("n", n, 2), _at_least("dim", dim, 2), generator=torch.Generator().manual_seed(seed))
     free = start.double().requires_grad_()
-    search = torch.optim.LBFGS([free], max_iter=steps, tolerance_grad=1e-9, tolerance_change=0, line_search_fn="strong_wolfe")
+    search = torch.optim.LBFGS(
+        [free], max_iter=steps, tolerance_grad=1e-9, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
 
     def evaluate() -> Tensor:
         search.zero_grad()
