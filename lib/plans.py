@@ -293,4 +293,5 @@ PLANS = {
     "methods_and_mitigations": methods_and_mitigations,
     "sbm_theory": sbm_theory,
     "minority_collapse": theory,
+    "alignment_uniformity": theory,
 }
