@@ -17,8 +17,9 @@ from lib import records
 from lib.code import ROOT
 
 RESULTS = ROOT / "benchmarks/results.json"
-CASES = ("augmentation", "step", "loss", "heads", "harm", "growth", "bounds", "whole")
+CASES = ("augmentation", "step", "loss", "heads", "harm", "blocks", "geometry", "growth", "bounds", "whole")
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightly", "kornia", "pytorch-metric-learning", "pillow")
+PACKAGES += ("scipy", "cvxpy")
 
 
 def main() -> int:
@@ -42,9 +43,10 @@ def measure(cases: tuple[str, ...], rounds: int, quick: bool) -> dict[str, list[
     """The lines of the comparisons and the rows of ``growth`` and ``bounds``, on the CPU; bounds on a GPU as well."""
     gpu = on_gpu(rounds) if "bounds" in cases and not quick else []
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when torch first looks for a GPU: from here on it sees none
-    from . import augmentation, bounds, growth, harm, heads, loss, step, whole
+    from . import augmentation, blocks, bounds, geometry, growth, harm, heads, loss, step, whole
 
     compared = {"augmentation": augmentation, "step": step, "loss": loss, "heads": heads, "harm": harm, "whole": whole}
+    compared |= {"blocks": blocks, "geometry": geometry}
     found = {"lines": [], "growth": [], "bounds": []}
     for case in cases:
         start = time.time()

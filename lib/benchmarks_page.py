@@ -153,7 +153,7 @@ def growth(rows: list[dict]) -> str:
     factors = list(dict.fromkeys(r["factor"] for r in rows))
     cells = {(r["part"], r["factor"]): grown(r) for r in rows}
     named = dict.fromkeys(r["part"] for r in rows)
-    body = [(part, *(cells[part, factor] for factor in factors)) for part in named]
+    body = [(part, *(cells.get((part, factor), "") for factor in factors)) for part in named]
     return pages.raw(pages.table(("part", *(f"twice the {factor}" for factor in factors)), body, "benchmarks"))
 
 
