@@ -253,17 +253,13 @@ def pulls(minorities: int, ratio: float, tau: float, negatives: int, law: str) -
     Among M negatives n are of minority classes; those beyond 12 standard deviations and 40 of the mean are left out.
     """
     b, e = minorities, math.exp(-2 / tau)
-
-    def expect(share: float, value) -> float:
-        mean, sd = negatives * share, math.sqrt(negatives * share * (1 - share))
-        n = np.arange(max(0, math.floor(mean - 12 * sd - 40)), min(negatives, math.ceil(mean + 12 * sd + 40)) + 1)
-        return float((binom.pmf(n, negatives, share) * value(n, negatives - n)).sum())
-
+    share = (b - 1) / (ratio + b - 1) if law == "label_aware" else b / (ratio + b)
+    mean, sd = negatives * share, math.sqrt(negatives * share * (1 - share))
+    n = np.arange(max(0, math.floor(mean - 12 * sd - 40)), min(negatives, math.ceil(mean + 12 * sd + 40)) + 1)
+    chance, m = binom.pmf(n, negatives, share), negatives - n
     if law == "label_aware":
-        share, others = (b - 1) / (ratio + b - 1), 1.0
-        away = ratio * negatives * e / (1 + negatives * e)
+        others, of_majority = 1.0, negatives * e / (1 + negatives * e)
     else:
-        share, others = b / (ratio + b), (b - 1) / b
-        away = ratio * expect(share, lambda n, m: n * e / (1 + n * e + m))
-    away += b * expect(share, lambda n, m: m * e / (1 + n + m * e))
-    return away, b * others * expect(share, lambda n, m: n / (1 + n + m * e))
+        others, of_majority = (b - 1) / b, float((chance * n * e / (1 + n * e + m)).sum())
+    away = ratio * of_majority + b * float((chance * m * e / (1 + n + m * e)).sum())
+    return away, b * others * float((chance * n / (1 + n + m * e)).sum())

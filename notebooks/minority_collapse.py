@@ -33,7 +33,7 @@ temperature: float = 1.0  # [0.3, 3] of the networks' loss
 temperatures: int = 13  # [5, 101] temperatures of the phase diagram
 width: int = 64  # [4, 1024] of the networks' hidden layers
 features: int = 8  # [8, 256] of the networks' output
-per_class: int = 24  # [2, 256] points of a class in a batch
+per_class: int = 16  # [2, 256] points of a class in a batch
 steps: int = 1000  # [100, 100000] of training
 learning_rate: float = 0.01  # (0, 1] start of the cosine schedule
 
@@ -132,7 +132,9 @@ def judge(claim: str, value) -> float:
 # trapezoidal rule in $\log s$ takes to the last digits.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(geometry.Programme.loss) + "\n" + inspect.getsource(geometry.Programme.partial), language="python")
+Code(
+    inspect.getsource(geometry.Programme.loss) + "\n" + inspect.getsource(geometry.Programme.partial), language="python"
+)
 
 # %% [markdown]
 # ## The programme, solved twice
@@ -154,7 +156,15 @@ for law in geometry.LAWS:
             lines[-1] += (f"{gaps[-1][0]:.0e}", f"{gaps[-1][1]:.0e}")
 judge("collapse-10a", max(g[0] for g in gaps))
 judge("collapse-10b", max(g[1] for g in gaps))
-header = ["negatives", "M", "τ", "loss", "above the optimum by at most", "cvxpy: loss differs by", "a cosine differs by"]
+header = [
+    "negatives",
+    "M",
+    "τ",
+    "loss",
+    "above the optimum by at most",
+    "cvxpy: loss differs by",
+    "a cosine differs by",
+]
 display(Markdown(report.table(header, lines)))
 
 # %% tags=["hide-input"]
@@ -169,7 +179,9 @@ SWAPPED = [1, 0, 2, 4, 3]
 free = [geometry.optimal_gram(PAIRED, tau, m, law) for m, law in CASES for tau in (0.3, 1.0)]
 judge("collapse-2", max(float((g - g[SWAPPED][:, SWAPPED]).abs().max()) for g in free))
 uneven = torch.tensor([[s, 1 - s] for s in (0.5, 0.9, 0.99)], dtype=torch.float64)
-judge("collapse-7", max(float((geometry.optimal_gram(uneven, 0.5, m, law)[:, 0, 1] + 1).abs().max()) for m, law in CASES))
+judge(
+    "collapse-7", max(float((geometry.optimal_gram(uneven, 0.5, m, law)[:, 0, 1] + 1).abs().max()) for m, law in CASES)
+)
 shown = {c: j.effect for _, j in judged for c in [j.claim]}
 display(
     Markdown(
@@ -192,7 +204,9 @@ positions = pd.DataFrame({"tau": mesh[0].ravel(), "log10_ratio": mesh[1].ravel()
 positions["angle"] = found.c.clamp(-1, 1).acos().numpy().ravel().round(5)
 halves = [geometry.collapse_threshold(2, t, 1) for t in circle_taus]
 planar = geometry.optimum(collapse.shares(1, 2, [2.0, 5.0]), 0.5, 1)
-rows.append({"quantity": "three classes, smallest eigenvalue", "value": float(torch.linalg.eigvalsh(planar.cosines).min())})
+rows.append(
+    {"quantity": "three classes, smallest eigenvalue", "value": float(torch.linalg.eigvalsh(planar.cosines).min())}
+)
 plots.show(
     run.folder,
     "circle",
@@ -348,12 +362,19 @@ steps_ = {
 judge("collapse-6a", (steps_["iid"] > 0).mean())
 judge("collapse-6b", (steps_["label_aware"] < 0).mean())
 lines = [
-    (LAW_NAMES[law], b, f"{t:g}", *(f"{geometry.collapse_threshold(b, t, m, law):.4g}" for m in (1, 2, 16, 256, math.inf)))
+    (
+        LAW_NAMES[law],
+        b,
+        f"{t:g}",
+        *(f"{geometry.collapse_threshold(b, t, m, law):.4g}" for m in (1, 2, 16, 256, math.inf)),
+    )
     for law in geometry.LAWS
     for b in (2, 9)
     for t in (0.2, 0.5, 1.0)
 ]
-display(Markdown(report.table(["negatives", "B", "τ", *(f"M = {number(m)}" for m in (1, 2, 16, 256, math.inf))], lines)))
+display(
+    Markdown(report.table(["negatives", "B", "τ", *(f"M = {number(m)}" for m in (1, 2, 16, 256, math.inf))], lines))
+)
 rising = [
     f"$B = {b}$: from $M = {number(m)}$ to {number(n)}"
     for b, part in zip(sizes, steps_["label_aware"], strict=True)
@@ -379,7 +400,11 @@ display(
 
 # %% tags=["hide-input"]
 lines = [
-    (loss, f"{geometry.slope_ratio(0.5, loss):.4g}", *(f"{geometry.collapse_threshold(4, 0.5, 1, law, loss):.4g}" for law in geometry.LAWS))
+    (
+        loss,
+        f"{geometry.slope_ratio(0.5, loss):.4g}",
+        *(f"{geometry.collapse_threshold(4, 0.5, 1, law, loss):.4g}" for law in geometry.LAWS),
+    )
     for loss in geometry.LOSSES
 ]
 rows += [
@@ -428,7 +453,9 @@ for a in (1, 2, 3, 4, 5):
         b = collapse.two_level(a, 3, *every, 1, law).b
         ends = [collapse.limit_cosine(a, float(t), 1, law) if a > 1 else 1.0 for t in play_taus]
         limits[a, law] = ends[1]
-        curve += [(LAW_NAMES[law], f"A = {a}", float(r), float(c), ends[1]) for r, c in zip(ratios, b, strict=False) if a < 5]
+        curve += [
+            (LAW_NAMES[law], f"A = {a}", float(r), float(c), ends[1]) for r, c in zip(ratios, b, strict=False) if a < 5
+        ]
         if a >= 3:
             gap += (b[-4:] - torch.tensor(ends)).abs().tolist()
             farthest += b[-4:].tolist()
@@ -452,7 +479,11 @@ both = [
     (f"{t:g}", *(f"{collapse.threshold(2, b, t, 1, law):.4g}" for law in geometry.LAWS for b in (2, 3)))
     for t in (0.5, 1.0)
 ]
-display(Markdown("Two majority classes collapse the minorities too, at these ratios $R^*$ (root of the exact derivative, $M = 1$):"))
+display(
+    Markdown(
+        "Two majority classes collapse the minorities too, at these ratios $R^*$ (root of the exact derivative, $M = 1$):"
+    )
+)
 display(Markdown(report.table(["τ", *(f"{LAW_NAMES[law]}, B = {b}" for law in geometry.LAWS for b in (2, 3))], both)))
 display(
     Markdown(
@@ -529,7 +560,9 @@ frames = {
     for r in (1.0, 10.0, 100.0, 1000.0)
 }
 judge("collapse-9", max(frames.values()))
-display(Markdown(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds **{max(frames.values()):.0e}**."))
+display(
+    Markdown(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds **{max(frames.values()):.0e}**.")
+)
 
 # %% [markdown]
 # ## From the theory to networks
@@ -560,9 +593,16 @@ def of_digits(part: images.Images) -> torch.Tensor:
 
 
 clouds = collapse_nets.gaussians(K, firsts, 800)
-pools = {"Gaussian classes": (clouds[:, :, :400], clouds[:, :, 400:]), "digits": (of_digits(train_set), of_digits(test_set))}
-problem = geometry.programme(collapse.shares(1, p.minorities, (places * threshold).repeat_interleave(p.seeds)), p.temperature)
-problem = geometry.Programme(problem.p, problem.q, torch.full((len(problem.p),), p.temperature).double(), math.inf, "infonce")
+pools = {
+    "Gaussian classes": (clouds[:, :, :400], clouds[:, :, 400:]),
+    "digits": (of_digits(train_set), of_digits(test_set)),
+}
+problem = geometry.programme(
+    collapse.shares(1, p.minorities, (places * threshold).repeat_interleave(p.seeds)), p.temperature
+)
+problem = geometry.Programme(
+    problem.p, problem.q, torch.full((len(problem.p),), p.temperature).double(), math.inf, "infonce"
+)
 least = geometry.optimum(problem.p, p.temperature).loss
 predicted = collapse.two_level(1, p.minorities, places * threshold, p.temperature).b
 measured, left = {}, {}
@@ -572,7 +612,10 @@ for name, (seen, fresh) in pools.items():
         collapse_nets.Pool(every), firsts * len(places), problem.p, problem.q, p.temperature, math.inf, settings
     )
     left[name] = collapse_nets.excess(net, every, problem, least).reshape(len(places), p.seeds)
-    for part, x in ((name if name != "digits" else "digits, trained on", every), (f"{name}, fresh", fresh.repeat(len(places), 1, 1, 1))):
+    for part, x in (
+        (name if name != "digits" else "digits, trained on", every),
+        (f"{name}, fresh", fresh.repeat(len(places), 1, 1, 1)),
+    ):
         c = net.cosines(x)[:, 1:, 1:]
         c = (c.sum((1, 2)) - c.diagonal(dim1=1, dim2=2).sum(1)) / (p.minorities * (p.minorities - 1))
         measured[part] = c.reshape(len(places), p.seeds).double()
@@ -591,13 +634,17 @@ dots = [
     for i in range(len(places))
     for s in range(p.seeds)
 ]
-curve = [(title, "prediction", float(x), float(y)) for title in panels.values() for x, y in zip(fine, line, strict=True)]
+curve = [
+    (title, "prediction", float(x), float(y)) for title in panels.values() for x, y in zip(fine, line, strict=True)
+]
 columns = ["panel", "what", "ratio", "cosine"]
 curve, dots = pd.DataFrame(curve, columns=columns), pd.DataFrame(dots, columns=columns)
 plots.show(
     run.folder,
     "networks",
-    charts_collapse.curves(curve, dots, "ratio", "cosine", "what", "R / R*", "cosine between minorities", "panel", rule=1.0),
+    charts_collapse.curves(
+        curve, dots, "ratio", "cosine", "what", "R / R*", "cosine between minorities", "panel", rule=1.0
+    ),
     alt=f"Mean cosine between {p.minorities} minority classes under trained networks against the predicted curve. At half of R* = "
     f"{threshold:.2f} it is {float(measured['Gaussian classes, fresh'][half].mean()):.3f} on Gaussian classes, predicted {float(predicted[half]):.3f}; at "
     f"twice R* {float(measured['Gaussian classes, fresh'][twice].mean()):.3f}.",
@@ -613,11 +660,26 @@ for i, x in enumerate(places.tolist()):
         m, low, high = (float(v) for v in intervals.over_seeds(values[i]))
         if part != "Gaussian classes":
             cells.append(f"{m:.3f} {report.span(low, high)}")
-        rows.append({"quantity": f"minority cosine, {part}, R/R* = {x:g}", "value": m, "low": low, "high": high, "seeds": p.seeds})
+        rows.append(
+            {
+                "quantity": f"minority cosine, {part}, R/R* = {x:g}",
+                "value": m,
+                "low": low,
+                "high": high,
+                "seeds": p.seeds,
+            }
+        )
     excess = max(float(v[i].max()) for v in left.values())
     rows.append({"quantity": f"loss above the optimum, R/R* = {x:g}", "value": excess, "seeds": p.seeds})
     lines.append((f"{x:g}", *cells, f"{excess:.0e}"))
-header = ["R/R*", "predicted", "Gaussian classes, fresh", "digits, trained on", "digits, fresh", "loss above the optimum, largest"]
+header = [
+    "R/R*",
+    "predicted",
+    "Gaussian classes, fresh",
+    "digits, trained on",
+    "digits, fresh",
+    "loss above the optimum, largest",
+]
 display(Markdown(report.table(header, lines)))
 
 # %% [markdown]
@@ -661,7 +723,12 @@ lines = [
         ("one majority, triplet (corner rounded)", extreme[1], "triplet"),
     )
 ]
-display(Markdown("Free vectors at R = 1,000, three minorities, M = 1, τ = 0.5:\n\n" + report.table(["", "cosine between minorities"], lines)))
+display(
+    Markdown(
+        "Free vectors at R = 1,000, three minorities, M = 1, τ = 0.5:\n\n"
+        + report.table(["", "cosine between minorities"], lines)
+    )
+)
 
 # %% [markdown]
 # ## Limits
