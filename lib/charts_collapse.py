@@ -1,4 +1,4 @@
-"""Charts of minority collapse: the threshold under a slider of negatives, three classes on a circle, curves with dots."""
+"""Charts of minority collapse: thresholds under a slider of negatives, three classes on a circle, curves with dots."""
 
 import altair as alt
 import numpy as np
@@ -80,7 +80,8 @@ def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
         apart = f"{(1 if name.endswith('1') else -1) * 0.22} * (datum.t > 2.7)" if name != "majority" else "0"
         far = vector.transform_calculate(x=f"1.14 * datum.x + {apart}", y="1.14 * datum.y")
         layers.append(far.mark_text(text=name, color=INK, fontSize=12).encode())
-    text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f') + '   R = ' + format(pow(10, pick_ratio), '.3~r')"
+    text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f')"
+    text += " + '   R = ' + format(pow(10, pick_ratio), '.3~r')"
     words = one.transform_calculate(x="0", y="-1.4", words=text).mark_text(color=INK, fontSize=12)
     layers.append(words.encode(text="words:N"))
     scale = alt.Scale(domain=[-1.45, 1.45])

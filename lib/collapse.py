@@ -2,7 +2,7 @@
 
 A majority classes, each R times as frequent as each of B minority classes.  By symmetry an optimum has three cosines:
 a between majorities, b between minorities, c across.  It is a Gram matrix where a, b ≤ 1 and
-(1 + (A − 1)a)(1 + (B − 1)b) ≥ AB c², and c sits at the negative root, because no loss of the family falls with a cosine.
+(1 + (A − 1)a)(1 + (B − 1)b) ≥ AB c², and c sits at the negative root: no loss of the family falls with a cosine.
 """
 
 import math
@@ -18,7 +18,7 @@ from lib import geometry
 
 @dataclass(frozen=True)
 class Levels:
-    """The three cosines of two-level optima, tensors over the batch; a is NaN with one majority, b with one minority."""
+    """The three cosines of two-level optima, tensors over the batch; a is NaN with one majority class."""
 
     a: Tensor
     b: Tensor
@@ -59,21 +59,15 @@ def two_level(
 ) -> Levels:
     """The optimal cosines as roots of derivatives, batched over ratio and τ; good at any R: nothing cancels.
 
-    One majority: b is the root of dL(b, c(b))/db, or 1 where that is still falling.  Several: the same with a at its own
-    optimum for each b.  Both are convex problems in one number.  ValueError: one class only of a kind (a single minority
-    has no b; take ``geometry``), and see ``geometry.programme``.
+    One majority: b is the root of dL(b, c(b))/db, or 1 where that is still falling.  Several: the same with a at its
+    own optimum for each b.  Both are convex problems in one number.  ValueError: fewer than two minorities (one alone
+    has no b; take ``geometry``), and see ``geometry.programme``.  RuntimeError: a root that was not found.
     """
     if minorities < 2:
         raise ValueError(f"minorities={minorities}: at least 2 are needed for a cosine between minorities")
     ratio, tau = torch.broadcast_tensors(*(torch.as_tensor(v, dtype=torch.float64) for v in (ratio, tau)))
     problem = geometry.programme(shares(majorities, minorities, ratio), tau, negatives, law, loss)
-    flat = geometry.Programme(
-        problem.p.reshape(-1, problem.p.shape[-1]),
-        problem.q.reshape(-1, *problem.q.shape[-2:]),
-        problem.tau.reshape(-1),
-        negatives,
-        loss,
-    )
+    flat = problem.flat()
     b = torch.ones(ratio.numel(), dtype=torch.float64)
     apart = _slope_of_b(flat, majorities, minorities, b)[0] > 0
     if apart.any():
