@@ -54,7 +54,7 @@ def gaussians(classes: int, seeds: list[int], points: int, apart: float = 8.0, d
 
 
 def by_class(x: Tensor, y: Tensor, classes: list[int]) -> Tensor:
-    """Images (n, c, h, w) uint8 of the given classes as points (K, P, c·h·w), mean 0; P is the number of the smallest."""
+    """Images (n, c, h, w) uint8 of the given classes as points (K, P, c·h·w), mean 0; P of the smallest."""
     flat = x.flatten(1).float() / 255
     parts = [flat[y == k] - flat.mean(0) for k in classes]
     least = min(len(part) for part in parts)

@@ -116,7 +116,7 @@ class Programme:
         return -(self.q[..., None] * torch.expm1(-s * x[..., None])).sum(-2).clamp(min=2**-53 - 1)
 
     def _moments(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of ∫ e^{−s} (1 − φ^M) / s ds: gradient (..., K, K), second derivatives' own part, and cross (..., K, K, K)."""
+        """Of ∫ e^{−s} (1 − φ^M) / s ds: gradient (..., K, K), second derivatives, own and cross (..., K, K, K)."""
         s, weight = self._nodes()
         m, tau = self.negatives, self.tau[..., None, None, None]
         log_phi = torch.log1p(-self._short(t, s))[..., None, :]  # (..., K, 1, S)
