@@ -83,7 +83,7 @@ def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
         layers.append(vector.mark_rule(color=colour, strokeWidth=3).encode(x2="zero:Q", y2="zero:Q"))
         layers.append(vector.mark_point(color=colour, filled=True, size=90, opacity=1).encode())
         apart = f"{(1 if name.endswith('1') else -1) * 0.3} * (datum.t > 2.8)" if name != "majority" else "0"
-        far = vector.transform_calculate(x=f"1.3 * datum.x + {apart}", y="1.14 * datum.y")
+        far = vector.transform_calculate(x=f"1.42 * datum.x + {apart}", y="1.14 * datum.y")
         layers.append(far.mark_text(text=name, color=INK, fontSize=12).encode())
     text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f')"
     text += " + ' · R = ' + format(pow(10, pick_ratio), '.3~r')"

@@ -125,13 +125,6 @@ def limit_cosine(majorities: int, tau: float, negatives: float = 1, law: str = "
     return min(1.0, tau * math.log(goal))
 
 
-def lift(cosines: Tensor, reach: float = 1e-9) -> Tensor:
-    """Vectors (..., K, d) in the plane or in d dimensions of a Gram matrix: columns by falling eigenvalue."""
-    value, axes = torch.linalg.eigh(cosines)
-    value, axes = value.flip(-1), axes.flip(-1)
-    return axes * value.clamp(min=0).where(value > reach, torch.zeros_like(value)).sqrt()[..., None, :]
-
-
 def _slope_of_b(problem: geometry.Programme, k: int, n: int, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """dL/db along the boundary with a at its optimum, and that a and c; k majorities, n minorities."""
     v = 1 + (n - 1) * b

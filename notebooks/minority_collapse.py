@@ -687,7 +687,7 @@ place = float(places[int(worst.max(1).values.argmax())])
 display(
     Markdown(
         f"The largest loss left, {float(worst.max()):.0e}, is that of a network on {name} at $R/R^*$ = {place:g}. Near the threshold "
-        "little is gained by parting the minorities, and training is slow to do it."
+        "little is gained by parting the minorities, and training may not have done so yet."
     )
 )
 
