@@ -689,8 +689,12 @@ name, worst = max(left.items(), key=lambda item: float(item[1].max()))
 place = float(places[int(worst.max(1).values.argmax())])
 display(
     Markdown(
-        f"The largest loss left, {float(worst.max()):.0e}, is that of a network on {name} at $R/R^*$ = {place:g}. Near the threshold "
-        "little is gained by parting the minorities, and training may not have done so yet."
+        f"The largest loss left, {float(worst.max()):.0e}, is that of a network on {name} at $R/R^*$ = {place:g}."
+        + (
+            " Little is gained there by parting the minorities; training has not done so yet."
+            if worst.max() > 1e-3
+            else ""
+        )
     )
 )
 
