@@ -7,7 +7,7 @@ import pandas as pd
 from lib.charts import BLUE, COLOURS, INK, ORANGE, SHAPES
 
 
-def boundary(df: pd.DataFrame, width: int = 290) -> alt.HConcatChart:
+def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
     """R* over the temperature, a line a number of minority classes, a panel a law; a slider moves the negatives M.
 
     df: law, minorities (text), step (0, 1, … the slider's places), negatives (text), tau, threshold.
@@ -48,7 +48,7 @@ def boundary(df: pd.DataFrame, width: int = 290) -> alt.HConcatChart:
         above = base.transform_aggregate(n="count()").mark_text(color=INK, fontSize=12, align="right")
         above = above.encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(34))
         panels.append(line + dots + words + above)
-    return alt.hconcat(*panels, spacing=20).resolve_scale(color="shared", shape="shared").add_params(pick)
+    return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared").add_params(pick)
 
 
 def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
@@ -106,7 +106,7 @@ def curves(
     panel: str | None = None,
     limits: bool = False,
     rule: float | None = None,
-    width: int = 300,
+    width: int = 232,
 ) -> alt.LayerChart | alt.HConcatChart:
     """Lines of a theory over a logarithmic axis, dots of what was measured or solved, a panel a value of ``panel``.
 
@@ -115,7 +115,7 @@ def curves(
     """
     both = lines if dots is None else pd.concat([lines, dots])
     groups = list(dict.fromkeys(both[colour]))
-    legend = _legend(3 if max(len(g) for g in groups) > 14 else 6)
+    legend = _legend(2 if max(len(g) for g in groups) > 20 else 4)
     colours = alt.Color(
         f"{colour}:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend, title=None
     )
@@ -150,7 +150,7 @@ def curves(
     if panel is None:
         return block(None)
     blocks = [block(name) for name in dict.fromkeys(lines[panel])]
-    return alt.hconcat(*blocks, spacing=20).resolve_scale(color="shared", shape="shared")
+    return alt.hconcat(*blocks, spacing=14).resolve_scale(color="shared", shape="shared")
 
 
 def _legend(columns: int) -> alt.Legend:
