@@ -1,4 +1,4 @@
-"""Charts of minority collapse: the threshold under a slider of negatives, three classes on a circle, curves with dots."""
+"""Charts of minority collapse: thresholds under a slider of negatives, three classes on a circle, curves with dots."""
 
 import altair as alt
 import numpy as np
@@ -7,7 +7,7 @@ import pandas as pd
 from lib.charts import BLUE, COLOURS, INK, ORANGE, SHAPES
 
 
-def boundary(df: pd.DataFrame, width: int = 290) -> alt.HConcatChart:
+def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
     """R* over the temperature, a line a number of minority classes, a panel a law; a slider moves the negatives M.
 
     df: law, minorities (text), step (0, 1, … the slider's places), negatives (text), tau, threshold.
@@ -24,7 +24,12 @@ def boundary(df: pd.DataFrame, width: int = 290) -> alt.HConcatChart:
         base = alt.Chart(part, title=str(law), width=width, height=270).transform_filter("datum.step == pick_step")
         line = base.mark_line(strokeWidth=2).encode(
             alt.X("tau:Q", title="temperature τ", scale=alt.Scale(type="log", nice=False)),
-            alt.Y("threshold:Q", title="majority share / minority share", scale=y, axis=alt.Axis(format="~s")),
+            alt.Y(
+                "threshold:Q",
+                title="R*: majority share / minority share",
+                scale=y,
+                axis=alt.Axis(format="~s", tickCount=6),
+            ),
             alt.Color("minorities:N", title="minority classes B", scale=colours, legend=alt.Legend(orient="bottom")),
         )
         tips = [
@@ -43,7 +48,7 @@ def boundary(df: pd.DataFrame, width: int = 290) -> alt.HConcatChart:
         above = base.transform_aggregate(n="count()").mark_text(color=INK, fontSize=12, align="right")
         above = above.encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(34))
         panels.append(line + dots + words + above)
-    return alt.hconcat(*panels, spacing=20).resolve_scale(color="shared", shape="shared").add_params(pick)
+    return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared").add_params(pick)
 
 
 def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
@@ -77,13 +82,14 @@ def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
         vector = one.transform_calculate(x=f"sin({angle})", y=f"cos({angle})", zero="0")
         layers.append(vector.mark_rule(color=colour, strokeWidth=3).encode(x2="zero:Q", y2="zero:Q"))
         layers.append(vector.mark_point(color=colour, filled=True, size=90, opacity=1).encode())
-        apart = f"{(1 if name.endswith('1') else -1) * 0.22} * (datum.t > 2.7)" if name != "majority" else "0"
-        far = vector.transform_calculate(x=f"1.14 * datum.x + {apart}", y="1.14 * datum.y")
+        apart = f"{(1 if name.endswith('1') else -1) * 0.3} * (datum.t > 2.8)" if name != "majority" else "0"
+        far = vector.transform_calculate(x=f"1.42 * datum.x + {apart}", y="1.14 * datum.y")
         layers.append(far.mark_text(text=name, color=INK, fontSize=12).encode())
-    text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f') + '   R = ' + format(pow(10, pick_ratio), '.3~r')"
-    words = one.transform_calculate(x="0", y="-1.4", words=text).mark_text(color=INK, fontSize=12)
+    text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f')"
+    text += " + ' · R = ' + format(pow(10, pick_ratio), '.3~r')"
+    words = one.transform_calculate(x="0", y="-1.5", words=text).mark_text(color=INK, fontSize=12)
     layers.append(words.encode(text="words:N"))
-    scale = alt.Scale(domain=[-1.45, 1.45])
+    scale = alt.Scale(domain=[-1.6, 1.6])
     axes = {"x": alt.X("x:Q", scale=scale, axis=None), "y": alt.Y("y:Q", scale=scale, axis=None)}
     chart = alt.layer(*(layer.encode(**axes) for layer in layers))
     return chart.add_params(ratio, tau).properties(width=side, height=side)
@@ -100,7 +106,7 @@ def curves(
     panel: str | None = None,
     limits: bool = False,
     rule: float | None = None,
-    width: int = 300,
+    width: int = 232,
 ) -> alt.LayerChart | alt.HConcatChart:
     """Lines of a theory over a logarithmic axis, dots of what was measured or solved, a panel a value of ``panel``.
 
@@ -109,17 +115,18 @@ def curves(
     """
     both = lines if dots is None else pd.concat([lines, dots])
     groups = list(dict.fromkeys(both[colour]))
+    legend = _legend(2 if max(len(g) for g in groups) > 20 else 4)
     colours = alt.Color(
-        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=_legend(), title=None
+        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend, title=None
     )
     shapes = alt.Shape(
-        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=_legend(), title=None
+        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend, title=None
     )
     where = alt.X(
         f"{x}:Q",
         title=x_title,
         scale=alt.Scale(type="log", domain=[float(both[x].min()), float(both[x].max())], nice=False, padding=8),
-        axis=alt.Axis(format="~s", tickCount=5),
+        axis=alt.Axis(format="~s" if both[x].max() > 100 else "~g", tickCount=5),
     )
     high = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(domain=[min(-0.5, float(both[y].min())), 1.02], nice=False))
     tips = [f"{colour}:N", alt.Tooltip(f"{x}:Q", format=".4g"), alt.Tooltip(f"{y}:Q", format=".4f")]
@@ -127,23 +134,24 @@ def curves(
     def block(name: str | None) -> alt.LayerChart:
         these = lines if name is None else lines[lines[panel] == name]
         base = alt.Chart(these, width=width, height=240, **({} if name is None else {"title": name}))
+        over = []
         layers = [base.mark_line(strokeWidth=2).encode(where, high, colours, tooltip=tips)]
         if limits:
             ends = alt.Chart(these.groupby(colour, sort=False).tail(1))
-            dashed = ends.mark_rule(strokeDash=[4, 3], strokeWidth=1.5)
-            layers.append(dashed.encode(y="limit:Q", x=alt.value(width * 0.7), x2=alt.value(width), color=colours))
+            dashed = ends.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=1.5)
+            over = [dashed.encode(y="limit:Q", x=alt.value(width * 0.65), x2=alt.value(width))]
         if rule is not None:
             layers.append(alt.Chart(these).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(rule)))
         marks = these if dots is None else (dots if name is None else dots[dots[panel] == name])
         size = 26 if dots is None else 60
         points = alt.Chart(marks).mark_point(filled=True, size=size, opacity=0.9)
-        return alt.layer(*layers, points.encode(where, high, colours, shapes, tooltip=tips))
+        return alt.layer(*layers, points.encode(where, high, colours, shapes, tooltip=tips), *over)
 
     if panel is None:
         return block(None)
     blocks = [block(name) for name in dict.fromkeys(lines[panel])]
-    return alt.hconcat(*blocks, spacing=20).resolve_scale(color="shared", shape="shared")
+    return alt.hconcat(*blocks, spacing=14).resolve_scale(color="shared", shape="shared")
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(orient="bottom", labelLimit=320, columns=3)
+def _legend(columns: int) -> alt.Legend:
+    return alt.Legend(orient="bottom", labelLimit=320, columns=columns)

@@ -2,7 +2,7 @@
 
 A majority classes, each R times as frequent as each of B minority classes.  By symmetry an optimum has three cosines:
 a between majorities, b between minorities, c across.  It is a Gram matrix where a, b ≤ 1 and
-(1 + (A − 1)a)(1 + (B − 1)b) ≥ AB c², and c sits at the negative root, because no loss of the family falls with a cosine.
+(1 + (A − 1)a)(1 + (B − 1)b) ≥ AB c², and c sits at the negative root: no loss of the family falls with a cosine.
 """
 
 import math
@@ -10,17 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
+from scipy.optimize import brentq, elementwise
 from torch import Tensor
 
 from lib import geometry
 
-HALVINGS = 60  # of a bracket: to the last digits of a double
-
 
 @dataclass(frozen=True)
 class Levels:
-    """The three cosines of two-level optima, tensors over the batch; a is NaN with one majority, b with one minority."""
+    """The three cosines of two-level optima, tensors over the batch; a is NaN with one majority class."""
 
     a: Tensor
     b: Tensor
@@ -59,25 +57,28 @@ def two_level(
     law: str = "label_aware",
     loss: str = "infonce",
 ) -> Levels:
-    """The optimal cosines by bisection of derivatives, batched over ratio and τ; good at any R, as nothing cancels.
+    """The optimal cosines as roots of derivatives, batched over ratio and τ; good at any R: nothing cancels.
 
-    One majority: b is the root of dL(b, c(b))/db, or 1 where that is still falling.  Several: the same with a at its own
-    optimum for each b.  Both are convex problems in one number.  ValueError: one class only of a kind (a single minority
-    has no b; take ``geometry``), and see ``geometry.programme``.
+    One majority: b is the root of dL(b, c(b))/db, or 1 where that is still falling.  Several: the same with a at its
+    own optimum for each b.  Both are convex problems in one number.  ValueError: fewer than two minorities (one alone
+    has no b; take ``geometry``), and see ``geometry.programme``.  RuntimeError: a root that was not found.
     """
     if minorities < 2:
         raise ValueError(f"minorities={minorities}: at least 2 are needed for a cosine between minorities")
     ratio, tau = torch.broadcast_tensors(*(torch.as_tensor(v, dtype=torch.float64) for v in (ratio, tau)))
     problem = geometry.programme(shares(majorities, minorities, ratio), tau, negatives, law, loss)
-    low, high = torch.full(ratio.shape, -1 / (minorities - 1)).double(), torch.ones(ratio.shape).double()
-    for _ in range(HALVINGS):
-        b = (low + high) / 2
-        falling = _slope_of_b(problem, majorities, minorities, b)[0] < 0
-        low, high = torch.where(falling, b, low), torch.where(falling, high, b)
-    end, a, c = _slope_of_b(problem, majorities, minorities, torch.ones_like(high))
-    b = torch.where(end <= 0, torch.ones_like(high), (low + high) / 2)
-    _, a, c = _slope_of_b(problem, majorities, minorities, b)
-    return Levels(a, b, c)
+    flat = problem.flat()
+    b = torch.ones(ratio.numel(), dtype=torch.float64)
+    apart = _slope_of_b(flat, majorities, minorities, b)[0] > 0
+    if apart.any():
+        part = flat.of(apart)
+
+        def slope(x: Tensor, rows: Tensor) -> Tensor:
+            return _slope_of_b(part.of(rows), majorities, minorities, x)[0]
+
+        b[apart] = _root(slope, -(1 - 1e-12) / (minorities - 1), 1.0, int(apart.sum()))
+    _, a, c = _slope_of_b(flat, majorities, minorities, b)
+    return Levels(*(x.reshape(ratio.shape) for x in (a, b, c)))
 
 
 def threshold(majorities: int, minorities: int, tau: float, negatives: float, law: str, loss: str = "infonce") -> float:
@@ -87,8 +88,8 @@ def threshold(majorities: int, minorities: int, tau: float, negatives: float, la
     """
 
     def slope(log_r: float) -> float:
-        problem = geometry.programme(shares(majorities, minorities, math.exp(log_r)), tau, negatives, law, loss)
-        found = _slope_of_b(problem, majorities, minorities, torch.ones((), dtype=torch.float64))[0]
+        problem = geometry.programme(shares(majorities, minorities, [math.exp(log_r)]), tau, negatives, law, loss)
+        found = _slope_of_b(problem, majorities, minorities, torch.ones(1, dtype=torch.float64))[0]
         return float(found) * math.exp(2 * log_r)  # minorities weigh 1/R² as R grows
 
     high = 1.0
@@ -124,13 +125,6 @@ def limit_cosine(majorities: int, tau: float, negatives: float = 1, law: str = "
     return min(1.0, tau * math.log(goal))
 
 
-def lift(cosines: Tensor, reach: float = 1e-9) -> Tensor:
-    """Vectors (..., K, d) in the plane or in d dimensions of a Gram matrix: columns by falling eigenvalue."""
-    value, axes = torch.linalg.eigh(cosines)
-    value, axes = value.flip(-1), axes.flip(-1)
-    return axes * value.clamp(min=0).where(value > reach, torch.zeros_like(value)).sqrt()[..., None, :]
-
-
 def _slope_of_b(problem: geometry.Programme, k: int, n: int, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """dL/db along the boundary with a at its optimum, and that a and c; k majorities, n minorities."""
     v = 1 + (n - 1) * b
@@ -138,14 +132,30 @@ def _slope_of_b(problem: geometry.Programme, k: int, n: int, b: Tensor) -> tuple
         c = -(v / n).sqrt()
         _, d_b, d_c = _partials(problem, k, n, torch.full_like(b, torch.nan), b, c)
         return d_b + d_c * (n - 1) / (2 * n * c), torch.full_like(b, torch.nan), c
-    low, high = torch.full_like(b, -100.0), torch.full_like(b, math.log(k))  # log u, u = 1 + (A − 1)a
-    for _ in range(HALVINGS):
-        u = ((low + high) / 2).exp()
-        a, c = (u - 1) / (k - 1), -(u * v / (k * n)).sqrt()
-        d_a, d_b, d_c = _partials(problem, k, n, a, b, c)
-        falling = d_a < d_c * (k - 1) / 2 * (v / (k * n * u)).sqrt()
-        low, high = torch.where(falling, (low + high) / 2, low), torch.where(falling, high, (low + high) / 2)
+
+    def uneven(log_u: Tensor, rows: Tensor) -> Tensor:  # u = 1 + (A − 1)a; nearly a line in log u
+        u = log_u.exp()
+        d_a, _, d_c = _partials(problem.of(rows), k, n, (u - 1) / (k - 1), b[rows], -(u * v[rows] / (k * n)).sqrt())
+        return (d_a / d_c * 2 / (k - 1)).log() + 0.5 * (k * n * u / v[rows]).log()
+
+    u = _root(uneven, -100.0, math.log(k), len(b)).exp()
+    a, c = (u - 1) / (k - 1), -(u * v / (k * n)).sqrt()
+    _, d_b, d_c = _partials(problem, k, n, a, b, c)
     return d_b - d_c * (n - 1) / 2 * (u / (k * n * v)).sqrt(), a, c
+
+
+def _root(f, low: float, high: float, count: int) -> Tensor:
+    """Roots (count,) of f(x, rows), one in each bracket, by Chandrupatla's method."""
+    ends = np.full(count, low), np.full(count, high)
+
+    def of_arrays(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return f(torch.from_numpy(np.array(x)), torch.from_numpy(np.array(rows))).numpy()
+
+    tolerances = {"xatol": 1e-15, "xrtol": 1e-15, "fatol": 0, "frtol": 0}
+    found = elementwise.find_root(of_arrays, ends, args=(np.arange(count),), tolerances=tolerances, maxiter=200)
+    if not found.success.all():
+        raise RuntimeError(f"{int((~found.success).sum())} of {count} roots were not found in [{low}, {high}]")
+    return torch.from_numpy(found.x)
 
 
 def _partials(problem, k: int, n: int, a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:

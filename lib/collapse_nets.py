@@ -7,6 +7,7 @@ class is rare in the loss without being noisy, and R can be anything.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ class Training:
 
     width: int = 64  # of both hidden layers
     features: int = 8  # of the unit vector that comes out
-    per_class: int = 24  # points of a class in a batch
+    per_class: int = 16  # points of a class in a batch
     steps: int = 1000
     learning_rate: float = 0.01
     nonnegative: bool = False  # features through a softplus, as after a last rectifier
@@ -53,7 +54,7 @@ def gaussians(classes: int, seeds: list[int], points: int, apart: float = 8.0, d
 
 
 def by_class(x: Tensor, y: Tensor, classes: list[int]) -> Tensor:
-    """Images (n, c, h, w) uint8 of the given classes as points (K, P, c·h·w), mean 0; P is the smallest class's number."""
+    """Images (n, c, h, w) uint8 of the given classes as points (K, P, c·h·w), mean 0; P of the smallest."""
     flat = x.flatten(1).float() / 255
     parts = [flat[y == k] - flat.mean(0) for k in classes]
     least = min(len(part) for part in parts)
@@ -68,7 +69,7 @@ def loss(f: Tensor, p: Tensor, q: Tensor, tau: float, negatives: float) -> Tenso
     Anchor i of class k, its positive i + 1 of the same class, every other point m as a negative; means over points,
     weights p (E, K) over classes and q (E, K, K) over the classes of negatives.  The anchor is no negative of itself.
     """
-    e, k, n, _ = f.shape
+    _, k, n, _ = f.shape
     flat = f.flatten(1, 2)
     t = (flat @ flat.mT).unflatten(2, (k, n)).unflatten(1, (k, n))  # (E, K, n, K, n)
     t = (t - (f * f.roll(1, 2)).sum(-1)[..., None, None]) / tau
@@ -120,7 +121,7 @@ def train(
     starts = [torch.Generator().manual_seed(seed) for seed in seeds]
     weights = [
         torch.stack([torch.randn(a, b, generator=g) * math.sqrt(2 / a) for g in starts]).to(kind).requires_grad_()
-        for a, b in zip(widths, widths[1:], strict=False)
+        for a, b in pairwise(widths)
     ]
     biases = [torch.zeros(len(seeds), 1, b, dtype=kind).requires_grad_() for b in widths[1:]]
     net, p, q = Stack(weights, biases, settings), p.to(kind), q.to(kind)

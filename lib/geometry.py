@@ -86,6 +86,11 @@ class Programme:
         """The problems of a flat batch that are marked or listed."""
         return Programme(self.p[rows], self.q[rows], self.tau[rows], self.negatives, self.kind, self.margin)
 
+    def flat(self) -> "Programme":
+        """The problems of a shaped batch in one row."""
+        p, q = self.p.reshape(-1, self.p.shape[-1]), self.q.reshape(-1, *self.q.shape[-2:])
+        return Programme(p, q, self.tau.reshape(-1), self.negatives, self.kind, self.margin)
+
     def _psi(self, t: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """ψ of one negative and its first two derivatives."""
         if self.kind == "linear":
@@ -111,7 +116,7 @@ class Programme:
         return -(self.q[..., None] * torch.expm1(-s * x[..., None])).sum(-2).clamp(min=2**-53 - 1)
 
     def _moments(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of E log(1 + Σ e^{t/τ}) = ∫ e^{−s} (1 − φ^M) / s ds: gradient (..., K, K), own second part, (..., K, K, K)."""
+        """Of ∫ e^{−s} (1 − φ^M) / s ds: gradient (..., K, K), second derivatives, own and cross (..., K, K, K)."""
         s, weight = self._nodes()
         m, tau = self.negatives, self.tau[..., None, None, None]
         log_phi = torch.log1p(-self._short(t, s))[..., None, :]  # (..., K, 1, S)
@@ -128,8 +133,8 @@ def programme(
     """The problem of class shares π (..., K) and temperature τ (...), float64; leading axes are broadcast.
 
     negatives: M ≥ 1, or ``math.inf``.  law: "label_aware", q_kj = π_j / (1 − π_k) for j ≠ k; "iid", q_kj = π_j with the
-    anchor's own class.  ValueError: shares that are not positive or do not sum to 1, fewer than two classes, τ ≤ 0, M < 1
-    or not whole, an unknown law or loss.
+    anchor's own class.  ValueError: shares that are not positive or do not sum to 1, fewer than two classes, τ ≤ 0,
+    M < 1 or not whole, an unknown law or loss.
     """
     pi, tau = (torch.as_tensor(v, dtype=torch.float64) for v in (shares, tau))
     check(law=law, loss=loss, negatives=negatives, tau=tau)
@@ -178,7 +183,7 @@ def optimum(
     dim = k if dim is None else dim
     if dim < 1 or starts < 1:
         raise ValueError(f"dim={dim}, starts={starts}: both must be at least 1")
-    flat = Programme(problem.p.reshape(-1, k), problem.q.reshape(-1, k, k), problem.tau.reshape(-1), negatives, loss)
+    flat = problem.flat()
     found = minimise(flat, (len(flat.p), k, dim), starts)
     shaped = {name: value.reshape(batch) for name, value in vars(found.certificate).items()}
     return Optimum(found.vectors.reshape(*batch, k, dim), found.loss.reshape(batch), Certificate(**shaped))
@@ -253,17 +258,13 @@ def pulls(minorities: int, ratio: float, tau: float, negatives: int, law: str) -
     Among M negatives n are of minority classes; those beyond 12 standard deviations and 40 of the mean are left out.
     """
     b, e = minorities, math.exp(-2 / tau)
-
-    def expect(share: float, value) -> float:
-        mean, sd = negatives * share, math.sqrt(negatives * share * (1 - share))
-        n = np.arange(max(0, math.floor(mean - 12 * sd - 40)), min(negatives, math.ceil(mean + 12 * sd + 40)) + 1)
-        return float((binom.pmf(n, negatives, share) * value(n, negatives - n)).sum())
-
+    share = (b - 1) / (ratio + b - 1) if law == "label_aware" else b / (ratio + b)
+    mean, sd = negatives * share, math.sqrt(negatives * share * (1 - share))
+    n = np.arange(max(0, math.floor(mean - 12 * sd - 40)), min(negatives, math.ceil(mean + 12 * sd + 40)) + 1)
+    chance, m = binom.pmf(n, negatives, share), negatives - n
     if law == "label_aware":
-        share, others = (b - 1) / (ratio + b - 1), 1.0
-        away = ratio * negatives * e / (1 + negatives * e)
+        others, of_majority = 1.0, negatives * e / (1 + negatives * e)
     else:
-        share, others = b / (ratio + b), (b - 1) / b
-        away = ratio * expect(share, lambda n, m: n * e / (1 + n * e + m))
-    away += b * expect(share, lambda n, m: m * e / (1 + n + m * e))
-    return away, b * others * expect(share, lambda n, m: n / (1 + n + m * e))
+        others, of_majority = (b - 1) / b, float((chance * n * e / (1 + n * e + m)).sum())
+    away = ratio * of_majority + b * float((chance * m * e / (1 + n + m * e)).sum())
+    return away, b * others * float((chance * n / (1 + n + m * e)).sum())

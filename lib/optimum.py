@@ -1,4 +1,4 @@
-"""Unit vectors that minimise a loss of their cosines: Newton's method on the spheres, batched, and what certifies it."""
+"""Unit vectors that minimise a loss of their cosines: Newton's method on the spheres, and what certifies it."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,7 +63,7 @@ class Optimum:
 def minimise(problem: Problem, shape: tuple[int, int, int], starts: int = 5) -> Optimum:
     """Unit vectors of shape (n, K, d) that minimise each loss, from random starts.
 
-    A problem that is certified needs no further start; below dimension K, where nothing can be, the best of all is kept.
+    A problem that is certified needs no further start; below dimension K, where none can be, the best of all is kept.
     """
     count, k, dim = shape
     generator = torch.Generator().manual_seed(0)

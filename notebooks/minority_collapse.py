@@ -33,7 +33,7 @@ temperature: float = 1.0  # [0.3, 3] of the networks' loss
 temperatures: int = 13  # [5, 101] temperatures of the phase diagram
 width: int = 64  # [4, 1024] of the networks' hidden layers
 features: int = 8  # [8, 256] of the networks' output
-per_class: int = 24  # [2, 256] points of a class in a batch
+per_class: int = 16  # [2, 256] points of a class in a batch
 steps: int = 1000  # [100, 100000] of training
 learning_rate: float = 0.01  # (0, 1] start of the cosine schedule
 
@@ -60,12 +60,18 @@ rows: list[dict] = []
 judged: list[tuple[str, claims.Judgement]] = []
 record = report.recorded(run.study)
 LAW_NAMES = {"label_aware": "label-aware negatives", "iid": "iid negatives"}
+LAW_WORDS = {"label_aware": "label-aware", "iid": "iid"}
 CASES = [(m, law) for law in geometry.LAWS for m in (1, 4, math.inf)]
 
 
 def number(m) -> str:
     """M in words."""
     return "∞" if math.isinf(m) else f"{m:g}"
+
+
+def ratio_of(value: float) -> str:
+    """A threshold in words."""
+    return "never" if math.isinf(value) else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def judge(claim: str, value) -> float:
@@ -117,9 +123,10 @@ def judge(claim: str, value) -> float:
 # and it is symmetric.
 # :::
 #
-# :::{prf:corollary} Equal classes, two classes (the frame is known, {cite:t}`jiang2023`; sketch ours)
+# :::{prf:corollary} Equal classes, two classes (proved in the literature; the sketch is ours)
 # :label: collapse-etf
-# Equal shares give the simplex frame, every cosine $-1/(K-1)$. Two classes are antipodal at any shares.
+# Equal shares give the simplex frame, every cosine $-1/(K-1)$; {cite:t}`jiang2023` have it for this family of losses. Two classes are
+# antipodal at any shares.
 # :::
 #
 # :::{prf:proof}
@@ -132,7 +139,9 @@ def judge(claim: str, value) -> float:
 # trapezoidal rule in $\log s$ takes to the last digits.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(geometry.Programme.loss) + "\n" + inspect.getsource(geometry.Programme.partial), language="python")
+Code(
+    inspect.getsource(geometry.Programme.loss) + "\n" + inspect.getsource(geometry.Programme.partial), language="python"
+)
 
 # %% [markdown]
 # ## The programme, solved twice
@@ -150,11 +159,19 @@ for law in geometry.LAWS:
             matrix, value = convex.gram(UNEQUAL.numpy(), tau, m, law)
             gaps.append((abs(value - float(free.loss)), np.abs(matrix - free.cosines.numpy()).max()))
             certificate = f"{float(free.certificate.gap):.0e}"
-            lines.append((LAW_NAMES[law], number(m), f"{tau:g}", f"{float(free.loss):.6f}", certificate))
+            lines.append((LAW_WORDS[law], number(m), f"{tau:g}", f"{float(free.loss):.6f}", certificate))
             lines[-1] += (f"{gaps[-1][0]:.0e}", f"{gaps[-1][1]:.0e}")
 judge("collapse-10a", max(g[0] for g in gaps))
 judge("collapse-10b", max(g[1] for g in gaps))
-header = ["negatives", "M", "τ", "loss", "above the optimum by at most", "cvxpy: loss differs by", "a cosine differs by"]
+header = [
+    "negatives",
+    "M",
+    "τ",
+    "loss",
+    "above the optimum by at most",
+    "cvxpy: loss differs by",
+    "a cosine differs by",
+]
 display(Markdown(report.table(header, lines)))
 
 # %% tags=["hide-input"]
@@ -169,7 +186,9 @@ SWAPPED = [1, 0, 2, 4, 3]
 free = [geometry.optimal_gram(PAIRED, tau, m, law) for m, law in CASES for tau in (0.3, 1.0)]
 judge("collapse-2", max(float((g - g[SWAPPED][:, SWAPPED]).abs().max()) for g in free))
 uneven = torch.tensor([[s, 1 - s] for s in (0.5, 0.9, 0.99)], dtype=torch.float64)
-judge("collapse-7", max(float((geometry.optimal_gram(uneven, 0.5, m, law)[:, 0, 1] + 1).abs().max()) for m, law in CASES))
+judge(
+    "collapse-7", max(float((geometry.optimal_gram(uneven, 0.5, m, law)[:, 0, 1] + 1).abs().max()) for m, law in CASES)
+)
 shown = {c: j.effect for _, j in judged for c in [j.claim]}
 display(
     Markdown(
@@ -192,7 +211,9 @@ positions = pd.DataFrame({"tau": mesh[0].ravel(), "log10_ratio": mesh[1].ravel()
 positions["angle"] = found.c.clamp(-1, 1).acos().numpy().ravel().round(5)
 halves = [geometry.collapse_threshold(2, t, 1) for t in circle_taus]
 planar = geometry.optimum(collapse.shares(1, 2, [2.0, 5.0]), 0.5, 1)
-rows.append({"quantity": "three classes, smallest eigenvalue", "value": float(torch.linalg.eigvalsh(planar.cosines).min())})
+rows.append(
+    {"quantity": "three classes, smallest eigenvalue", "value": float(torch.linalg.eigvalsh(planar.cosines).min())}
+)
 plots.show(
     run.folder,
     "circle",
@@ -223,10 +244,10 @@ plots.show(
 # with $b$ the cosine between minorities, $c$ that to the majority. For $M = 1$ with $r = \psi'(-2)/\psi'(0)$, and for InfoNCE as
 # $M \to \infty$ with $\varepsilon = e^{-2/\tau}$:
 #
-# | | label-aware | iid |
-# |---|---|---|
-# | $M = 1$ | $R (R + 2B - 1)\, r \ge 2B^2$ | $R\, r \ge B$ |
-# | $M = \infty$ | $\varepsilon R^2 + (B - 1 + B\varepsilon) R \ge 2B^2$ | $2 - \rho\varepsilon \le \rho\varepsilon (1 + \rho\varepsilon)/(\rho + \varepsilon)$, $\rho = R/B$ |
+# * label-aware, $M = 1$: $R (R + 2B - 1)\, r \ge 2B^2$;
+# * iid, $M = 1$: $R\, r \ge B$;
+# * label-aware, $M = \infty$: $\varepsilon R^2 + (B - 1 + B\varepsilon) R \ge 2B^2$;
+# * iid, $M = \infty$: $2 - \rho\varepsilon \le \rho\varepsilon (1 + \rho\varepsilon)/(\rho + \varepsilon)$ with $\rho = R/B$.
 #
 # For InfoNCE $r = 2/(1 + e^{2/\tau})$. For other $M$ the derivatives are binomial sums.
 # :::
@@ -244,7 +265,8 @@ Code(inspect.getsource(geometry.collapse_threshold), language="python")
 
 # %% [markdown]
 # **Against the exact derivative.** The same $R^*$ once more as the root of the derivative of the programme's own loss, which uses
-# none of these formulas; and by free vectors 2 % on either side of it.
+# none of these formulas; and by free vectors 2 % on either side of it. The table has three minority
+# classes; the claims take two and five as well.
 
 # %% tags=["hide-input"]
 table, distance, above, below = [], [], {}, {}
@@ -256,25 +278,27 @@ for m, law in CASES:
             distance += [abs(root / r - 1)] if m != 4 else []
             free = geometry.optimum(collapse.shares(1, b, [0.98 * r, 1.02 * r]), tau, m, law)
             below[m, law, b, tau], above[m, law, b, tau] = (float(c) for c in free.cosines[:, 1, 2])
-            table.append((LAW_NAMES[law], number(m), b, f"{tau:g}", f"{r:.3f}", f"{abs(root / r - 1):.0e}"))
-            table[-1] += (f"{below[m, law, b, tau]:.4f}", f"{1 - above[m, law, b, tau]:.0e}")
+            line = (LAW_WORDS[law], number(m), f"{tau:g}", f"{r:.3f}", f"{abs(root / r - 1):.0e}")
+            line += (f"{below[m, law, b, tau]:.4f}", f"{max(1 - above[m, law, b, tau], 0):.0e}")
+            table += [line] if b == 3 else []
             rows.append({"quantity": f"R*, {law}, M={number(m)}, B={b}, tau={tau:g}", "value": r})
 judge("collapse-3", max(distance))
 judge("collapse-4a", 1 - min(above.values()))
 judge("collapse-4b", max(below.values()))
 worst = max(below, key=below.get)
-header = ["negatives", "M", "B", "τ", "R*", "root differs by", "cosine at 0.98 R*", "1 − cosine at 1.02 R*"]
+header = ["negatives", "M", "τ", "R*, B = 3", "root differs by", "cosine at 0.98 R*", "1 − cosine at 1.02 R*"]
 display(Markdown(report.table(header, table)))
 display(
     Markdown(
         f"The approach is steep but not a jump. Just below $R^*$ the cosine is up to **{below[worst]:.4f}** ({LAW_NAMES[worst[1]]}, "
-        f"$M = {number(worst[0])}$, $B = {worst[2]}$, $\\tau = {worst[3]:g}$). The claim asks for at most 0.99 there: a mark that was "
-        "set before the slope of $b$ at $R^*$ was known. The transition itself is where the formula says."
+        f"$M = {number(worst[0])}$, $B = {worst[2]}$, $\\tau = {worst[3]:g}$). The claim asks for at most 0.99 there, a mark "
+        f"that was set before the slope of $b$ at $R^*$ was known; {sum(v > 0.99 for v in below.values())} of {len(below)} settings miss it, "
+        "all of them with iid negatives. The transition itself is where the formula says."
     )
 )
 
 # %% tags=["hide-input"]
-relative = torch.tensor(np.geomspace(0.05, 4, 60))
+relative = torch.tensor(np.unique([*np.geomspace(0.05, 4, 60), 1.0]))
 dots_at = torch.tensor([0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.98, 1.02, 1.5, 3.0], dtype=torch.float64)
 curve, dots = [], []
 for law in geometry.LAWS:
@@ -348,12 +372,17 @@ steps_ = {
 judge("collapse-6a", (steps_["iid"] > 0).mean())
 judge("collapse-6b", (steps_["label_aware"] < 0).mean())
 lines = [
-    (LAW_NAMES[law], b, f"{t:g}", *(f"{geometry.collapse_threshold(b, t, m, law):.4g}" for m in (1, 2, 16, 256, math.inf)))
+    (
+        LAW_WORDS[law],
+        b,
+        f"{t:g}",
+        *(ratio_of(geometry.collapse_threshold(b, t, m, law)) for m in (1, 16, 256, math.inf)),
+    )
     for law in geometry.LAWS
     for b in (2, 9)
     for t in (0.2, 0.5, 1.0)
 ]
-display(Markdown(report.table(["negatives", "B", "τ", *(f"M = {number(m)}" for m in (1, 2, 16, 256, math.inf))], lines)))
+display(Markdown(report.table(["negatives", "B", "τ", *(f"M = {number(m)}" for m in (1, 16, 256, math.inf))], lines)))
 rising = [
     f"$B = {b}$: from $M = {number(m)}$ to {number(n)}"
     for b, part in zip(sizes, steps_["label_aware"], strict=True)
@@ -364,22 +393,29 @@ display(
     Markdown(
         "**Temperature.** A low temperature protects the minorities, exponentially: between τ = 1/20 and 1/40 the slope of $\\log R^*$ "
         f"against $1/\\tau$ is {slope['label_aware'][0]:.4f} (label-aware) and {slope['iid'][0]:.4f} (iid) at $M = 1$, $B = 2$. **Negatives.** "
-        "Their effect depends on the law. Under iid, more negatives always delay collapse here; label-aware ones hasten it at τ = 0.5 "
+        "Their effect depends on the law. At τ = 0.5 more iid negatives delay collapse in "
+        f"{(steps_['iid'] > 0).mean():.0%} of the steps of $M$, more label-aware ones hasten it "
         f"in {(steps_['label_aware'] < 0).mean():.0%} of the steps"
         + (f" (exceptions: {'; '.join(rising)})." if rising else ".")
+        + " At τ = 1 the effect of label-aware ones is small, and for $B = 2$ not of one sign (table)."
     )
 )
 
 # %% [markdown]
-# With many label-aware negatives $R^*$ stays bounded even as $\tau \to 0$, near $2B^2/(B-1)$: the log-sum is then ruled by the
-# *nearest* negative, and a minority's nearest negatives are other minorities only while they are drawn at all.
+# At $M = \infty$ with label-aware negatives $R^*$ stays bounded even as $\tau \to 0$: it tends to $2B^2/(B-1)$. No finite $M$ does
+# that. In $\log(1 + \sum_i e^{t_i/\tau})$ the 1 of the positive pair is lost only where $M \varepsilon \gg 1$, that is
+# $M \gg e^{2/\tau}$: at τ = 0.2 even 256 negatives are far from infinitely many, at τ = 1 sixteen nearly are.
 #
 # **The regularity of the loss.** At $M = 1$ everything hangs on $r = \psi'(-2)/\psi'(0)$: how hard the loss still pushes apart two
 # classes that are antipodal, against two that coincide.
 
 # %% tags=["hide-input"]
 lines = [
-    (loss, f"{geometry.slope_ratio(0.5, loss):.4g}", *(f"{geometry.collapse_threshold(4, 0.5, 1, law, loss):.4g}" for law in geometry.LAWS))
+    (
+        loss,
+        f"{geometry.slope_ratio(0.5, loss):.4g}",
+        *(ratio_of(geometry.collapse_threshold(4, 0.5, 1, law, loss)) for law in geometry.LAWS),
+    )
     for loss in geometry.LOSSES
 ]
 rows += [
@@ -388,7 +424,7 @@ rows += [
     for law in geometry.LAWS
     if loss != "triplet"
 ]
-display(Markdown(report.table(["loss (B = 4, τ = 0.5, M = 1)", "r", *(f"R*, {n}" for n in LAW_NAMES.values())], lines)))
+display(Markdown(report.table(["loss (B = 4, τ = 0.5, M = 1)", "r", *(f"R*, {n}" for n in LAW_WORDS.values())], lines)))
 
 # %% [markdown]
 # A triplet loss with a margin below 2 stops pushing before classes are antipodal, so $r = 0$ and minorities never collapse.
@@ -401,10 +437,10 @@ display(Markdown(report.table(["loss (B = 4, τ = 0.5, M = 1)", "r", *(f"R*, {n}
 # their simplex frame, the minorities become orthogonal to it, and their cosine $b$ tends to the root of
 #
 # $$
-# \psi'(b - 1) = F\, \frac{\psi'(-1)^2}{\psi'(-A/(A-1))}, \qquad F = \frac{(2A-1)^2}{4A(A-1)} \text{ (label-aware)},\quad 1 \text{ (iid)},
+# \psi'(b - 1) = F\, \frac{\psi'(-1)^2}{\psi'(-A/(A-1))},
 # $$
 #
-# or to 1 if the right side is at least $\psi'(0)$.
+# or to 1 if the right side is at least $\psi'(0)$. $F$ is $\frac{(2A-1)^2}{4A(A-1)}$ for label-aware negatives and 1 for iid.
 # :::
 #
 # :::{prf:proof}
@@ -418,7 +454,7 @@ display(Markdown(report.table(["loss (B = 4, τ = 0.5, M = 1)", "r", *(f"R*, {n}
 # the minorities are left the directions outside their frame, where they can spread.
 
 # %% tags=["hide-input"]
-ratios = torch.tensor(np.geomspace(1, 1e5, 26))
+ratios = torch.tensor(np.geomspace(1, 1e5, 41))
 curve, gap, farthest, limits = [], [], [], {}
 for a in (1, 2, 3, 4, 5):
     extreme = torch.tensor([1e5, 1e5, 1e5, 1e5], dtype=torch.float64)
@@ -428,7 +464,9 @@ for a in (1, 2, 3, 4, 5):
         b = collapse.two_level(a, 3, *every, 1, law).b
         ends = [collapse.limit_cosine(a, float(t), 1, law) if a > 1 else 1.0 for t in play_taus]
         limits[a, law] = ends[1]
-        curve += [(LAW_NAMES[law], f"A = {a}", float(r), float(c), ends[1]) for r, c in zip(ratios, b, strict=False) if a < 5]
+        curve += [
+            (LAW_NAMES[law], f"A = {a}", float(r), float(c), ends[1]) for r, c in zip(ratios, b, strict=False) if a < 5
+        ]
         if a >= 3:
             gap += (b[-4:] - torch.tensor(ends)).abs().tolist()
             farthest += b[-4:].tolist()
@@ -452,8 +490,12 @@ both = [
     (f"{t:g}", *(f"{collapse.threshold(2, b, t, 1, law):.4g}" for law in geometry.LAWS for b in (2, 3)))
     for t in (0.5, 1.0)
 ]
-display(Markdown("Two majority classes collapse the minorities too, at these ratios $R^*$ (root of the exact derivative, $M = 1$):"))
-display(Markdown(report.table(["τ", *(f"{LAW_NAMES[law]}, B = {b}" for law in geometry.LAWS for b in (2, 3))], both)))
+display(
+    Markdown(
+        "Two majority classes collapse the minorities too, at these ratios $R^*$ (root of the exact derivative, $M = 1$):"
+    )
+)
+display(Markdown(report.table(["τ", *(f"{LAW_WORDS[law]}, B = {b}" for law in geometry.LAWS for b in (2, 3))], both)))
 display(
     Markdown(
         f"For three, four and five majority classes and τ = 0.2, 0.5, 1, 2 the largest cosine at $R$ = 100,000 is **{max(farthest):.4f}**, "
@@ -469,8 +511,10 @@ display(
 # $X \succeq 0$ of size $2K$:
 #
 # $$
-# \min_X\ \sum_k \pi_k \Big[ \log \sum_j e^{X_{k, K+j}} - X_{k, K+k} \Big], \qquad
-# \operatorname{tr} X_{HH} \le K E_H, \quad \operatorname{tr} X_{WW} \le K E_W .
+# \begin{aligned}
+# \min_X\ & \sum_k \pi_k \Big[ \log \sum_j e^{X_{k, K+j}} - X_{k, K+k} \Big] \\
+# & \operatorname{tr} X_{HH} \le K E_H, \quad \operatorname{tr} X_{WW} \le K E_W .
+# \end{aligned}
 # $$
 #
 # Only the product of the two budgets matters. One majority and three minority classes, beside contrastive learning at $M = \infty$,
@@ -512,9 +556,10 @@ display(Markdown(report.table(["√(E_H E_W), at R = 100", "minority features", 
 # The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides: at a small
 # one cross-entropy collapses the features as well, at a large one both features and classifiers stay apart at this ratio.
 #
-# :::{prf:proposition} Non-negative features (in the abstract of {cite:t}`kini2023`; sketch ours)
+# :::{prf:proposition} Non-negative features (proved in the literature; the sketch is ours)
 # :label: collapse-frame
-# If features have no negative entries, as after a rectifier, the optimal classes are orthogonal at any shares.
+# If features have no negative entries, as after a rectifier, the optimal classes are orthogonal at any shares. {cite:t}`kini2023` state
+# this of the supervised contrastive loss in their abstract.
 # :::
 #
 # :::{prf:proof}
@@ -529,7 +574,9 @@ frames = {
     for r in (1.0, 10.0, 100.0, 1000.0)
 }
 judge("collapse-9", max(frames.values()))
-display(Markdown(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds **{max(frames.values()):.0e}**."))
+display(
+    Markdown(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds **{max(frames.values()):.0e}**.")
+)
 
 # %% [markdown]
 # ## From the theory to networks
@@ -537,8 +584,8 @@ display(Markdown(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classe
 # A perceptron with two hidden layers maps points to the sphere and is trained with the same loss, $M = \infty$, label-aware. One class
 # is the majority. All ratios and seeds train side by side in one stack. The proportions enter as exact weights $\pi_k$ and
 # $q_{kj}$, with equally many points of each class in a batch: a rare class is rare in the loss, not noisy. The learning rate and
-# the number of steps were chosen by how near the loss comes to the programme's optimum, on networks of other seeds; a pilot on
-# those was seen before the run below. The claims' thresholds are older.
+# the number of steps were chosen by how near the loss comes to the programme's optimum, on networks of other seeds; their cosines,
+# on the same digits, were seen before the run below. The claims' thresholds are older.
 
 # %% tags=["remove-input"]
 Code(inspect.getsource(collapse_nets.loss), language="python")
@@ -560,9 +607,16 @@ def of_digits(part: images.Images) -> torch.Tensor:
 
 
 clouds = collapse_nets.gaussians(K, firsts, 800)
-pools = {"Gaussian classes": (clouds[:, :, :400], clouds[:, :, 400:]), "digits": (of_digits(train_set), of_digits(test_set))}
-problem = geometry.programme(collapse.shares(1, p.minorities, (places * threshold).repeat_interleave(p.seeds)), p.temperature)
-problem = geometry.Programme(problem.p, problem.q, torch.full((len(problem.p),), p.temperature).double(), math.inf, "infonce")
+pools = {
+    "Gaussian classes": (clouds[:, :, :400], clouds[:, :, 400:]),
+    "digits": (of_digits(train_set), of_digits(test_set)),
+}
+problem = geometry.programme(
+    collapse.shares(1, p.minorities, (places * threshold).repeat_interleave(p.seeds)), p.temperature
+)
+problem = geometry.Programme(
+    problem.p, problem.q, torch.full((len(problem.p),), p.temperature).double(), math.inf, "infonce"
+)
 least = geometry.optimum(problem.p, p.temperature).loss
 predicted = collapse.two_level(1, p.minorities, places * threshold, p.temperature).b
 measured, left = {}, {}
@@ -572,7 +626,10 @@ for name, (seen, fresh) in pools.items():
         collapse_nets.Pool(every), firsts * len(places), problem.p, problem.q, p.temperature, math.inf, settings
     )
     left[name] = collapse_nets.excess(net, every, problem, least).reshape(len(places), p.seeds)
-    for part, x in ((name if name != "digits" else "digits, trained on", every), (f"{name}, fresh", fresh.repeat(len(places), 1, 1, 1))):
+    for part, x in (
+        (name if name != "digits" else "digits, trained on", every),
+        (f"{name}, fresh", fresh.repeat(len(places), 1, 1, 1)),
+    ):
         c = net.cosines(x)[:, 1:, 1:]
         c = (c.sum((1, 2)) - c.diagonal(dim1=1, dim2=2).sum(1)) / (p.minorities * (p.minorities - 1))
         measured[part] = c.reshape(len(places), p.seeds).double()
@@ -582,7 +639,7 @@ for part, (near, far) in {"Gaussian classes, fresh": ("11a", "11b"), "digits, fr
     judged.append(("run", claims.judge(f"collapse-{far}", measured[part][twice])))
 
 # %% tags=["hide-input"]
-fine = torch.tensor(np.geomspace(0.2, 2.5, 50))
+fine = torch.tensor(np.unique([*np.geomspace(0.2, 2.5, 50), 1.0]))
 line = collapse.two_level(1, p.minorities, fine * threshold, p.temperature).b
 panels = {"Gaussian classes, fresh": "Gaussian classes", "digits, fresh": "digits not trained on"}
 dots = [
@@ -591,13 +648,17 @@ dots = [
     for i in range(len(places))
     for s in range(p.seeds)
 ]
-curve = [(title, "prediction", float(x), float(y)) for title in panels.values() for x, y in zip(fine, line, strict=True)]
+curve = [
+    (title, "prediction", float(x), float(y)) for title in panels.values() for x, y in zip(fine, line, strict=True)
+]
 columns = ["panel", "what", "ratio", "cosine"]
 curve, dots = pd.DataFrame(curve, columns=columns), pd.DataFrame(dots, columns=columns)
 plots.show(
     run.folder,
     "networks",
-    charts_collapse.curves(curve, dots, "ratio", "cosine", "what", "R / R*", "cosine between minorities", "panel", rule=1.0),
+    charts_collapse.curves(
+        curve, dots, "ratio", "cosine", "what", "R / R*", "cosine between minorities", "panel", rule=1.0
+    ),
     alt=f"Mean cosine between {p.minorities} minority classes under trained networks against the predicted curve. At half of R* = "
     f"{threshold:.2f} it is {float(measured['Gaussian classes, fresh'][half].mean()):.3f} on Gaussian classes, predicted {float(predicted[half]):.3f}; at "
     f"twice R* {float(measured['Gaussian classes, fresh'][twice].mean()):.3f}.",
@@ -613,22 +674,74 @@ for i, x in enumerate(places.tolist()):
         m, low, high = (float(v) for v in intervals.over_seeds(values[i]))
         if part != "Gaussian classes":
             cells.append(f"{m:.3f} {report.span(low, high)}")
-        rows.append({"quantity": f"minority cosine, {part}, R/R* = {x:g}", "value": m, "low": low, "high": high, "seeds": p.seeds})
+        rows.append(
+            {
+                "quantity": f"minority cosine, {part}, R/R* = {x:g}",
+                "value": m,
+                "low": low,
+                "high": high,
+                "seeds": p.seeds,
+            }
+        )
     excess = max(float(v[i].max()) for v in left.values())
     rows.append({"quantity": f"loss above the optimum, R/R* = {x:g}", "value": excess, "seeds": p.seeds})
     lines.append((f"{x:g}", *cells, f"{excess:.0e}"))
-header = ["R/R*", "predicted", "Gaussian classes, fresh", "digits, trained on", "digits, fresh", "loss above the optimum, largest"]
+header = [
+    "R/R*",
+    "predicted",
+    "Gaussian classes, fresh",
+    "digits, trained on",
+    "digits, fresh",
+    "loss above the optimum, largest",
+]
 display(Markdown(report.table(header, lines)))
+name, worst = max(left.items(), key=lambda item: float(item[1].max()))
+place = float(places[int(worst.max(1).values.argmax())])
+display(
+    Markdown(
+        f"The largest loss left, {float(worst.max()):.0e}, is that of a network on {name} at $R/R^*$ = {place:g}."
+        + (
+            " Little is gained there by parting the minorities; training has not done so yet."
+            if worst.max() > 1e-3
+            else ""
+        )
+    )
+)
 
 # %% [markdown]
-# On data that the networks separate, training ends where the programme says. On images that they have not seen, some points of a
-# class fall to another, and the mean cosine moves towards the mean of all.
+# **With non-negative features.** The same networks on Gaussian classes with a softplus behind the last layer, at half and at twice
+# the $R^*$ from above:
+
+# %% tags=["hide-input"]
+kept = torch.cat([torch.arange(p.seeds) + i * p.seeds for i in (half, twice)])
+every = pools["Gaussian classes"][0].repeat(2, 1, 1, 1)
+rectified = collapse_nets.Training(p.width, p.features, p.per_class, p.steps, p.learning_rate, nonnegative=True)
+net, _ = collapse_nets.train(
+    collapse_nets.Pool(every), firsts * 2, problem.p[kept], problem.q[kept], p.temperature, math.inf, rectified
+)
+c = net.cosines(pools["Gaussian classes"][1].repeat(2, 1, 1, 1))
+c = c[:, ~torch.eye(K, dtype=torch.bool)].amax(1).reshape(2, p.seeds).double()
+for x, values in zip((0.5, 2.0), c, strict=True):
+    m, low, high = (float(v) for v in intervals.over_seeds(values))
+    rows.append({"quantity": f"largest cosine between classes, non-negative features, R/R* = {x:g}", "value": m})
+    rows[-1] |= {"low": low, "high": high, "seeds": p.seeds}
+display(
+    Markdown(
+        f"The largest mean cosine between two classes is **{float(c[0].mean()):.3f}** at half of $R^*$ and **{float(c[1].mean()):.3f}** at "
+        "twice, averaged over seeds. The frame has 0, on both sides of the threshold."
+    )
+)
+
+# %% [markdown]
+# On data that the networks separate, training ends where the programme says. Of images that they have not seen, some fall to another
+# class. Beyond the threshold the majority is the antipode of the minorities, so that a few minority images that fall to it cost the
+# mean cosine much.
 #
 # ## Reported beside reproduced
 #
 # The abstract of {cite:t}`nguyen2026` prints no number, and the figures of the paper are not known to us: there is nothing to set
 # beside the numbers above. Its three statements that can be tested, a convex programme, angular symmetry and a threshold, are the
-# claims `collapse-10`, `collapse-2` and `collapse-3`, `4`.
+# claims `collapse-10a` and `10b`, `collapse-2`, and `collapse-3` to `4b`.
 #
 # ## Claims
 #
@@ -646,8 +759,8 @@ display(Markdown(report.verdicts(judged, record, order)))
 #
 # * **"Whenever the imbalance exceeds a threshold"** is the abstract's wording for an extreme case that it does not spell out. Read as
 #   *one* majority class it is right for InfoNCE. Read as any split into large and small classes it is not: with three majority
-#   classes and $M = 1$ no ratio collapses the minorities (`collapse-8`). With a triplet loss none does even for one.
-# * **"Depends on the number of negatives"**: in which direction is a matter of the law that draws them (`collapse-6`).
+#   classes and $M = 1$ no ratio that was tried collapses the minorities (`collapse-8a`). With a triplet loss none does even for one.
+# * **"Depends on the number of negatives"**: in which direction is a matter of the law that draws them (`collapse-6a`, `6b`).
 # * **Collapse is not the fate of two classes.** With $K = 2$ the optimum is antipodal at any imbalance (`collapse-7`): if a
 #   two-class training collapses, its loss, batches or optimiser are to blame, not the optimal geometry.
 
@@ -661,7 +774,12 @@ lines = [
         ("one majority, triplet (corner rounded)", extreme[1], "triplet"),
     )
 ]
-display(Markdown("Free vectors at R = 1,000, three minorities, M = 1, τ = 0.5:\n\n" + report.table(["", "cosine between minorities"], lines)))
+display(
+    Markdown(
+        "Free vectors at R = 1,000, three minorities, M = 1, τ = 0.5:\n\n"
+        + report.table(["", "cosine between minorities"], lines)
+    )
+)
 
 # %% [markdown]
 # ## Limits
@@ -671,7 +789,7 @@ display(Markdown("Free vectors at R = 1,000, three minorities, M = 1, τ = 0.5:\
 # * The networks are small, their classes separable, and the proportions enter as weights. Counts in real batches add noise: a class
 #   with a share below one in a batch is often no negative at all.
 # * A residual network on long-tailed CIFAR-10 at $M = \infty$, iid, is the natural next test; it has not been run.
-# * At two per cent below $R^*$ minorities are already within a few degrees of one another: for practice the threshold is earlier.
+# * Just below $R^*$ minorities are already close to one another (the table of thresholds): in practice trouble begins earlier.
 #
 # ## Exercises
 #

@@ -1,4 +1,4 @@
-"""lib.collapse_nets: the loss against plain sums, a stacked net against one trained alone, training against the optimum."""
+"""lib.collapse_nets: the loss against plain sums, a stacked net against one alone, training against the optimum."""
 
 import math
 from dataclasses import replace

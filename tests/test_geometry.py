@@ -1,4 +1,4 @@
-"""lib.geometry: the programme against enumeration, autograd and scipy; thresholds against exact derivatives; refusals."""
+"""lib.geometry: the programme against enumeration, autograd, scipy; thresholds against exact derivatives; refusals."""
 
 import itertools
 import math
