@@ -1,4 +1,4 @@
-"""Exact values of the uniformity measure of Wang & Isola (2020), and of their Theorem 1 at a finite number of negatives.
+"""Exact values of the uniformity measure of Wang & Isola (2020), and of their Theorem 1 at finitely many negatives.
 
 The measure of a distribution on unit vectors is U_t = log E exp(-t ||u - v||^2), u and v drawn apart.
 """
@@ -154,9 +154,8 @@ def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int =
 
     start = torch.randn(_at_least("n", n, 2), _at_least("dim", dim, 2), generator=torch.Generator().manual_seed(seed))
     free = start.double().requires_grad_()
-    search = torch.optim.LBFGS(
-        [free], max_iter=steps, tolerance_grad=1e-9, tolerance_change=0, line_search_fn="strong_wolfe"
-    )
+    settings = {"max_iter": steps, "tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
+    search = torch.optim.LBFGS([free], **settings)
 
     def evaluate() -> Tensor:
         search.zero_grad()

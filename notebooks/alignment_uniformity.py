@@ -165,7 +165,7 @@ Code(inspect.getsource(stacks.forward), language="python")
 # disagree about which batch is "more than uniform".
 
 # %% tags=["hide-input"]
-dims, points = (2, 3, 8, 32, 128, 512), 2048
+dims, points = (2, 3, 8, 16, 32, 128), 4096
 found = np.zeros((p.seeds, len(dims)))
 for s, own in enumerate(own_seeds):
     for i, dim in enumerate(dims):
@@ -210,7 +210,7 @@ rows += [
 plots.show(
     run.folder,
     "batch",
-    charts_alignment.lines(curve, "n", "value", "points", "points in the batch", "uniformity", log_x=True),
+    charts_alignment.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
     alt=f"Uniformity of the best batch against its size: on the simplex bound up to {d_points + 1} points, and with "
     f"{counts[-1]} still {abs(below):.3f} below the sphere's {sphere:.3f}.",
     caption=f"Best batches found by L-BFGS; up to {d_points + 1} points they are simplices, certified by the bound.",
@@ -450,7 +450,7 @@ rows += [{"quantity": f"uniformity of ten spikes minus the circle, t = {t}", "va
 plots.show(
     run.folder,
     "spikes",
-    charts_alignment.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_x=True, log_y=True),
+    charts_alignment.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
     alt=f"What the measure sees of evenly spaced spikes against t: ten spikes are {seen[2]:.1e} from the circle at t = 2 and "
     f"{seen[32]:.2f} at t = 32.",
     caption="Gap between spikes and the uniform circle; values below one millionth are left out. Click the legend to pick one.",

@@ -82,14 +82,11 @@ def test_the_mean_of_the_logarithm_by_enumeration(values, extra, m):
 
 @pytest.mark.parametrize("dim, tau", [(2, 0.5), (3, 0.2), (16, 0.5)])
 def test_one_negative_by_scipys_integration(dim, tau):
-    def density(c):
-        return (1 - c * c) ** ((dim - 3) / 2)
+    def over(f) -> float:
+        return integrate.quad(lambda a: f(math.cos(a)) * math.sin(a) ** (dim - 2), 0, math.pi)[0]
 
-    turned = [
-        integrate.quad(lambda a: f(math.cos(a)) * math.sin(a) ** (dim - 2), 0, math.pi)[0]
-        for f in (lambda c: math.log(math.exp(0.4 / tau) + math.exp(c / tau)), lambda c: 1.0)
-    ]
-    assert u.contrastive(dim, tau, 1, 0.4) == pytest.approx(turned[0] / turned[1] - 0.4 / tau, abs=1e-9)
+    mean = over(lambda c: math.log(math.exp(0.4 / tau) + math.exp(c / tau))) / over(lambda c: 1.0)
+    assert u.contrastive(dim, tau, 1, 0.4) == pytest.approx(mean - 0.4 / tau, abs=1e-9)
 
 
 @pytest.mark.parametrize("dim, tau, positive", [(2, 0.5, 1.0), (8, 0.5, 0.3), (128, 1.0, 1.0)])
