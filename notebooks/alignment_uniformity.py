@@ -36,7 +36,7 @@ width: int = 8  # [1, inf) filters of the first layer of an encoder
 hidden: int = 64  # [1, inf) units of the hidden layer of an encoder
 circle_steps: int = 2000  # [1, inf) steps of training of the encoders into the plane
 circle_batch: int = 128  # [2, inf) images a step there; NT-Xent then has 254 negatives
-steps: int = 200  # [1, inf) steps of training of all other encoders
+steps: int = 150  # [1, inf) steps of training of all other encoders
 batch_size: int = 64  # [2, inf) images a step there
 encoders: int = 30  # [6, 1000] encoders of the scatter, half of them with either loss
 learning_rate: float = 0.01  # (0, inf) of Adam, start of the cosine schedule
@@ -190,6 +190,10 @@ special_values = [
 ]
 rows += [{"quantity": f"uniformity, {name}", "value": v} for name, v in special_values]
 display(Markdown(report.table(["features", "exact uniformity"], [(n, f"{v:.6f}") for n, v in special_values])))
+
+# %% [markdown]
+# The exact values are held to mpmath's in the tests; what the table shows beside them, and claim 1 judges, is the sampling error
+# of so many points. In trial runs neither these nor twice as many decided it: the largest of six such errors varies much.
 
 # %% tags=["hide-input"]
 counts, d_points = (2, 3, 4, 6, 8, 9, 12, 16, 24, 32), 8
