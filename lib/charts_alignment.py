@@ -7,6 +7,7 @@ import pandas as pd
 from lib.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
 
 ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
+PLACES = {"right": ("left", 7, 0), "left": ("right", -7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12)}
 TURN = alt.X(
     "angle:Q",
     title="angle, degrees",
@@ -80,7 +81,7 @@ def rates(df: pd.DataFrame) -> alt.LayerChart:
         [pd.DataFrame({"M": ends, "error": top * (ends / ends[0]) ** p, "power": name}) for name, p in powers]
     )
     colour, shape = _groups(df.features)
-    ticks = alt.Axis(values=[4.0**k for k in range(1, 12)], format=",d")
+    ticks = alt.Axis(values=[4.0**k for k in range(1, 12) if 4.0**k <= ends[1]], format=",d")
     where = alt.X("M:Q", title="negatives M", axis=ticks)
     where.scale = alt.Scale(type="log", domain=[ends[0], 4 * ends[1]], nice=False)
     high = alt.Y("error:Q", title="distance from the limit", scale=alt.Scale(type="log"))
@@ -175,9 +176,9 @@ def moves(df: pd.DataFrame) -> alt.HConcatChart:
         tips = ["class:N", "arm:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
         points = base.mark_point(filled=True, size=60, opacity=1).encode(colour, shape, tooltip=tips)
         words = []
-        for side, align, dx in (("right", "left", 7), ("left", "right", -7)):
+        for side, (align, dx, dy) in PLACES.items():
             text = base.transform_filter(f"datum.side == '{side}'").mark_text(
-                color=INK, align=align, dx=dx, fontSize=11
+                color=INK, align=align, dx=dx, dy=dy, fontSize=11
             )
             words.append(text.encode(text="class:N"))
         panels.append(alt.layer(base.mark_line(color=INK, opacity=0.4).encode(detail="class:N"), points, *words))
@@ -185,11 +186,11 @@ def moves(df: pd.DataFrame) -> alt.HConcatChart:
 
 
 def _sides(part: pd.DataFrame) -> pd.DataFrame:
-    """The rows with ``side``: where the label of each triangle stands; the other side where two triangles are close."""
+    """The rows with ``side``: where the label of each triangle stands, another place for each near one before it."""
     reach = {c: max(float(part[c].max() - part[c].min()), 1e-9) for c in ("x", "y")}
     side, placed = dict.fromkeys(part.index, ""), []
     for i, row in part[part.arm == "undersampled"].sort_values("y").iterrows():
-        near = [s for x, y, s in placed if abs(x - row.x) < 0.25 * reach["x"] and abs(y - row.y) < 0.045 * reach["y"]]
-        side[i] = "left" if near and near[-1] == "right" else "right"
+        taken = [s for x, y, s in placed if abs(x - row.x) < 0.3 * reach["x"] and abs(y - row.y) < 0.07 * reach["y"]]
+        side[i] = next((s for s in PLACES if s not in taken), "right")
         placed.append((row.x, row.y, side[i]))
     return part.assign(side=pd.Series(side))
