@@ -7,7 +7,7 @@ import pandas as pd
 from lib.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
 
 ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
-PLACES = {"right": ("left", 7, 0), "left": ("right", -7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12)}
+PLACES = {"right": ("left", 7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12), "left": ("right", -7, 0)}
 TURN = alt.X(
     "angle:Q",
     title="angle, degrees",
