@@ -1,7 +1,7 @@
 """Many small encoders trained at once: every step is a handful of matrix products over groups and recipes.
 
-A group is a seed and the images it trains on; a recipe is a loss and its learning rate.  Every recipe is trained in every
-group.  The encoders of a group start from the same weights and see the same views in the same order.
+A group is a seed and the images it trains on; a recipe is a loss and its learning rate.  Every recipe is trained in
+every group.  The encoders of a group start from the same weights and see the same views in the same order.
 """
 
 import math
@@ -39,6 +39,8 @@ class Recipe:
         for name in ("alpha", "t", "tau", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be above 0; leave it out for the default")
+        if self.tau < 0.02 or self.t > 20:  # beyond, exponentials leave single precision
+            raise ValueError(f"tau={self.tau}, t={self.t}: tau of 0.02 or more and t of 20 or less are expected")
         if self.dim < 2:
             raise ValueError(f"dim={self.dim}: a feature needs at least 2 coordinates")
         weights = [getattr(self, name) for name in ("align", "uniform", "contrastive", "supervised")]
@@ -56,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Stack:
-    """Trained encoders: parameters (groups, recipes, ...) by layer, and the loss at every step (steps, groups, recipes)."""
+    """Trained encoders: layers (groups, recipes, in + 1, out), and the loss at every step (steps, groups, recipes)."""
 
     layers: list[Tensor]
     losses: Tensor
@@ -85,7 +87,7 @@ def patches(x: Tensor) -> Tensor:
 
 
 def initial(seeds: list[int], size: tuple[int, int], width: int, hidden: int, recipes: list[Recipe], classes: int):
-    """Layers (groups, recipes, in + 1, out), the bias in the last row, drawn by the seed alone, the same in each recipe.
+    """Layers (groups, recipes, in + 1, out), the bias in the last row, drawn by the seed, the same in each recipe.
 
     size: patches an image and numbers a patch.  Weights are normal with variance 2 / in, the last two layers 1 / in.
     """
@@ -109,7 +111,7 @@ def initial(seeds: list[int], size: tuple[int, int], width: int, hidden: int, re
 
 
 def forward(layers: list[Tensor], x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Unit features (groups, recipes, n, d) of patches (groups or 1, n, P, k), by all layers but the last, the classifier.
+    """Unit features (groups, recipes, n, d) of patches (groups or 1, n, P, k), by all layers but the classifier.
 
     The filters do not overlap: a product over each patch, ReLU, four neighbours joined, and so on; then a hidden layer.
     mask: (recipes, d), 0 where a recipe's features have no coordinate.
@@ -128,7 +130,7 @@ def _linear(h: Tensor, layer: Tensor) -> Tensor:
 
 
 def losses(recipes: list[Recipe], z1: Tensor, z2: Tensor, y: Tensor, classifier: Tensor) -> Tensor:
-    """The recipes' losses (groups, recipes) on features of two views (groups, recipes, n, d) with labels (groups, n)."""
+    """The recipes' losses (groups, recipes) on two views' features (groups, recipes, n, d) with labels (groups, n)."""
     total = z1.new_zeros(z1.shape[:2])
     terms = {"align": _align, "uniform": _uniform, "contrastive": _contrastive, "supervised": _supervised}
     for name, term in terms.items():
@@ -150,16 +152,22 @@ def _uniform(r, z1, z2, y, classifier) -> Tensor:
 
 def _one_uniform(z: Tensor, t: Tensor) -> Tensor:
     n = z.shape[-2]
-    near = 2 * t[:, None, None] * (z @ z.mT - 1)  # -t ||x - y||^2 of unit vectors
-    near = near.masked_fill(torch.eye(n, dtype=torch.bool), -math.inf)
-    return near.flatten(-2).logsumexp(-1) - math.log(n * (n - 1))
+    off = -2 * t[:, None, None] * torch.ones(n, n, dtype=z.dtype)  # -t ||x - y||^2 = 2 t x.y - 2 t of unit vectors
+    return _pairs((2 * t).sqrt(), z, off).sum((-2, -1)).log() - math.log(n * (n - 1))
 
 
 def _contrastive(r, z1, z2, y, classifier) -> Tensor:
     z = torch.cat([z1, z2], -2)
-    n, cosine = z1.shape[-2], z @ z.mT / r["tau"][:, None, None]
-    others = cosine.masked_fill(torch.eye(2 * n, dtype=torch.bool), -math.inf).logsumexp(-1).mean(-1)
-    return others - (z1 * z2).sum(-1).mean(-1) / r["tau"]
+    others = _pairs(r["tau"].rsqrt(), z, z.new_zeros(z.shape[1], z.shape[2], z.shape[2]))
+    return others.sum(-1).log().mean(-1) - (z1 * z2).sum(-1).mean(-1) / r["tau"]
+
+
+def _pairs(scale: Tensor, z: Tensor, start: Tensor) -> Tensor:
+    """exp(start + scale^2 z z^T) over the rows of z (groups, recipes, n, d), 0 on the diagonal, in few passes."""
+    start = start.masked_fill(torch.eye(z.shape[-2], dtype=torch.bool), -math.inf)
+    start = start.expand(len(z), -1, -1, -1).flatten(0, 1)
+    x = (scale[:, None, None] * z).flatten(0, 1)
+    return torch.baddbmm(start, x, x.mT).exp().unflatten(0, z.shape[:2])
 
 
 def _supervised(r, z1, z2, y, classifier) -> Tensor:

@@ -1,4 +1,4 @@
-"""Exact values of the uniformity measure of Wang & Isola (2020), and of their Theorem 1 at a finite number of negatives.
+"""Exact values of the uniformity measure of Wang & Isola (2020), and of their Theorem 1 at finitely many negatives.
 
 The measure of a distribution on unit vectors is U_t = log E exp(-t ||u - v||^2), u and v drawn apart.
 """
@@ -76,7 +76,7 @@ def limit(dim: int, tau: float, positive: float = 1.0) -> float:
 
     positive: the cosine of every positive pair.
     """
-    return -_cosine(positive) / _positive("tau", tau) + log_mgf(dim, 1 / tau)
+    return -_cosine("positive", positive) / _positive("tau", tau) + log_mgf(dim, 1 / tau)
 
 
 def contrastive(dim: int, tau: float, negatives: int, positive: float = 1.0) -> float:
@@ -85,7 +85,7 @@ def contrastive(dim: int, tau: float, negatives: int, positive: float = 1.0) -> 
     L = E log[exp(s/tau) + sum_{i <= M} exp(u_i.v / tau)] - s / tau with s the cosine of every positive pair.
     """
     nodes, weights = _cosines(dim)
-    extra = math.exp(_cosine(positive) / _positive("tau", tau))
+    extra = math.exp(_cosine("positive", positive) / _positive("tau", tau))
     return mean_log_sum(np.exp(nodes / tau), weights, extra, negatives) - positive / tau
 
 
@@ -117,7 +117,7 @@ def first_order(dim: int, tau: float, positive: float = 1.0) -> float:
     bias of the logarithm of a mean (second-order delta method).
     """
     log_mu, log_square = log_mgf(dim, 1 / _positive("tau", tau)), log_mgf(dim, 2 / tau)
-    return math.exp(_cosine(positive) / tau - log_mu) - math.expm1(log_square - 2 * log_mu) / 2
+    return math.exp(_cosine("positive", positive) / tau - log_mu) - math.expm1(log_square - 2 * log_mu) / 2
 
 
 def measured(x: Tensor, y: Tensor, tau: float, ms: list[int], draws: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -144,6 +144,27 @@ def between(x: Tensor, y: Tensor, t: float = 2.0) -> Tensor:
     return near.flatten().logsumexp(0) - math.log(near.numel())
 
 
+def collapse_threshold(correlation: float, t: float = 2.0) -> float:
+    """The share w below which collapse is locally stable under (1 - w) alignment(2) + w uniformity(t).
+
+    w* = (1 - rho) / (t + 1 - rho), rho the largest correlation between two views of any way the features can move.
+    """
+    return (1 - _cosine("correlation", correlation)) / (_positive("t", t) + 1 - correlation)
+
+
+def linear_correlation(x: Tensor, y: Tensor, ridge: float = 1e-6) -> float:
+    """Largest correlation between two views x, y (n, d) of one linear function of the pixels, the same in both.
+
+    The top eigenvalue of the symmetrised cross-covariance relative to the mean covariance, to whose diagonal ``ridge``
+    times its mean is added.
+    """
+    a, b = (v.double() - v.double().mean(0) for v in (x, y))
+    within = (a.T @ a + b.T @ b) / 2
+    within += ridge * within.diagonal().mean() * torch.eye(len(within), dtype=torch.float64)
+    root = torch.linalg.inv(torch.linalg.cholesky(within))
+    return float(torch.linalg.eigvalsh(root @ ((a.T @ b + b.T @ a) / 2) @ root.T)[-1])
+
+
 def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int = 2000) -> Optimum:
     """n >= 2 unit vectors of R^dim, dim >= 2, that minimise log of the mean over pairs of exp(-t ||x_i - x_j||^2).
 
@@ -154,9 +175,8 @@ def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int =
 
     start = torch.randn(_at_least("n", n, 2), _at_least("dim", dim, 2), generator=torch.Generator().manual_seed(seed))
     free = start.double().requires_grad_()
-    search = torch.optim.LBFGS(
-        [free], max_iter=steps, tolerance_grad=1e-9, tolerance_change=0, line_search_fn="strong_wolfe"
-    )
+    settings = {"max_iter": steps, "tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
+    search = torch.optim.LBFGS([free], **settings)
 
     def evaluate() -> Tensor:
         search.zero_grad()
@@ -193,7 +213,7 @@ def _at_least(name: str, value: float, least: int) -> float:
     return value if math.isinf(value) else int(value)
 
 
-def _cosine(value: float) -> float:
+def _cosine(name: str, value: float) -> float:
     if not -1 <= value <= 1:
-        raise ValueError(f"positive={value} is a cosine, from -1 to 1; divide by the lengths of the features")
+        raise ValueError(f"{name}={value} is expected from -1 to 1; divide by the lengths of the features")
     return float(value)

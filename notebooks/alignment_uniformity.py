@@ -36,7 +36,7 @@ width: int = 8  # [1, inf) filters of the first layer of an encoder
 hidden: int = 64  # [1, inf) units of the hidden layer of an encoder
 circle_steps: int = 2000  # [1, inf) steps of training of the encoders into the plane
 circle_batch: int = 128  # [2, inf) images a step there; NT-Xent then has 254 negatives
-steps: int = 200  # [1, inf) steps of training of all other encoders
+steps: int = 150  # [1, inf) steps of training of all other encoders
 batch_size: int = 64  # [2, inf) images a step there
 encoders: int = 30  # [6, 1000] encoders of the scatter, half of them with either loss
 learning_rate: float = 0.01  # (0, inf) of Adam, start of the cosine schedule
@@ -191,6 +191,10 @@ special_values = [
 rows += [{"quantity": f"uniformity, {name}", "value": v} for name, v in special_values]
 display(Markdown(report.table(["features", "exact uniformity"], [(n, f"{v:.6f}") for n, v in special_values])))
 
+# %% [markdown]
+# The exact values are held to mpmath's in the tests; what the table shows beside them, and claim 1 judges, is the sampling error
+# of so many points. In trial runs neither these nor twice as many decided it: the largest of six such errors varies much.
+
 # %% tags=["hide-input"]
 counts, d_points = (2, 3, 4, 6, 8, 9, 12, 16, 24, 32), 8
 best = [uniformity.optimal_points(n, d_points, seed=p.seed) for n in counts]
@@ -210,7 +214,7 @@ rows += [
 plots.show(
     run.folder,
     "batch",
-    charts_alignment.lines(curve, "n", "value", "points", "points in the batch", "uniformity", log_x=True),
+    charts_alignment.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
     alt=f"Uniformity of the best batch against its size: on the simplex bound up to {d_points + 1} points, and with "
     f"{counts[-1]} still {abs(below):.3f} below the sphere's {sphere:.3f}.",
     caption=f"Best batches found by L-BFGS; up to {d_points + 1} points they are simplices, certified by the bound.",
@@ -228,11 +232,12 @@ display(
 # %% [markdown]
 # ## Three encoders into the plane
 #
-# The paper's figure: features on the circle from random weights, from supervised training and from contrastive training
+# The paper's figure, on other images and much smaller nets: features on the circle from random weights, from supervised training and from contrastive training
 # ($\tau = 0.5$, about 256 negatives).
 #
 # How long to train was settled first, by the contrastive loss on the *training* images alone, on seeds 1000 to 1002 which
-# nothing on this page uses: the number of steps was doubled until doubling it lowered that loss by less than 2 per cent.
+# nothing on this page uses: the number of steps was doubled until doubling it lowered that loss by less than 2 per cent. The 2 per cent
+# were set with these losses in view, before any alignment or uniformity was measured. The digits' record of it:
 
 # %% tags=["hide-input"]
 PILOT = pd.DataFrame(
@@ -308,6 +313,10 @@ display(
 )
 
 # %% [markdown]
+# The better a supervised encoder tells ten classes apart on a circle, the closer its features come to ten spikes, and the measure
+# takes those for uniform (below). The large gap of claim 3b is to be expected of a supervised encoder that leaves part of the
+# circle empty, not of supervision as such.
+#
 # ## Theorem 1 and its rate
 #
 # With $M$ negatives $x_i^-$ drawn apart, $\mathcal{L}(\tau, M) = \mathbb{E} \log\big[e^{f(x)^\top f(y)/\tau} + \sum_i e^{f(x_i^-)^\top f(y)/\tau}\big] - \mathbb{E} f(x)^\top f(y)/\tau$.
@@ -450,7 +459,7 @@ rows += [{"quantity": f"uniformity of ten spikes minus the circle, t = {t}", "va
 plots.show(
     run.folder,
     "spikes",
-    charts_alignment.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_x=True, log_y=True),
+    charts_alignment.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
     alt=f"What the measure sees of evenly spaced spikes against t: ten spikes are {seen[2]:.1e} from the circle at t = 2 and "
     f"{seen[32]:.2f} at t = 32.",
     caption="Gap between spikes and the uniform circle; values below one millionth are left out. Click the legend to pick one.",
@@ -481,6 +490,20 @@ display(
 #
 # The loss is $(1 - w)\, \mathcal{L}_{\text{align}} + w\, \tfrac12 [\mathcal{L}_{\text{uniform}}(x) + \mathcal{L}_{\text{uniform}}(y)]$, with
 # 16-dimensional features. The ends are alignment alone and uniformity alone.
+#
+# :::{prf:proposition} When collapse is stable (derived here)
+# :label: au-collapse
+# Let $\rho$ be the largest correlation between two views of any function by which the encoder can move its features. Features
+# in one place are locally stable for $w < w^* = (1 - \rho)/(t + 1 - \rho)$ and unstable above.
+# :::
+#
+# :::{prf:proof}
+# Move the features of two views by small tangent vectors of variance $s^2$ and correlation $\rho$. Alignment rises by
+# $2(1-\rho)s^2$. To this order the uniformity is $-t$ times the mean squared distance, so it falls by $2ts^2$. The sum
+# $2s^2[(1-w)(1-\rho) - wt]$ changes sign at $w^*$, first for the largest $\rho$.
+# :::
+#
+# Linear functions of the pixels give a lower bound on $\rho$, hence an upper bound on $w^*$.
 
 # %% tags=["hide-input"]
 shares = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0])
@@ -502,6 +525,13 @@ by_weight = pd.DataFrame(
     columns=["measure", "share", "value", "low", "high"],
 )
 top = shares[accuracy_w.mean(0).argmax()]
+seen_twice = torch.Generator().manual_seed(p.seed)
+pair = [torch.cat([view(train.x, policy, seen_twice).flatten(1) for _ in range(4)]) for _ in range(2)]
+correlation = uniformity.linear_correlation(*pair)
+threshold = uniformity.collapse_threshold(correlation)
+collapsed = shares[(uniform_w > -0.1).all(0)]
+rows += [{"quantity": "largest correlation of a linear function of two views", "value": correlation}]
+rows += [{"quantity": "share of uniformity up to which collapse is stable, upper bound", "value": threshold}]
 plots.show(
     run.folder,
     "weights",
@@ -512,6 +542,15 @@ plots.show(
     data=by_weight,
     source="lib/stacks.py:losses",
     face=face,
+)
+
+display(
+    Markdown(
+        f"Largest correlation of a linear function of two views: {correlation:.2f}, so $w^* \\le$ **{threshold:.3f}**. Collapsed in every seed, after "
+        f"{p.steps} steps: $w$ = {', '.join(f'{w:g}' for w in collapsed) or 'none'}. Just above $w^*$ features leave slowly. "
+        f"Collapsed features are not equal to the last digit: a linear classifier, which centres them and knows no scale, still reads "
+        f"{accuracy_w[:, 0].mean():.2f} of the images with alignment alone, where chance is {1 / len(names):.2f}."
+    )
 )
 
 # %% [markdown]
@@ -731,7 +770,7 @@ display(
 # ## Claims
 #
 # Thresholds of claims 1 to 8 come from our specification of the paper, written with exact values and a pilot on other settings in
-# view. Where it names none: 4a is the resolution asked of claim 1, 4b and 5a the closeness asked of claim 3, 5b twice chance. Claims
+# view; in that pilot the circle encoders were trained too briefly, which is why their length is settled by a rule here. Where it names none: 4a is the resolution asked of claim 1, 4b and 5a the closeness asked of claim 3, 5b twice chance. Claims
 # 9 are ours. All were fixed before this chapter's encoders were measured; {doc}`../how-to-read` has the rule of verdicts.
 
 # %% tags=["hide-input"]
@@ -753,7 +792,10 @@ display(Markdown(report.verdicts(judged, record, order)))
 # ## Limits
 #
 # * The encoders are small, their training short; on digits, positives are crops of the same 8 × 8 image.
-# * The circle encoders stopped by the rule above, with the loss still falling slowly.
+# * The circle encoders stopped by the rule above, with the loss still falling slowly. The rule was followed on the digits alone; the
+#   length in the `laptop` preset is a guess.
+# * One random net can happen to map every image to nearly one angle, or to two opposite ones: with three seeds the comparison with
+#   random weights has a wide interval.
 # * The regression is over settings that we drew; other draws weigh the plane otherwise. The interval over seeds holds them fixed.
 #
 # ## Exercises

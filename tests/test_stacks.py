@@ -120,6 +120,8 @@ def test_the_linear_classifier_is_scikit_learns():
         (lambda: Recipe(align=-1, uniform=1), "0 or more"),
         (lambda: Recipe(align=1, tau=0), "tau=0"),
         (lambda: Recipe(align=1, t=-2), "t=-2"),
+        (lambda: Recipe(align=1, tau=0.01), "tau=0.01"),
+        (lambda: Recipe(align=1, t=30), "t=30"),
         (lambda: Recipe(align=1, dim=1), "dim=1"),
         (lambda: stacks.patches(torch.zeros(1, 1, 5, 5)), "5 x 5"),
         (lambda: stacks.train(small(), [Group(0, torch.arange(9))], RECIPES, 1, 16, POLICY), "batch=16"),

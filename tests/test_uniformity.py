@@ -10,7 +10,7 @@ import torch
 from scipy import integrate
 
 from lib import uniformity as u
-from lib.losses import uniformity
+from lib.losses import alignment, uniformity
 
 
 @pytest.mark.parametrize("t", [0.01, 2, 100])
@@ -82,14 +82,11 @@ def test_the_mean_of_the_logarithm_by_enumeration(values, extra, m):
 
 @pytest.mark.parametrize("dim, tau", [(2, 0.5), (3, 0.2), (16, 0.5)])
 def test_one_negative_by_scipys_integration(dim, tau):
-    def density(c):
-        return (1 - c * c) ** ((dim - 3) / 2)
+    def over(f) -> float:
+        return integrate.quad(lambda a: f(math.cos(a)) * math.sin(a) ** (dim - 2), 0, math.pi)[0]
 
-    turned = [
-        integrate.quad(lambda a: f(math.cos(a)) * math.sin(a) ** (dim - 2), 0, math.pi)[0]
-        for f in (lambda c: math.log(math.exp(0.4 / tau) + math.exp(c / tau)), lambda c: 1.0)
-    ]
-    assert u.contrastive(dim, tau, 1, 0.4) == pytest.approx(turned[0] / turned[1] - 0.4 / tau, abs=1e-9)
+    mean = over(lambda c: math.log(math.exp(0.4 / tau) + math.exp(c / tau))) / over(lambda c: 1.0)
+    assert u.contrastive(dim, tau, 1, 0.4) == pytest.approx(mean - 0.4 / tau, abs=1e-9)
 
 
 @pytest.mark.parametrize("dim, tau, positive", [(2, 0.5, 1.0), (8, 0.5, 0.3), (128, 1.0, 1.0)])
@@ -111,6 +108,31 @@ def test_the_measured_gap_is_the_exact_one_of_each_anchor():
         exact = [u.mean_log_sum(row, np.full(7, 1 / 7), row[i], m) - math.log(row.mean()) for i, row in enumerate(e)]
         assert float(value) == pytest.approx(np.mean(exact), rel=0.02)
     assert off[0] > off[1] > off[2] > gap.abs()[2]
+
+
+@pytest.mark.parametrize("rho, t", [(0.0, 2.0), (0.6, 2.0), (0.3, 5.0)])
+def test_collapse_turns_unstable_at_the_threshold(rho, t):
+    g = torch.Generator().manual_seed(0)
+    first, other = torch.randn(2, 1500, dtype=torch.float64, generator=g)
+    first, other = (v - v.mean() for v in (first, other))
+    other = other - first * (first @ other) / (first @ first)  # exactly uncorrelated
+    angles = 1e-3 * first, 1e-3 * (rho * first + (1 - rho**2) ** 0.5 * other * first.norm() / other.norm())
+    x, y = (torch.stack([a.cos(), a.sin()], 1) for a in angles)
+    for factor in (0.98, 1.02):
+        w = factor * u.collapse_threshold(rho, t)
+        loss = (1 - w) * float(alignment(x, y)) + w * float(uniformity(x, t) + uniformity(y, t)) / 2
+        assert (loss > 0) == (factor < 1)  # collapsed features have loss 0
+
+
+def test_the_linear_correlation_is_the_largest_of_mixed_signals():
+    g = torch.Generator().manual_seed(0)
+    signal, *noise = torch.randn(3, 40_000, 3, dtype=torch.float64, generator=g)
+    strength = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)
+    mix = torch.randn(3, 3, dtype=torch.float64, generator=g)
+    x, y = ((strength * signal + e) @ mix for e in noise)
+    assert u.linear_correlation(x, y) == pytest.approx(4 / 5, abs=0.01)
+    assert u.linear_correlation(x, x) == pytest.approx(1, abs=1e-4)
+    assert abs(u.linear_correlation(noise[0], noise[1])) < 0.02
 
 
 def test_between_is_its_definition():
@@ -145,6 +167,8 @@ def test_the_best_points_of_the_circle_are_evenly_spaced_and_a_short_search_says
         (lambda: u.uniformity_of_classes(10, 2, 0), "per_class=0"),
         (lambda: u.uniformity_of_spikes(2.5), "n=2.5"),
         (lambda: u.limit(3, 0), "tau=0"),
+        (lambda: u.collapse_threshold(0.5, 0), "t=0"),
+        (lambda: u.collapse_threshold(1.5), "correlation=1.5"),
         (lambda: u.limit(3, 1, 2), "positive=2"),
         (lambda: u.contrastive(1, 0.5, 8), "dim=1"),
         (lambda: u.contrastive(3, 0.5, 0), "m=0"),
