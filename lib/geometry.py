@@ -19,6 +19,9 @@ from scipy.stats import binom
 from torch import Tensor
 
 from lib.optimum import Certificate, Optimum, minimise
+from lib.uniformity import uniformity_of_sphere
+
+__all__ = ["collapse_threshold", "optimal_gram", "optimum", "programme", "uniformity_of_sphere"]
 
 LAWS = ("label_aware", "iid")
 LOSSES = ("infonce", "triplet", "linear", "exponential")
