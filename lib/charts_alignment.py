@@ -29,10 +29,10 @@ def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt
     for name in dict.fromkeys(angles.encoder):
         one, mine = (df[df.encoder == name] for df in (pairs, angles))
         whole, parts = mine[mine["class"] == "all"], mine[mine["class"] != "all"]
-        area = alt.Chart(whole, width=170, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
+        area = alt.Chart(whole, width=150, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
         area = area.encode(TURN, alt.Y("density:Q", title="density, all", scale=alt.Scale(domainMin=0)))
         flat = alt.Chart(whole).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(1 / 360))
-        lines = alt.Chart(parts, width=200, height=120).mark_line(strokeWidth=1.6)
+        lines = alt.Chart(parts, width=165, height=120).mark_line(strokeWidth=1.6)
         lines = lines.encode(
             TURN,
             alt.Y("density:Q", title="density, by class"),
@@ -47,7 +47,7 @@ def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt
 
 def _histogram(one: pd.DataFrame, mean: pd.DataFrame, name: str) -> alt.LayerChart:
     half = float(one.distance.diff().median()) / 2
-    bars = alt.Chart(one, title=alt.Title(name, anchor="start"), width=170, height=120)
+    bars = alt.Chart(one, title=alt.Title(name, anchor="start"), width=140, height=120)
     bars = bars.transform_calculate(a=f"datum.distance - {half}", b=f"datum.distance + {half}", zero="0")
     bars = bars.mark_rect(color=BLUE, opacity=0.75).encode(
         alt.X("a:Q", title="distance of a positive pair", scale=alt.Scale(domain=[0, 2])),
