@@ -29,10 +29,10 @@ def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt
     for name in dict.fromkeys(angles.encoder):
         one, mine = (df[df.encoder == name] for df in (pairs, angles))
         whole, parts = mine[mine["class"] == "all"], mine[mine["class"] != "all"]
-        area = alt.Chart(whole, width=150, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
+        area = alt.Chart(whole, width=138, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
         area = area.encode(TURN, alt.Y("density:Q", title="density, all", scale=alt.Scale(domainMin=0)))
         flat = alt.Chart(whole).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(1 / 360))
-        lines = alt.Chart(parts, width=165, height=120).mark_line(strokeWidth=1.6)
+        lines = alt.Chart(parts, width=150, height=120).mark_line(strokeWidth=1.6)
         lines = lines.encode(
             TURN,
             alt.Y("density:Q", title="density, by class"),
@@ -47,7 +47,7 @@ def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt
 
 def _histogram(one: pd.DataFrame, mean: pd.DataFrame, name: str) -> alt.LayerChart:
     half = float(one.distance.diff().median()) / 2
-    bars = alt.Chart(one, title=alt.Title(name, anchor="start"), width=140, height=120)
+    bars = alt.Chart(one, title=alt.Title(name, anchor="start"), width=130, height=120)
     bars = bars.transform_calculate(a=f"datum.distance - {half}", b=f"datum.distance + {half}", zero="0")
     bars = bars.mark_rect(color=BLUE, opacity=0.75).encode(
         alt.X("a:Q", title="distance of a positive pair", scale=alt.Scale(domain=[0, 2])),
@@ -147,12 +147,13 @@ def plane(df: pd.DataFrame) -> alt.Chart:
     pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
     shapes = alt.Scale(domain=list(dict.fromkeys(df.loss)), range=list(SHAPES[: df.loss.nunique()]))
     measures = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("alignment", "uniformity", "accuracy")]
+    legend = alt.Legend(orient="bottom", title=None, labelLimit=300, symbolFillColor=INK, symbolStrokeColor=INK)
     points = alt.Chart(df, width=430, height=320).mark_point(filled=True, size=75)
     return points.encode(
         alt.X("alignment:Q", title="alignment (lower: positive pairs closer)", scale=alt.Scale(zero=False)),
         alt.Y("uniformity:Q", title="uniformity (lower: more even)", scale=alt.Scale(zero=False)),
         alt.Color("accuracy:Q", scale=alt.Scale(range=list(ACCURACY)), legend=alt.Legend(format=".2f")),
-        alt.Shape("loss:N", scale=shapes, legend=alt.Legend(orient="bottom", title=None, labelLimit=300)),
+        alt.Shape("loss:N", scale=shapes, legend=legend),
         opacity=alt.condition(pick, alt.value(0.9), alt.value(0.08)),
         tooltip=["recipe:N", "loss:N", *measures],
     ).add_params(pick)
@@ -169,7 +170,7 @@ def moves(df: pd.DataFrame) -> alt.HConcatChart:
     shape = alt.Shape("arm:N", scale=alt.Scale(domain=arms, range=["circle", "triangle-up"]), legend=legend)
     panels = []
     for name, part in df.groupby("panel", sort=False):
-        base = alt.Chart(_sides(part), title=alt.Title(name, anchor="start"), width=270, height=280).encode(
+        base = alt.Chart(_sides(part), title=alt.Title(name, anchor="start"), width=248, height=270).encode(
             alt.X("x:Q", title=part.x_title.iloc[0], scale=alt.Scale(zero=False, padding=24)),
             alt.Y("y:Q", title=part.y_title.iloc[0], scale=alt.Scale(zero=False, padding=12)),
         )
