@@ -1,7 +1,7 @@
 """The block model: a grid of population problems, a graph to the same loss, and memory on large graphs.
 
-``python -m benchmarks.blocks CONTESTANT N`` prints the solver's peak memory in MiB and the seconds of one loss and
-gradient, in a process of its own.
+``python -m benchmarks.blocks CONTESTANT N`` prints peak memory in MiB and seconds of one loss and gradient, in a
+process of its own.
 """
 
 import json
@@ -118,9 +118,10 @@ def large(quick: bool) -> list[Line]:
     """Peak memory and seconds at the paper's dense connectivity, and at a stated mean degree."""
     dense, thin = (60, 300) if quick else (20_000, 100_000)
     ours, theirs, alone = measured("bits", dense), measured("sparse", dense), measured("thin", thin)
-    word = "met" if ours["MiB"] < PEAK_MIB else "not met"
+    history = 40 * 8 * dense * DIM / 2**20  # of L-BFGS: 20 steps and 20 changes of the gradient
+    word = "met" if ours["MiB"] + history < PEAK_MIB else "not met"
     case, size = "block model, large graphs", f"n = {dense:,}, connectivity of the paper"
-    note = {SPARSE: f"aim of less than {PEAK_MIB // 1024} GiB: {word}"}
+    note = {SPARSE: f"aim of less than {PEAK_MIB // 1024} GiB: {word}; the solver keeps {history:.0f} MiB more"}
     found = lines(case, size, "MiB", {"ours": [ours["MiB"]], SPARSE: [theirs["MiB"]]}, note=note)
     found += lines(case, size, "s", {"ours": [ours["s"]], SPARSE: [theirs["s"]]})
     size = f"n = {thin:,}, mean degree {alone['degree']:.0f}"
@@ -136,7 +137,7 @@ def measured(name: str, n: int) -> dict[str, float]:
 
 
 def own(name: str, n: int) -> dict[str, float]:
-    """Peak memory of drawing n nodes and of the solver's first step, above the imports; seconds of one loss.
+    """Peak memory of drawing n nodes and of one loss and gradient, above the imports; seconds of the latter.
 
     name: bits or sparse, three blocks at the paper's connectivity; thin, at the mean degree of 50.
     """
@@ -152,7 +153,6 @@ def own(name: str, n: int) -> dict[str, float]:
     start = time.perf_counter()
     problem(v)
     seconds = time.perf_counter() - start
-    blocks.finite_optimum(graph, DIM, steps=1)
     degree = math.nan if name == "bits" else graph.nnz / n
     return {"MiB": resident("VmHWM") - before, "s": seconds, "degree": degree}
 
