@@ -56,7 +56,7 @@ test: build/tested
 build/tested: .venv/test $(SOURCES)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
 	@mkdir -p build && touch $@
 
 bench: .venv/test

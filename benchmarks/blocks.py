@@ -11,6 +11,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -36,23 +37,36 @@ def run(rounds: int, quick: bool) -> list[Line]:
 
 
 def grid(rounds: int, quick: bool) -> list[Line]:
-    """Connectivities x shares x temperatures at once, against scipy's L-BFGS, one problem after the other."""
-    alphas, shares, taus = (2, 5, 1) if quick else (4, 100, 3)
+    """Connectivities x shares x temperatures at once, against scipy's L-BFGS, one problem after the other.
+
+    The peer solves a small grid; the time of the large one is set beside its aim.
+    """
+    alphas, taus, (few, many) = (2, 1, (3, 5)) if quick else (4, 3, (10, 100))
+    problem, case = problems(alphas, few, taus), "block model, population"
+    peer = "scipy's L-BFGS, one problem after the other"
+    ours, theirs = partial(sbm.population_optimum, *problem), partial(one_by_one, sbm.terms(*problem))
+    figures = in_turn({"ours": timed(ours), peer: timed(theirs)}, rounds)
+    gap = {peer: float((ours().loss - theirs()).abs().max())}
+    found = lines(case, _size(alphas, few, taus), "s", figures, difference=gap)
+    problem = problems(alphas, many, taus)
+    (seconds,) = in_turn({"ours": timed(partial(sbm.population_optimum, *problem))}, rounds).values()
+    sure = sbm.population_optimum(*problem).certificate.converged
+    word = "met" if median(seconds) < GRID_SECONDS else "not met"
+    note = f"aim of less than {GRID_SECONDS:g} s: {word}; {int(sure.sum())} of {sure.numel()} solutions certified"
+    return [*found, Line(case, _size(alphas, many, taus), "", "s", median(seconds), note=note)]
+
+
+def _size(alphas: int, shares: int, taus: int) -> str:
+    return f"{alphas} connectivities × {shares} shares × {taus} temperatures"
+
+
+def problems(alphas: int, shares: int, taus: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Shares, connectivities and temperatures that broadcast to a grid."""
     alpha = torch.tensor(ALPHA).expand(alphas, 1, 1, 3, 3).clone()
     alpha[..., 0, 1] = alpha[..., 1, 0] = torch.linspace(0.05, 0.4, alphas, dtype=torch.float64)[:, None, None]
     first = torch.logspace(-8, 0, shares, base=2, dtype=torch.float64)[:, None] / 3
     pi = torch.stack([first, (1 - first) / 2, (1 - first) / 2], -1)
-    problem = (pi, alpha, torch.linspace(0.5, 2.0, taus, dtype=torch.float64))
-    peer = "scipy's L-BFGS, one problem after the other"
-    ours, theirs = partial(sbm.population_optimum, *problem), partial(one_by_one, sbm.terms(*problem))
-    figures = in_turn({"ours": timed(ours), peer: timed(theirs)}, rounds)
-    found = ours()
-    gap = {peer: float((found.loss - theirs()).abs().max())}
-    word = "met" if sorted(figures["ours"])[rounds // 2] < GRID_SECONDS else "not met"
-    sure = int(found.certificate.converged.sum())
-    note = {peer: f"aim of less than {GRID_SECONDS:g} s: {word}; {sure} of {found.loss.numel()} solutions certified"}
-    size = f"{alphas} connectivities × {shares} shares × {taus} temperatures"
-    return lines("block model, population", size, "s", figures, difference=gap, note=note)
+    return pi, alpha, torch.linspace(0.5, 2.0, taus, dtype=torch.float64)
 
 
 def one_by_one(problem: sbm.Terms) -> torch.Tensor:
@@ -85,10 +99,16 @@ def to_the_same_loss(rounds: int, quick: bool) -> list[Line]:
     problem = blocks.FiniteProblem(graph)
     generator = torch.Generator().manual_seed(0)
     start = F.normalize(torch.randn(problem.n, DIM, dtype=torch.float64, generator=generator), dim=1)
-    ours = partial(blocks.finite_optimum, graph, DIM)
-    peer = partial(sbm.descend, lambda v: problem(v)[1], start, steps, 10.0, 0.2)
+    ends = {}
+
+    def ours() -> None:
+        ends["ours"] = float(blocks.finite_optimum(graph, DIM).loss)
+
+    def peer() -> None:
+        ends["peer"] = problem(sbm.descend(lambda v: problem(v)[1], start, steps, 10.0, 0.2))[0]
+
     figures = in_turn({"ours": timed(ours), PLAIN: timed(peer)}, rounds)
-    above = problem(peer())[0] - float(ours().loss)
+    above = ends["peer"] - ends["ours"]
     note = {PLAIN: f"step 10 (i + 1)^-0.2, with our gradient; they end {above:.1g} above our loss"}
     size = f"n = {problem.n}, dimension {DIM}"
     return lines("block model, graph to the same loss", size, "s", figures, aim={PLAIN: 20.0}, note=note)
@@ -98,9 +118,10 @@ def large(quick: bool) -> list[Line]:
     """Peak memory and seconds at the paper's dense connectivity, and at a stated mean degree."""
     dense, thin = (60, 300) if quick else (20_000, 100_000)
     ours, theirs, alone = measured("bits", dense), measured("sparse", dense), measured("thin", thin)
-    word = "met" if ours["MiB"] < PEAK_MIB else "not met"
-    case, size = "block model, one loss and gradient", f"n = {dense:,}, connectivity of the paper"
-    note = {SPARSE: f"aim of less than {PEAK_MIB // 1024} GiB: {word}"}
+    history = 40 * 8 * dense * DIM / 2**20  # of L-BFGS: 20 steps and 20 changes of the gradient
+    word = "met" if ours["MiB"] + history < PEAK_MIB else "not met"
+    case, size = "block model, large graphs", f"n = {dense:,}, connectivity of the paper"
+    note = {SPARSE: f"aim of less than {PEAK_MIB // 1024} GiB: {word}; the solver keeps {history:.0f} MiB more"}
     found = lines(case, size, "MiB", {"ours": [ours["MiB"]], SPARSE: [theirs["MiB"]]}, note=note)
     found += lines(case, size, "s", {"ours": [ours["s"]], SPARSE: [theirs["s"]]})
     size = f"n = {thin:,}, mean degree {alone['degree']:.0f}"

@@ -7,9 +7,10 @@ from functools import partial
 
 import torch
 
-from lib import harms, images, pretrain
+from lib import blocks, harms, images, pretrain
 from lib.encoders import BALANCED, Settings
 
+from . import blocks as theory
 from . import heads
 from .measure import in_turn, timed
 
@@ -50,9 +51,27 @@ def run(rounds: int, quick: bool) -> list[dict]:
         for factor in FACTORS:
             seconds = [sorted(figures[key])[rounds // 2] for key in ("", factor)]
             ends = [getattr(s, factor) for s in (small, sizes[factor])]
-            row = {"part": part, "factor": factor, "from": ends[0], "to": ends[1], "seconds": seconds}
-            found.append(row | {"exponent": math.log2(seconds[1] / seconds[0])})
-    return found
+            found.append(row(part, factor, ends, seconds))
+    return [*found, graphs(rounds, quick)]
+
+
+def row(part: str, factor: str, ends: list[int], seconds: list[float]) -> dict:
+    """What the page shows of one doubling."""
+    exponent = math.log2(seconds[1] / seconds[0])
+    return {"part": part, "factor": factor, "from": ends[0], "to": ends[1], "seconds": seconds, "exponent": exponent}
+
+
+def graphs(rounds: int, quick: bool) -> dict:
+    """The block model's graph, drawn and solved, at twice the nodes."""
+    ends = [3 * n for n in ((8, 16) if quick else (256, 512))]
+    works = {str(n): partial(solve_graph, n // 3) for n in ends}
+    figures = in_turn({name: timed(work) for name, work in works.items()}, rounds)
+    return row("graph of the block model", "nodes", ends, [sorted(figures[str(n)])[rounds // 2] for n in ends])
+
+
+def solve_graph(block: int) -> None:
+    graph = blocks.sample_graph((block,) * 3, theory.ALPHA, seed=1)
+    blocks.finite_optimum(graph, theory.DIM)
 
 
 def training(size: Size) -> Callable[[], None]:

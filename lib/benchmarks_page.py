@@ -21,17 +21,18 @@ def parts() -> tuple[str, dict[str, bytes]]:
     """The text that fills the page's marker, and the files it needs; a note where nothing was measured yet."""
     if not RESULTS.exists():
         return "*The benchmarks were not run yet: `make bench` runs them.*", {}
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
-    shown, files = figure(found["lines"])
+    runs = json.loads(RESULTS.read_text(encoding="utf-8"))
+    lines, grown, bound = ([row for run in runs for row in run[key]] for key in ("lines", "growth", "bounds"))
+    shown, files = figure(lines)
     text = [
-        provenance(found["provenance"]),
+        *(f"{', '.join(run['cases'])}: {provenance(run['provenance'])}" for run in runs),
         shown,
         "## Every comparison",
-        comparisons(found["lines"]),
+        comparisons(lines),
         "## How the time grows",
-        growth(found["growth"]),
+        growth(grown),
         "## Beside the arithmetic bound",
-        bounds(found["bounds"]),
+        bounds(bound),
     ]
     return "\n\n".join(text), files | {f"{STATIC}.json": RESULTS.read_bytes()}
 
@@ -153,7 +154,7 @@ def growth(rows: list[dict]) -> str:
     factors = list(dict.fromkeys(r["factor"] for r in rows))
     cells = {(r["part"], r["factor"]): grown(r) for r in rows}
     named = dict.fromkeys(r["part"] for r in rows)
-    body = [(part, *(cells[part, factor] for factor in factors)) for part in named]
+    body = [(part, *(cells.get((part, factor), "") for factor in factors)) for part in named]
     return pages.raw(pages.table(("part", *(f"twice the {factor}" for factor in factors)), body, "benchmarks"))
 
 
@@ -182,7 +183,7 @@ def provenance(p: dict) -> str:
     toy = " **Toy sizes: the numbers mean nothing.**" if p["quick"] else ""
     versions = ", ".join(f"{name} {version}" for name, version in p["packages"].items())
     return (
-        f"Measured {p['started']} on {p['processor']}, {p['cores']} cores, threads {p['threads']}, load {p['load']:g} "
+        f"measured {p['started']} on {p['processor']}, {p['cores']} cores, threads {p['threads']}, load {p['load']:g} "
         f"before the start; medians of {p['rounds']} rounds; code `{commit}`{changed}; Python {p['python']}, "
         f"{versions}.{few}{toy}"
     )

@@ -133,6 +133,32 @@ def barlow_twins(z1: Tensor, z2: Tensor, redundancy: float = 0.005) -> Tensor:
     return (1 - c.diagonal()).square().sum() + redundancy * off_diagonal
 
 
+def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
+    """Mean over positive pairs of ||x_i - y_i||^alpha (Wang & Isola 2020, section 4.1.1).
+
+    x, y: (N, d) unit features of two views of the same N images; alpha > 0.  Returns a scalar, 0 to 2^alpha.
+    ValueError: shapes that differ, N < 1, alpha <= 0.
+    """
+    _check_views(x, y)
+    if not alpha > 0:
+        raise ValueError(f"alpha={alpha} must be above 0; the paper uses 2")
+    return (x - y).norm(dim=1).pow(alpha).mean()
+
+
+def uniformity(x: Tensor, t: float = 2.0) -> Tensor:
+    """log of the mean over pairs i < j of exp(-t ||x_i - x_j||^2) (Wang & Isola 2020, section 4.1.2).
+
+    x: (N, d) unit features, N >= 2; t > 0.  A feature is no pair with itself, as in the public code.  Returns a
+    scalar, from -2 t N / (N - 1) (a regular simplex) to 0 (all in one place).  ValueError: N < 2, t <= 0.
+    """
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"features of shape (N, d) with N >= 2 are expected, got {tuple(x.shape)}")
+    if not t > 0:
+        raise ValueError(f"t={t} must be above 0; the paper uses 2")
+    distances = torch.pdist(x)  # (N (N - 1) / 2,)
+    return (-t * distances.square()).logsumexp(0) - math.log(len(distances))
+
+
 def gather(z: Tensor) -> Tensor:
     """The rows of every process of a torch.distributed run, in the order of ranks; z itself where there is none.
 

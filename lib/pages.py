@@ -119,11 +119,16 @@ def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
         for source in ("authors", "recorded", "run"):
             words = [j["verdict"] for claim in mine for j in _judged(claim, source, chapters, records_)]
             kinds = [w for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED) if w in words]
-            spans = [f'<span class="verdict {CLASSES[w]}">{words.count(w)} {SIGNS[w]} {w}</span>' for w in kinds]
-            counts.append("<br>".join(spans) or "none")
+            spans = [
+                f'<span class="verdict {CLASSES[w]}" title="{w}">{words.count(w)} {SIGNS[w]}'
+                f'<span class="visually-hidden"> {w}</span></span>'
+                for w in kinds
+            ]
+            counts.append(" &ensp; ".join(spans) or "none")
         title = re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
         rows.append((f'<a href="notebooks/{name}.html">{html.escape(title)}</a>', len(mine), *counts))
-    return raw(table(head, rows, "verdicts"))
+    legend = ", ".join(f"{SIGNS[w]} {w}" for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED))
+    return f"{raw(table(head, rows, 'verdicts tally'))}\n\n{legend}."
 
 
 def claim_sections(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:

@@ -243,4 +243,6 @@ PLANS = {
     "mediation": mediation,
     "methods_and_mitigations": methods_and_mitigations,
     "sbm_theory": sbm_theory,
+    "minority_collapse": theory,
+    "alignment_uniformity": theory,
 }

@@ -16,13 +16,11 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from lib.blocks import block_cosines, finite_optimum, sample_graph
-from lib.optimum import Certificate, Optimum
+from lib.optimum import Certificate, Optimum, minimise
+from lib.optimum import certify as _certify
 
-__all__ = ["block_cosines", "finite_optimum", "sample_graph"]
+__all__ = ["_certify", "block_cosines", "finite_optimum", "sample_graph"]
 OBJECTIVES = ("population", "as_coded", "groups", "anchors")
-GRADIENT = 1e-9  # a smaller gradient, and a gap below GAP, count as converged
-GAP = 1e-8
-RANK = 1e-6  # eigenvalues of the Gram matrix above this share of its trace count
 
 
 @dataclass(frozen=True)
@@ -112,80 +110,9 @@ def population_optimum(
     flat = Terms(
         problem.p.reshape(-1, k), problem.a.reshape(-1, k, k), problem.q.reshape(-1, k), problem.tau.reshape(-1)
     )
-    generator = torch.Generator().manual_seed(0)
-    best = torch.zeros(len(flat.p), k, dim, dtype=torch.float64)
-    lowest = torch.full((len(flat.p),), torch.inf, dtype=torch.float64)
-    todo = torch.ones(len(flat.p), dtype=torch.bool)
-    for _ in range(starts):
-        part = flat.of(todo)
-        start = torch.randn(len(part.p), k, dim, dtype=torch.float64, generator=generator)
-        v = _newton(part, F.normalize(start, dim=-1))
-        loss = part.loss(v @ v.mT)
-        better = loss < lowest[todo]
-        rows = todo.nonzero()[:, 0][better]
-        best[rows], lowest[rows] = v[better], loss[better]
-        todo = ~_certify(flat, best).converged if dim >= k else todo
-        if not todo.any():
-            break
-    found = _certify(flat, best)
-    shaped = {name: value.reshape(batch) for name, value in vars(found).items()}
-    return Optimum(best.reshape(*batch, k, dim), lowest.reshape(batch), Certificate(**shaped))
-
-
-def _tangent(v: Tensor, x: Tensor) -> Tensor:
-    return x - v * (v * x).sum(-1, keepdim=True)
-
-
-def _derivatives(problem: Terms, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Riemannian gradient (n, K d) and Hessian (n, K d, K d) at unit vectors (n, K, d), zero off the tangent space."""
-    _, k, d = v.shape
-    g = v @ v.mT
-    slope = problem.slope(g)
-    pull = slope @ v
-    radial = (v * pull).sum(-1, keepdim=True)
-    basis = torch.eye(k * d, dtype=v.dtype).reshape(k * d, 1, k, d)
-    x = _tangent(v, basis)  # (K d, n, K, d)
-    turn = x @ v.mT
-    image = slope @ x + problem.change(g, turn + turn.mT) @ v - radial * x
-    return _tangent(v, pull).flatten(1), _tangent(v, image).flatten(2).transpose(0, 1)
-
-
-def _newton(problem: Terms, v: Tensor, steps: int = 200) -> Tensor:
-    """Minimise from unit vectors (n, K, d): Newton's steps with absolute eigenvalues, halved until the loss falls."""
-    open_, v = torch.arange(len(v)), v.clone()
-    for _ in range(steps):
-        part, now = problem.of(open_), v[open_]
-        gradient, hessian = _derivatives(part, now)
-        value, axes = torch.linalg.eigh((hessian + hessian.mT) / 2)
-        along = (axes.mT @ gradient[..., None])[..., 0] / value.abs().clamp(min=1e-7)
-        step = -(axes @ along[..., None])[..., 0].reshape(now.shape)
-        step = step / step.norm(dim=-1).amax(-1).clamp(min=1)[:, None, None]
-        slope, loss = (gradient * step.flatten(1)).sum(-1), part.loss(now @ now.mT)
-        length, moved = torch.ones_like(loss), torch.zeros(len(now), dtype=torch.bool)
-        for _ in range(40):
-            trial = F.normalize(now + length[:, None, None] * step, dim=-1)
-            moved = part.loss(trial @ trial.mT) <= loss + 1e-4 * length * slope
-            if moved.all():
-                break
-            length = torch.where(moved, length, length / 2)
-        v[open_[moved]] = trial[moved]
-        open_ = open_[moved & (gradient.norm(dim=-1) > GRADIENT / 100)]
-        if len(open_) == 0:
-            break
-    return v
-
-
-def _certify(problem: Terms, v: Tensor) -> Certificate:
-    """By convexity L(G') ≥ L(G) + ½⟨slope − diag λ, G'⟩ for every correlation matrix G', λ_k = h_k · (slope h)_k."""
-    k, d = v.shape[-2:]
-    gradient, hessian = _derivatives(problem, v)
-    slope = problem.slope(v @ v.mT)
-    dual = slope - torch.diag_embed((v * (slope @ v)).sum(-1))
-    gap = -0.5 * k * torch.linalg.eigvalsh(dual)[..., 0].clamp(max=0)
-    curvature = torch.linalg.eigvalsh((hessian + hessian.mT) / 2)[..., 0]
-    rank = (torch.linalg.eigvalsh(v @ v.mT) > RANK * k).sum(-1)
-    norm = gradient.norm(dim=-1)
-    return Certificate(norm, curvature, gap, rank, (norm < GRADIENT) & ((gap < GAP) | (d < k)))
+    found = minimise(flat, (len(flat.p), k, dim), starts)
+    shaped = {name: value.reshape(batch) for name, value in vars(found.certificate).items()}
+    return Optimum(found.vectors.reshape(*batch, k, dim), found.loss.reshape(batch), Certificate(**shaped))
 
 
 def vanishing_share_cosine(alpha_ratio, tau=1.0) -> np.ndarray:

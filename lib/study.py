@@ -223,13 +223,13 @@ class Run:
         """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders."""
         trained = [unit.record for unit in self.units]
         data = trained[0]["data_sha256"] if trained else data or {}
-        first, count = self.values["seed"], 0 if self.values.get("embeddings") else self.values["seeds"]
+        first, count = (0 if self.values.get("embeddings") else self.values.get(name, 0) for name in ("seed", "seeds"))
         return {
             "study": self.study,
             "run": self.id,
             "preset": self.values["preset"],
             "params": self.values,
-            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + count)),
+            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + int(count))),
             "git": records.git_state(),
             "data": {"name": self.values["data"], **data},
             **records.machine(PACKAGES),

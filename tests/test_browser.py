@@ -314,3 +314,24 @@ def test_sliders_move_the_vectors_of_the_block_model_without_a_network(browser):
         seen.add(words)
     assert len(seen) == 2
     context.close()
+
+
+def test_sliders_of_the_collapse_chapter_show_the_computed_thresholds_and_angles(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    page, name = context.new_page(), "notebooks/minority_collapse.html"
+    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
+    table = _table("phase", name)
+    for step in (int(table.step.max()), 3):
+        _slide(page, "phase", "pick_step", step)
+        dots, wanted = _marks(page, "phase", "mark-symbol"), table[table.step == step]
+        assert sorted(dots.threshold) == pytest.approx(sorted(wanted.threshold))
+    table = _table("circle", name)
+    tau = sorted(table.tau.unique())[0]
+    page.locator(f"#fig-circle input[type=radio][value='{tau:g}']").check()
+    for ratio in (0.5, 2.0):
+        _slide(page, "circle", "pick_ratio", ratio)
+        row = table[(table.tau == tau) & np.isclose(table.log10_ratio, ratio)].iloc[0]
+        words = next(t for t in page.locator("#fig-circle .mark-text text").all_text_contents() if "cosine" in t)
+        shown = float(words.split("minorities ")[1].split(" ")[0].replace("−", "-"))
+        assert shown == pytest.approx(math.cos(2 * row.angle), abs=0.01)
+    context.close()

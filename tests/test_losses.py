@@ -12,7 +12,7 @@ import pytorch_metric_learning.losses as metric
 import torch
 from torch import Tensor
 
-from lib.losses import barlow_twins, nt_xent, simsiam, sup_con, vicreg
+from lib.losses import alignment, barlow_twins, nt_xent, simsiam, sup_con, uniformity, vicreg
 
 
 def views(n: int, d: int, seed: int) -> list[Tensor]:
@@ -309,3 +309,46 @@ def test_sup_con_is_that_of_pytorch_metric_learning():
     for bad in ((z, y[:3], 0.3), (z, y, 0.0), (z, torch.arange(24), 0.3)):
         with pytest.raises(ValueError):
             sup_con(*bad)
+
+
+def unit(n: int, d: int, seed: int) -> list[Tensor]:
+    return [torch.nn.functional.normalize(z.detach(), dim=1).requires_grad_() for z in views(n, d, seed)]
+
+
+@pytest.mark.parametrize("n, d, alpha, t", [(2, 3, 2, 2), (9, 2, 1, 0.5), (30, 16, 3, 10)])
+def test_alignment_and_uniformity_are_their_definitions(n, d, alpha, t):
+    x, y = (z.detach() for z in unit(n, d, seed=n))
+    apart = sum(sum((a - b) ** 2 for a, b in zip(p, q, strict=True)) ** (alpha / 2) for p, q in zip(x, y, strict=True))
+    assert float(alignment(x, y, alpha)) == pytest.approx(float(apart) / n, abs=1e-12)
+    pairs = [math.exp(-t * float(((x[i] - x[j]) ** 2).sum())) for i in range(n) for j in range(i)]
+    assert float(uniformity(x, t)) == pytest.approx(math.log(sum(pairs) / len(pairs)), abs=1e-12)
+
+
+def test_alignment_and_uniformity_have_the_right_gradients():
+    x, y = unit(5, 3, seed=1)
+    assert torch.autograd.gradcheck(lambda a, b: alignment(a, b, 3.0), (x, y))
+    assert torch.autograd.gradcheck(lambda a: uniformity(a, 2.0), (x,))
+
+
+def test_alignment_and_uniformity_at_their_ends():
+    one = torch.nn.functional.normalize(torch.ones(4, 3, dtype=torch.float64), dim=1).requires_grad_()
+    value = alignment(one, one.detach(), 1.0) + uniformity(one)
+    assert torch.isfinite(torch.autograd.grad(value, one)[0]).all()
+    one = one.detach()
+    assert float(value.detach()) == 0 and float(alignment(one, -one)) == pytest.approx(4.0)
+    far = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
+    assert float(uniformity(far, 1000.0)) == pytest.approx(-4000.0)  # exp(-4000) is 0 in double precision
+
+
+@pytest.mark.parametrize(
+    "call, word",
+    [
+        (lambda z: alignment(z, z[:2]), "same N"),
+        (lambda z: alignment(z, z, 0), "alpha=0"),
+        (lambda z: uniformity(z[:1]), "N >= 2"),
+        (lambda z: uniformity(z, 0), "t=0"),
+    ],
+)
+def test_alignment_and_uniformity_name_bad_input(call, word):
+    with pytest.raises(ValueError, match=word):
+        call(torch.eye(3))
