@@ -633,7 +633,9 @@ plots.show(
 # %% [markdown]
 # ## Claims
 #
-# Thresholds were fixed before any harm was computed. The paper's numbers for this study are not public, so its own claims
+# Thresholds were fixed before any harm was computed, with one exception: `bios-null-tpr` was added when the harms of plain
+# encoders had been seen, before its own number existed. The rule that remedies are judged only where plain encoders show
+# the harm came later, too; all it can do is to leave a verdict undecided. The paper's numbers for this study are not public, so its own claims
 # are judged on this run alone.
 
 # %% tags=["hide-input"]
