@@ -9,6 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lib.supervised import attract as attract
+from lib.supervised import repel as repel
+from lib.supervised import spread as spread
+from lib.supervised import sup_con as sup_con
+
 
 def nt_xent(
     z1: Tensor,
@@ -60,27 +65,6 @@ def nt_xent(
     terms = others - positive / temperature
     loss = (w * terms).mean()
     return (loss, terms.detach().view(2, n).mean(0)) if each else loss
-
-
-def sup_con(z: Tensor, y: Tensor, temperature: float = 0.1) -> Tensor:
-    """Supervised contrastive loss, the "out" form (Khosla et al. 2020, equation 2).
-
-    loss = mean over anchors i of  -1/|P(i)| sum over p in P(i) of log(exp(s_ip / t) / sum over a != i of
-    exp(s_ia / t)), with s the cosines and P(i) the other views of the class of i; an anchor without any is left out.
-    z: (N, d) views, not yet normalised; y: (N,) classes.  Returns a scalar.
-    ValueError: lengths that differ, temperature <= 0, or no two views of one class.
-    """
-    if len(z) != len(y) or not temperature > 0:
-        raise ValueError(f"{len(z)} views and {len(y)} classes must be as many, and temperature={temperature} above 0")
-    same = (y[:, None] == y).fill_diagonal_(False)  # (N, N)
-    count = same.sum(1)
-    if not count.any():
-        raise ValueError("no two views share a class: there is no positive pair")
-    z = F.normalize(z, dim=1)
-    logits = (z @ z.T / temperature).fill_diagonal_(float("-inf"))
-    log_share = logits - logits.logsumexp(1, keepdim=True)
-    each = -log_share.masked_fill(~same, 0.0).sum(1) / count.clamp(min=1)
-    return each[count > 0].mean()
 
 
 def simsiam(p1: Tensor, z1: Tensor, p2: Tensor, z2: Tensor) -> Tensor:

@@ -207,7 +207,7 @@ def train(
 
 def _loss(s: TextSettings, z1: Tensor, z2: Tensor, batch: Tensor, weight: Tensor | None, occupation: Tensor) -> Tensor:
     if s.method == "supervised_simcse":
-        return losses.sup_con(torch.cat([z1, z2]), occupation[batch].repeat(2).to(z1.device), s.temperature)
+        return losses.sup_con(z1, z2, occupation[batch].to(z1.device), s.temperature)
     own = None if weight is None else weight[batch].to(z1.device)
     return losses.nt_xent(z1, z2, s.temperature, weights=own, block=512 if 2 * len(z1) > 512 else None)
 

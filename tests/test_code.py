@@ -37,13 +37,13 @@ def test_closure_follows_imports_of_imports(copy, tmp_path):
     (tmp_path / "lib" / "leaf.py").write_text("import lib.other as o\n")
     (tmp_path / "lib" / "other.py").write_text("from lib import top\n")  # a circle ends
     assert code.closure("leaf") == code.closure("top") == ("leaf", "middle", "other", "top")
-    assert code.closure("losses") == ("losses",)
+    assert code.closure("losses") == ("losses", "supervised")
 
 
 def test_closure_of_training():
     assert code.closure("pretrain") == (
         *("augment", "checkpoints", "code", "colour", "devices", "encoders", "images", "losses", "methods", "nets"),
-        *("pretrain", "randaugment", "records", "vision"),
+        *("pretrain", "randaugment", "records", "supervised", "vision"),
     )
 
 
