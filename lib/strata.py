@@ -1,0 +1,5 @@
+"""Strata: the names that other code uses, gathered from the modules that hold them."""
+
+from lib.lemmas import debias_weights as debias_weights
+from lib.lemmas import lemma7_matrix as lemma7_matrix
+from lib.subsampling import subsample_probabilities as subsample_probabilities
