@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib import claims_alignment, claims_bios, claims_collapse, claims_images, claims_sbm, claims_spread, intervals
+from lib import (
+    claims_alignment,
+    claims_bios,
+    claims_collapse,
+    claims_images,
+    claims_sbm,
+    claims_spread,
+    claims_strata,
+    intervals,
+)
 from lib.claim import Claim
 
-PARTS = (claims_images, claims_bios, claims_sbm, claims_collapse, claims_alignment, claims_spread)
+PARTS = (claims_images, claims_bios, claims_sbm, claims_collapse, claims_alignment, claims_spread, claims_strata)
 CLAIMS = {claim.id: claim for part in PARTS for claim in part.CLAIMS}
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED = "not run", "no published number"
