@@ -1,7 +1,7 @@
 """What a study of gender in texts reads from its encoders: distances between groups, and what heads call their members.
 
-A group is a gender of an occupation, coded 2 o + g with 0 = F; there are 2K of them.  A repeat is a seed, or a seed and
-a fold held out.  Everything is float64.
+A group is a gender of an occupation, coded 2 o + g with 0 = F; there are 2K of them.  A repeat is a seed, which may
+hold out a fold of its own.  Everything is float64.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from lib import mediation, probe, simcse
 from lib.encoders import BALANCED
 from lib.gender_probe import gender_predictability
 from lib.text import Biographies
-from lib.text_encoders import OWN_SPLIT, TextSettings, TextUnit
+from lib.text_encoders import TextSettings, TextUnit
 
-FEWEST = 30  # texts of a gender, over the folds of a seed, below which an occupation is marked as undecided
+FEWEST = 30  # held-out texts of a gender, over all folds, below which an occupation is marked as undecided
 
 
 @dataclass(frozen=True)
@@ -221,11 +221,6 @@ def training_share(groups: tuple[int, ...], size: int, ratio: float) -> Tensor:
     return share
 
 
-def sizes(seen: list[Labels], per_seed: int = 1) -> Tensor:
-    """Judged texts of each gender in each occupation, over the folds of one seed, (K,)."""
-    return sum(torch.bincount(one.occupation) // 2 for one in seen[:per_seed])
-
-
-def folds_of(arm: list[list[TextUnit]]) -> int:
-    """How many repeats share a seed."""
-    return len({units[0].fold for units in arm if units[0].fold != OWN_SPLIT}) or 1
+def sizes(seen: list[Labels]) -> Tensor:
+    """Judged texts of each gender in each occupation, over repeats that hold out different texts, (K,)."""
+    return sum(torch.bincount(one.occupation) // 2 for one in seen)

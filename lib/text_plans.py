@@ -60,11 +60,11 @@ def bios_gender_harm(p: SimpleNamespace) -> TextArms:
     if "no cue" in labels and p.data != "generated":
         raise ValueError(f"others={p.others!r}: 'no cue' needs generated texts; data={p.data!r} has the cues it has")
     s = TextSettings(**{f.name: getattr(p, f.name) for f in fields(TextSettings) if hasattr(p, f.name)})
-    folds = range(p.folds) if p.folds else (OWN_SPLIT,)
+    fold_of = {seed: seed % p.folds if p.folds else OWN_SPLIT for seed in seeds_of(p)}
 
     def repeats(s: TextSettings, members: tuple[str, ...], ratio: float, shift: int = 0) -> list[list[TextUnit]]:
         each = (members,) if s.net in jobs.TOGETHER else tuple((member,) for member in members)
-        return [[TextUnit(s, m, ratio, seed + shift, fold) for m in each] for seed in seeds_of(p) for fold in folds]
+        return [[TextUnit(s, m, ratio, seed + shift, fold) for m in each] for seed, fold in fold_of.items()]
 
     def one(s: TextSettings, shift: int = 0) -> list[list[TextUnit]]:
         return repeats(s, (BALANCED,), 1.0, shift)
@@ -74,6 +74,7 @@ def bios_gender_harm(p: SimpleNamespace) -> TextArms:
         change, own = OTHERS[label]
         other = replace(s, **change)
         others[label] = one(other if own else s), repeats(other, treated, p.ratio)
+    folds = dict.fromkeys(fold_of.values())
     before = [[TextUnit(replace(s, method="pretrained"), (BALANCED,), 1.0, 0, fold)] for fold in folds]
     if s.net == "small":
         before = [[one(s)[0][0].base]]

@@ -188,13 +188,6 @@ def test_the_gender_is_read_where_it_was_planted():
     assert found.shape == (1, 3) and found[0, 0] > 0.95 and (found[0, 1:] < 0.65).all()
 
 
-def test_folds_share_a_seed():
-    unit = TextUnit(TextSettings(), ("surgeon:F",), 0.1, 2)
-    assert ge.folds_of([[unit], [unit]]) == 1
-    other = [[TextUnit(TextSettings(), ("surgeon:F",), 0.1, s, f)] for s in (0, 1) for f in range(5)]
-    assert ge.folds_of(other) == 5
-
-
 def test_rank_correlation_of_ratio_and_share_finds_the_cut_group():
     share = ge.training_share((4,), 6, 0.1)
     low = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.9, 1.1]], dtype=torch.float64)

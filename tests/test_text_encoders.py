@@ -96,9 +96,11 @@ def test_arms_share_what_they_can():
     assert arms.base[0][0].name in bases and len(bases) == 3, "plain, scrubbed and without cues"
 
 
-def test_a_fold_is_a_repeat():
-    arms = plan(data="bios_subset", model="minilm", folds=5, seeds=1, others="groups")
-    assert [u[0].fold for u in arms.balanced] == list(range(5)) and len(arms.under[0]) == 2
+def test_each_seed_holds_out_a_fold():
+    arms = plan(data="bios_subset", model="minilm", folds=5, seed=3, seeds=6, others="groups")
+    assert [(u[0].seed, u[0].fold) for u in arms.balanced] == [(3, 3), (4, 4), (5, 0), (6, 1), (7, 2), (8, 3)]
+    assert [u[0].fold for u in arms.null] == [u[0].fold for u in arms.balanced] and len(arms.under[0]) == 2
+    assert [u[0].fold for u in arms.base] == [3, 4, 0, 1, 2]
     assert all(u.base is None for u in arms.units)
 
 
