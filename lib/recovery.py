@@ -1,0 +1,205 @@
+"""Strata recovered from features: clusters within each class, and how well they match the true groups.
+
+The steps are those that Chen et al. (2022) take from Sohoni et al. (2020); details that the text leaves open are those
+of the latter's public code, HazyResearch/hidden-stratification.
+"""
+
+import importlib
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+
+REDUCERS = ("umap", "pca", "none")
+LEAST, LEAST_SHARE = 25, 0.005  # points of a sub-cluster that is kept: so many, and so large a share of its class
+SILHOUETTES = 4000  # points of a class at most whose silhouettes are computed: their number is squared
+
+
+def recover(
+    z: Tensor,
+    y: Tensor,
+    loss: Tensor | None = None,
+    *,
+    reduce: str = "umap",
+    k_max: int = 10,
+    factor: int = 5,
+    n_init: int = 3,
+    centre: str = "class",
+    seed: int = 0,
+) -> Tensor:
+    """Clusters of the points of each class, as codes 0, 1, … that no two classes share, (n,) int64.
+
+    Features are centred, divided by their length and reduced to two dimensions.  In each class Gaussian mixtures with
+    2 to k_max components are fitted, the best of n_init starts each; the number with the highest mean over clusters of
+    the mean silhouette is taken.  Each cluster is then cut into ``factor`` parts by another mixture.  A part stays
+    apart where its points' silhouettes rise by the cut, and above 0; its mean loss is not below the whole cluster's;
+    and it has 25 points and 0.5 % of its class at least.  The other parts go back together.
+
+    z: (n, d) features; y: (n,) class codes; loss: (n,) each point's own; without it no cluster is cut further.
+    reduce: "umap" (which needs the package umap-learn), "pca", or "none", which keeps all dimensions.
+    centre: subtract the mean of the "class", or that of "all" points, as the public code does.
+    ValueError: features that are not finite, lengths that differ, a class of k_max points or fewer, a word or a number
+    out of range, umap-learn missing.
+    """
+    _check(z, y, loss, reduce, centre, k_max, factor)
+    found, first = torch.empty(len(y), dtype=torch.int64), 0
+    for code in y.unique().tolist():
+        mine = (y == code).nonzero()[:, 0]
+        if len(mine) <= k_max:
+            raise ValueError(f"class {code} has {len(mine)} points, too few for k_max={k_max} clusters; lower k_max")
+        flat = reduced(z[mine] - (z[mine] if centre == "class" else z).mean(0), reduce, seed)
+        labels = search(flat, k_max, n_init, seed)
+        if loss is not None:
+            labels = split_further(flat, labels, loss[mine].double().numpy(), factor, n_init, seed)
+        labels = np.unique(labels, return_inverse=True)[1]
+        found[mine] = torch.from_numpy(labels).long() + first
+        first += int(labels.max()) + 1
+    return found
+
+
+def reduced(z: Tensor, reduce: str, seed: int) -> np.ndarray:
+    """Centred features (n, d), divided by their length, in two dimensions: (n, 2) float64; "none": (n, d)."""
+    unit = (z / z.norm(dim=1, keepdim=True).clamp(min=1e-6)).double().numpy()
+    if reduce == "none" or unit.shape[1] <= 2:
+        return unit
+    if reduce == "pca":
+        centred = unit - unit.mean(0)
+        return centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    try:
+        umap = importlib.import_module("umap")
+    except ImportError:
+        extra = "pip install '.[umap]' -c constraints.txt"
+        raise ValueError(f"reduce='umap' needs the package umap-learn: {extra}, or take reduce=pca") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return umap.UMAP(n_components=2, random_state=seed, n_jobs=1).fit_transform(unit).astype(np.float64)
+
+
+def search(x: np.ndarray, k_max: int, n_init: int, seed: int) -> np.ndarray:
+    """Labels (n,) of the mixture whose clusters have the highest mean silhouette, k from 2 to k_max; x: (n, 2)."""
+    best, labels = -2.0, np.zeros(len(x), dtype=int)
+    part = np.random.default_rng(seed).permutation(len(x))[:SILHOUETTES]
+    for k in range(2, k_max + 1):
+        found = mixture(x, k, n_init, seed)
+        score = _score(x[part], found[part])
+        if score >= best:  # of equals the larger number, as in the public code
+            best, labels = score, found
+    return labels
+
+
+def split_further(
+    x: np.ndarray, labels: np.ndarray, loss: np.ndarray, factor: int, n_init: int, seed: int
+) -> np.ndarray:
+    """Labels (n,) in which parts of clusters stand apart by the rule of ``recover``; codes may be skipped."""
+    parts = labels * factor
+    for code in np.unique(labels):
+        mine = labels == code
+        if mine.sum() > factor:
+            parts[mine] += mixture(x[mine], factor, n_init, seed)
+    keep = np.random.default_rng(seed).permutation(len(x))[:SILHOUETTES]
+    before, after = (_silhouettes(x[keep], a[keep]) for a in (labels, parts))
+    found, least = labels.copy(), max(LEAST, LEAST_SHARE * len(x))
+    for number, part in enumerate(np.unique(parts)):
+        here, parent = parts == part, labels == part // factor
+        if here.sum() < least or here.sum() == parent.sum() or not here[keep].any():
+            continue
+        own, old = after[here[keep]].mean(), before[here[keep]].mean()
+        if own > max(old, 0.0) and loss[here].mean() >= loss[parent].mean():
+            found[here] = labels.max() + 1 + number
+    return found
+
+
+def mixture(x: np.ndarray, k: int, n_init: int, seed: int) -> np.ndarray:
+    """Labels (n,) of a Gaussian mixture of k components with full covariances, the best of n_init starts."""
+    from sklearn.mixture import GaussianMixture
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # points that coincide make k-means warn; the mixture copes
+        return GaussianMixture(k, n_init=n_init, random_state=seed).fit_predict(x)
+
+
+def match(groups: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """The cluster that stands for each true group, (S,), -1 where none is left, and the F1 of the two, (S,).
+
+    Clusters are given to groups one to one so that the sum of F1 is largest (Hungarian method); F1 of a group and a
+    cluster is 2 |both| / (|group| + |cluster|).
+    groups, truth: (n,) codes; group s of S is the s-th code present.  ValueError: see ``counts``.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    table = counts(groups, truth).double()  # (S, G)
+    score = 2 * table / (table.sum(1, keepdim=True) + table.sum(0))
+    rows, columns = linear_sum_assignment(score.numpy(), maximize=True)
+    cluster, f1 = torch.full((len(table),), -1), torch.zeros(len(table), dtype=torch.float64)
+    cluster[rows], f1[rows] = torch.from_numpy(columns), score[rows, columns]
+    return cluster, f1
+
+
+def matched_f1(groups: Tensor, truth: Tensor) -> float:
+    """Mean over the true groups of F1 after the best matching, in [0, 1]; a group without a cluster counts 0."""
+    return float(match(groups, truth)[1].mean())
+
+
+def adjusted_rand(groups: Tensor, truth: Tensor) -> float:
+    """The adjusted Rand index: 1 for equal partitions, 0 on average for a partition drawn at random."""
+    from sklearn.metrics import adjusted_rand_score
+
+    counts(groups, truth)
+    return float(adjusted_rand_score(truth.numpy(), groups.numpy()))
+
+
+def chance_f1(groups: Tensor, truth: Tensor, y: Tensor, draws: int = 200, seed: int = 0) -> Tensor:
+    """F1 (draws,) of clusters of the same sizes, dealt out at random among the points of each class, y (n,)."""
+    generator, found = torch.Generator().manual_seed(seed), []
+    classes = [(y == code).nonzero()[:, 0] for code in y.unique()]
+    for _ in range(draws):
+        shuffled = groups.clone()
+        for mine in classes:
+            shuffled[mine] = groups[mine[torch.randperm(len(mine), generator=generator)]]
+        found.append(matched_f1(shuffled, truth))
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def counts(groups: Tensor, truth: Tensor) -> Tensor:
+    """How many points each true group shares with each cluster, (S, G), codes in sorted order.
+
+    ValueError: no point, lengths that differ, or codes that are no whole numbers from 0 on.
+    """
+    if groups.ndim != 1 or groups.shape != truth.shape or len(groups) == 0:
+        raise ValueError(f"groups {tuple(groups.shape)} and truth {tuple(truth.shape)}: give one code of each a point")
+    for name, codes in (("groups", groups), ("truth", truth)):
+        if codes.dtype != torch.int64 or codes.min() < 0:
+            least = f", the least is {codes.min()}" if len(codes) else ""
+            raise ValueError(f"{name} needs int64 codes from 0 on, got {codes.dtype}{least}")
+    s, g = (codes.unique(return_inverse=True) for codes in (truth, groups))
+    return torch.bincount(s[1] * len(g[0]) + g[1], minlength=len(s[0]) * len(g[0])).view(len(s[0]), len(g[0]))
+
+
+def _silhouettes(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Silhouettes (n,), 0 where there is one cluster, or a cluster a point."""
+    from sklearn.metrics import silhouette_samples
+
+    number = len(np.unique(labels))
+    return silhouette_samples(x, labels) if 1 < number < len(x) else np.zeros(len(x))
+
+
+def _score(x: np.ndarray, labels: np.ndarray) -> float:
+    values = _silhouettes(x, labels)
+    return float(np.mean([values[labels == code].mean() for code in np.unique(labels)]))
+
+
+def _check(z: Tensor, y: Tensor, loss: Tensor | None, reduce: str, centre: str, k_max: int, factor: int) -> None:
+    if z.ndim != 2 or y.shape != z.shape[:1] or (loss is not None and loss.shape != y.shape):
+        shapes = f"z {tuple(z.shape)}, y {tuple(y.shape)}, loss {None if loss is None else tuple(loss.shape)}"
+        raise ValueError(f"{shapes}: features (n, d), one class code and one loss a point are expected")
+    for name, values in (("z", z), ("loss", loss)):
+        if values is not None and not torch.isfinite(values).all():
+            wrong = int((~torch.isfinite(values)).nonzero()[0, 0])
+            raise ValueError(f"{name} is not finite at point {wrong}; the training behind it failed, train again")
+    for name, word, known in (("reduce", reduce, REDUCERS), ("centre", centre, ("class", "all"))):
+        if word not in known:
+            raise ValueError(f"{name}={word!r} is unknown; known are {', '.join(known)}")
+    for name, number in (("k_max", k_max), ("factor", factor)):
+        if number < 2:
+            raise ValueError(f"{name}={number} must be 2 or more")
