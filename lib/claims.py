@@ -7,6 +7,7 @@ import numpy as np
 
 from lib import (
     claims_alignment,
+    claims_applications,
     claims_bios,
     claims_collapse,
     claims_images,
@@ -17,7 +18,16 @@ from lib import (
 )
 from lib.claim import Claim
 
-PARTS = (claims_images, claims_bios, claims_sbm, claims_collapse, claims_alignment, claims_spread, claims_strata)
+PARTS = (
+    claims_images,
+    claims_bios,
+    claims_sbm,
+    claims_collapse,
+    claims_alignment,
+    claims_spread,
+    claims_applications,
+    claims_strata,
+)
 CLAIMS = {claim.id: claim for part in PARTS for claim in part.CLAIMS}
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED = "not run", "no published number"
