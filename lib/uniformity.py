@@ -89,24 +89,28 @@ def contrastive(dim: int, tau: float, negatives: int, positive: float = 1.0) -> 
     return mean_log_sum(np.exp(nodes / tau), weights, extra, negatives) - positive / tau
 
 
-def mean_log_sum(values, weights, extra: float, m: int) -> float:
-    """E log[(extra + X_1 + ... + X_m) / m] for independent X > 0 that take values (k,) with probabilities weights (k,).
+def mean_log_sum(values, weights, extra, m: int, extra_weights=(1.0,)) -> float:
+    """E log[(Y + X_1 + ... + X_m) / m], independent: X > 0 takes values (k,) with probabilities weights (k,).
 
-    From log S = int_0^inf (exp(-u) - exp(-u S)) du / u, the expectation of exp(-u X) is a sum, and the integral over
-    log u is taken by the trapezoidal rule, which converges exponentially here.
-    ValueError: m < 1, a value or the extra below 0.
+    extra: the value of Y, or its values (l,) with probabilities extra_weights (l,).  From
+    log S = int_0^inf (exp(-u) - exp(-u S)) du / u, the expectations of exp(-u X) and exp(-u Y) are sums, and the
+    integral over log u is taken by the trapezoidal rule, which converges exponentially here.
+    ValueError: m < 1, a value of X not above 0, one of Y below 0, probabilities that do not sum to 1.
     """
     values, weights = np.asarray(values, float), np.asarray(weights, float)
+    extra, chances = np.atleast_1d(np.asarray(extra, float)), np.asarray(extra_weights, float)
     m = _at_least("m", m, 1)
-    if values.min() <= 0 or extra < 0:
+    if values.min() <= 0 or extra.min() < 0:
         raise ValueError(f"values from {values.min()} and extra={extra} are expected above 0; exponentiate the cosines")
-    if abs(weights.sum() - 1) > 1e-9:
-        raise ValueError(f"weights sum to {weights.sum()}, not to 1; divide by their sum")
+    for given in (weights, chances):
+        if abs(given.sum() - 1) > 1e-9:
+            raise ValueError(f"weights sum to {given.sum()}, not to 1; divide by their sum")
     scale = float(weights @ values)  # of the mean: keeps the integrand where the grid is
     u = np.exp(np.arange(LOWEST, HIGHEST, STEP))
     with np.errstate(under="ignore"):
         one = np.expm1(-u[:, None] / (m * scale) * values) @ weights  # E exp(-uX) - 1
-        inside = np.exp(-u) - np.exp(-u * extra / (m * scale) + m * np.log1p(np.maximum(one, -1 + 1e-15)))
+        first = np.exp(-u[:, None] / (m * scale) * extra) @ chances  # E exp(-uY)
+        inside = np.exp(-u) - first * np.exp(m * np.log1p(np.maximum(one, -1 + 1e-15)))
     return float(inside.sum() * STEP + math.log(scale))
 
 
