@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -84,7 +85,8 @@ def snakemake(arguments: list[str]) -> int:
     # and of a job that fails those written before are kept.
     options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete"]
     options += ["--nolock", "--keep-going"]
-    options += ["--resources", "gpu=1", "--quiet", "rules", "host", "reason"]
+    gpus = 1 if shutil.which("nvidia-smi") else cores  # without one, its jobs are the cores' like all others
+    options += ["--resources", f"gpu={gpus}", "--quiet", "rules", "host", "reason"]
     try:
         main([*arguments, *options])
     except SystemExit as end:
