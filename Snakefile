@@ -54,7 +54,7 @@ for number, units in enumerate(JOBS):
         threads: 1
         resources:
             mem_mb=2000 if first.net in jobs.TOGETHER else 6000,
-            gpu=int(first.net in ("resnet18", "resnet34", "minilm", "bert")),
+            gpu=int(first.net in jobs.ON_GPU),
             runtime=10 + int(jobs.cost([units], 1, False)[0] / 20),
         shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.{params.trainer} --threads {threads} /dev/stdin"
 

@@ -20,9 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import jobs, plans, records, runs, study, sweeps, tune
-from lib.encoders import Unit
 from lib.study import ParameterError, Run
-from lib.text_encoders import TextUnit, read_unit
+from lib.units import AnyUnit, read_unit
 
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
@@ -40,18 +39,18 @@ def quick_runs() -> list[Run]:
     return [Run(name, study.complete(name, study.preset(name, "quick"))) for name in study.names()]
 
 
-def missing(wanted: list[Run], more: list[Unit] = ()) -> list[list[Unit]]:
+def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
     return jobs.together([unit for unit in units.values() if not unit.done])
 
 
-def bases(units: list[Unit | TextUnit]) -> list[str]:
+def bases(units: list[AnyUnit]) -> list[str]:
     """Records of the units from whose weights these trainings begin."""
     return sorted({f"{unit.base.folder}/record.json" for unit in units if unit.base})
 
 
-def requested(path: str | None) -> tuple[list[Run], list[list[Unit]]]:
+def requested(path: str | None) -> tuple[list[Run], list[list[AnyUnit]]]:
     """The runs in a requests file and the training jobs; those of the book's own runs where no file is given."""
     if not path:
         return quick_runs(), missing(quick_runs())
@@ -66,7 +65,7 @@ def site_files() -> list[str]:
     return sorted(str(path) for path in files if "__pycache__" not in path.parts)
 
 
-def build(wanted: list[Run], target: str, units: list[Unit] | None = None) -> int:
+def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) -> int:
     """Have Snakemake make the target from the wanted runs and units; returns its exit status."""
     with only_one():
         request = Path("build/requests.json")
@@ -196,16 +195,9 @@ def command_encoders(options) -> int:
 
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
-    from lib import images, text
+    from lib import data_sets
 
-    name, _, revision = options.name.partition("@")
-    if name in text.LOADERS:
-        room, sets = text, {split: text.load(name, split, revision=revision) for split in ("train", "test")}
-    else:
-        room, sets = images, {split: images.load(name, split) for split in ("train", "test")}
-    about = {split: {"samples": len(s), "sha256": room.digest(s)} for split, s in sets.items()}
-    classes = sets["train"].occupations if room is text else sets["train"].classes
-    records.write_json(options.output, {"name": name, "classes": classes, **about})
+    records.write_json(options.output, data_sets.about(options.name))
     return 0
 
 

@@ -3,47 +3,60 @@
 import os
 import shutil
 
-from lib.encoders import CLASSES, Settings, Unit
-from lib.text_encoders import OCCUPATIONS, TextSettings, TextUnit
+from lib.coarse_units import SETS, CoarseSettings
+from lib.encoders import CLASSES, Settings
+from lib.text_encoders import OCCUPATIONS, TextSettings
+from lib.units import AnyUnit
 
-TOGETHER = ("convnet", "small")  # nets so small that all treatments of one seed are one unit, and units share a job
+# nets so small that all treatments of one seed are one unit, and units share a job; nets whose job takes the GPU alone
+TOGETHER = ("convnet", "vit_small", "mlp", "small")
+ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert")
 JOB_SECONDS = 40  # of training at most, in a job of several units
 START_SECONDS = 5  # for a process to import torch
 
 # seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
 CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
+CPU_SECONDS |= {"mlp": 0.07, "vit_small": 0.6, "vit": 50.0, "resnet50": 60.0}
 GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
+GPU_SECONDS |= {"mlp": 0.05, "vit_small": 0.05, "vit": 0.1, "resnet50": 0.2}
 GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
-TRAIN_SAMPLES = {"digits": 1197, "cifar10": 50_000, "bios_subset": 1_800, "bios": 257_478}
-DOWNLOAD_MIB = {"cifar10": 163, "bios": 120}
+DISK_MIB |= {"mlp": 2, "vit_small": 1, "vit": 75, "resnet50": 580}
+TRAIN_SAMPLES = {name: images for name, (images, _) in SETS.items()} | {"bios_subset": 1_800, "bios": 257_478}
+DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11}
+DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
+DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
 
 
-def together(wanted: list[Unit | TextUnit]) -> list[list[Unit | TextUnit]]:
-    """The units by the process that trains them: small nets on the same data together, every other unit alone."""
+def together(wanted: list[AnyUnit]) -> list[list[AnyUnit]]:
+    """The units by the process that trains them: small nets on the same data together, every other unit alone.
+
+    A unit that begins from another shares no process with it.
+    """
     found, filled = [], {}
     for unit in wanted:
         seconds = cost([[unit]], 1, False)[0] - START_SECONDS
-        job, so_far = filled.get(unit.settings.data, ([], JOB_SECONDS))
+        kind = unit.trainer, unit.settings.data, getattr(unit, "depth", 0)
+        job, so_far = filled.get(kind, ([], JOB_SECONDS))
         if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])
         elif so_far + seconds > JOB_SECONDS:
             found.append([unit])
-            filled[unit.settings.data] = found[-1], seconds
+            filled[kind] = found[-1], seconds
         else:
             job.append(unit)
-            filled[unit.settings.data] = job, so_far + seconds
+            filled[kind] = job, so_far + seconds
     return found
 
 
-def source(s: Settings | TextSettings) -> str:
+def source(s: Settings | TextSettings | CoarseSettings) -> str:
     """The data set, with its revision where it has one: "bios@" and a commit."""
     revision = getattr(s, "revision", "")
     return f"{s.data}@{revision}" if revision else s.data
 
 
-def cost(wanted: list[list[Unit | TextUnit]], workers: int, gpu: bool) -> tuple[float, float]:
+def cost(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[float, float]:
     """Rough (seconds, MiB on disk) of jobs: images x epochs at a measured rate and the start, on so many workers."""
     rate, seconds, disk = GPU_SECONDS if gpu else CPU_SECONDS, START_SECONDS * len(wanted), 0.0
     for unit in (unit for job in wanted for unit in job):
@@ -53,20 +66,22 @@ def cost(wanted: list[list[Unit | TextUnit]], workers: int, gpu: bool) -> tuple[
     return seconds / (1 if gpu else workers), disk
 
 
-def _samples(s: Settings | TextSettings) -> float:
+def _samples(s: Settings | TextSettings | CoarseSettings) -> float:
+    if isinstance(s, CoarseSettings):
+        return s.samples * (1 - s.validation)
     if isinstance(s, TextSettings):
         return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
     per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
     return per_class * len(s.classes or CLASSES[s.data])
 
 
-def _epochs(s: Settings | TextSettings) -> int:
+def _epochs(s: Settings | TextSettings | CoarseSettings) -> int:
     if isinstance(s, TextSettings):
         return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
     return 0 if s.method == "untrained" else s.epochs
 
 
-def described(wanted: list[list[Unit | TextUnit]]) -> str:
+def described(wanted: list[list[AnyUnit]]) -> str:
     """How many encoders, jobs, seconds and MiB, on the cores or the GPU there are, and what is downloaded."""
     gpu, workers = shutil.which("nvidia-smi") is not None, int(os.environ.get("CORES") or os.cpu_count() or 1)
     units = [unit for job in wanted for unit in job]

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from lib.encoders import BALANCED, Stored, Unit
+from lib.encoders import BALANCED, Stored
 
 PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
 METHODS = ("simcse", "supervised_simcse", "pretrained")
@@ -118,9 +118,3 @@ class TextUnit(Stored):
     def from_json(text: str) -> "TextUnit":
         d = json.loads(text)
         return TextUnit(TextSettings(**d["settings"]), tuple(d["members"]), d["ratio"], d["seed"], d["fold"])
-
-
-def read_unit(text: str) -> Unit | TextUnit:
-    """The unit of a line of JSON, of images or of texts."""
-    kind = {unit.trainer: unit for unit in (Unit, TextUnit)}
-    return kind[json.loads(text)["trainer"]].from_json(text)

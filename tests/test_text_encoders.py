@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from lib import graph, jobs, text_plans
-from lib.text_encoders import TextSettings, TextUnit, read_unit
+from lib.text_encoders import TextSettings, TextUnit
+from lib.units import read_unit
 
 UNIT = TextUnit(TextSettings(), ("surgeon:F", "nurse:M"), 0.05, 3)
 OTHER = {

@@ -1,0 +1,27 @@
+"""What a data set is, by its name in the graph, whichever module reads it."""
+
+from lib import coarse_data, images, text
+from lib.coarse_units import CoarseSettings
+
+
+def about(name: str) -> dict:
+    """Name, classes, and for both splits the number of samples and a sha256; fetches the set where it is not there.
+
+    name: of ``lib.images``, ``lib.text`` (with "@" and a revision, for "bios") or ``lib.coarse_data``.
+    """
+    word, _, revision = name.partition("@")
+    if word in text.LOADERS:
+        room, sets = text, {split: text.load(word, split, revision=revision) for split in ("train", "test")}
+        classes = sets["train"].occupations
+    elif word in images.LOADERS or word not in coarse_data.LOADERS:
+        room, sets = images, {split: images.load(word, split) for split in ("train", "test")}
+        classes = sets["train"].classes
+    else:
+        s = CoarseSettings(data=word)
+        room, sets = coarse_data, {split: coarse_data.load(s, split) for split in ("train", "test")}
+        classes = sets["train"].classes
+    return {
+        "name": word,
+        "classes": classes,
+        **{split: {"samples": len(data), "sha256": room.digest(data)} for split, data in sets.items()},
+    }
