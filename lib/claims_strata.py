@@ -30,7 +30,7 @@ CLAIMS = [
         PAPER,
         "appendix C.2 and the text that rests on it",
         "The larger the sample, the less likely it holds one of the two strata alone.",
-        "share of steps of n, from 1 to 5,000 draws, at which the chance falls, same grid",
+        "share of steps of n, from 1 to 1,000 draws, at which the chance falls, same grid",
         "above",
         1.0,
     ),

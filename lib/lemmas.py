@@ -4,6 +4,7 @@ Two balanced classes; every label is right with probability p, and wrong labels 
 positive or negative with respect to the anchor's class, true or as labelled.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -47,6 +48,24 @@ def noisy_triplets(p_correct: float) -> dict[tuple[int, int], float]:
     p = _above_half(p_correct)
     q = 1 - p
     return {(1, 0): p**3 + q**3, (1, 1): p * q, (0, 0): p * q, (0, 1): p * q}
+
+
+def correction_system(p_correct: float) -> tuple[np.ndarray, np.ndarray]:
+    """The linear system a w = b that unbiased weights solve, by enumerating which labels are right: (5, 5), (5,).
+
+    Unknowns: of sigma(x, positive), of sigma(x, negative), of G on a noisy pair (+, -), (+, +), (-, -).  Rows: what is
+    then left, on average, of sigma at a true positive (1 is wanted) and at a true negative (0), and of G on true pairs
+    (+, -) (1), (+, +) (0), (-, -) (0).
+    """
+    p = _above_half(p_correct)
+    a = np.zeros((5, 5))
+    for column, labels in enumerate(((1,), (0,), (1, 0), (1, 1), (0, 0))):
+        for right in itertools.product((1, 0), repeat=1 + len(labels)):  # the anchor's label is 1
+            anchor, *true = (label if r else 1 - label for label, r in zip((1, *labels), right, strict=True))
+            same = sum(t == anchor for t in true)
+            row = (1, 0)[same] if len(labels) == 1 else (4, 2, 3)[same]
+            a[row, column] += p ** sum(right) * (1 - p) ** (len(right) - sum(right))
+    return a, np.array([1.0, 0.0, 1.0, 0.0, 0.0])
 
 
 def lemma7_matrix(m: int, p_correct: float) -> np.ndarray:

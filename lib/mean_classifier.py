@@ -65,17 +65,17 @@ class Strata:
     def fine_loss(self) -> float:
         """L(x, h): cross-entropy of the strata with the classifier W_z = mu_z."""
         logits = self.z @ self.means.T
-        return float((special.logsumexp(logits, axis=1) - logits[np.arange(len(logits)), self.stratum]).mean())
+        return float((np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(logits)), self.stratum]).mean())
 
     def coarse_loss(self) -> float:
         """L(x, y): cross-entropy of the classes with the classifier of class means, sum of p(z | S = i) mu_z."""
         logits = self.z @ (self.within @ self.means).T
         own = logits[np.arange(len(logits)), self.parent[self.stratum]]
-        return float((special.logsumexp(logits, axis=1) - own).mean())
+        return float((np.logaddexp.reduce(logits, axis=1) - own).mean())
 
     def fine_bound(self, multiplier: float = 1.0) -> float:
         """Lemma 1: E_z log sum_i exp(-lambda (||mu_z - mu_i||^2 / 2 - 1)) - 1."""
-        return float(self.shares @ special.logsumexp(-multiplier * self.half_squares, axis=1) - 1)
+        return float(self.shares @ np.logaddexp.reduce(-multiplier * self.half_squares, axis=1) - 1)
 
     def coarse_bound(self, multiplier: float = 1.0) -> float:
         """Lemma 2: E_z[log(exp(-d_intra(z)) + sum over other classes i of exp(-d_inter(z, i))) + d_intra(z) / eta].
@@ -84,7 +84,7 @@ class Strata:
         """
         apart = self.half_squares @ self.within.T  # (C, K)
         own = apart[np.arange(len(apart)), self.parent]
-        return float(self.shares @ (special.logsumexp(-multiplier * apart, axis=1) + own))
+        return float(self.shares @ (np.logaddexp.reduce(-multiplier * apart, axis=1) + own))
 
     def smallest_multiplier(self, lemma: int) -> float:
         """The smallest lambda of lemma 1, eta of lemma 2, above 0 at which the bound holds; inf where none is found.
@@ -111,7 +111,7 @@ def rotated_strata(concentrations, classes: int, dim: int, points: int, seed: in
     rng = np.random.default_rng(seed)
     pole = np.eye(dim)[0]
     clouds = {k: stats.vonmises_fisher(pole, k).rvs(points, random_state=rng) for k in dict.fromkeys(concentrations)}
-    turns = stats.ortho_group(dim).rvs(len(concentrations), random_state=rng)  # (C, d, d)
+    turns = np.linalg.qr(rng.normal(size=(len(concentrations), dim, dim)))[0]  # (C, d, d) orthogonal
     z = np.concatenate([clouds[k] @ turn for k, turn in zip(concentrations, turns, strict=True)])
     codes = np.arange(len(concentrations))
     return Strata(z / np.linalg.norm(z, axis=1, keepdims=True), codes.repeat(points), codes % classes)
@@ -155,7 +155,7 @@ def best_on_collapsed(classes: int, per_class: int, steps: int = 2000, seed: int
         w = w - slope
         w /= np.maximum(np.linalg.norm(w, axis=1, keepdims=True), 1)
     found = logits()
-    return float((special.logsumexp(found, axis=1) - found[own, own]).mean()), w
+    return float((np.logaddexp.reduce(found, axis=1) - found[own, own]).mean()), w
 
 
 def _log_total(classes: int, per_class: int) -> tuple[float, float]:

@@ -8,7 +8,15 @@ import pytest
 from scipy import stats
 
 from lib import strata, subsampling
-from lib.lemmas import anchor_right, debias_weights, lemma7_eigenvalues, lemma7_matrix, lemma7_weights, noisy_triplets
+from lib.lemmas import (
+    anchor_right,
+    correction_system,
+    debias_weights,
+    lemma7_eigenvalues,
+    lemma7_matrix,
+    lemma7_weights,
+    noisy_triplets,
+)
 
 CORRECT = (0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 
@@ -51,6 +59,7 @@ def test_the_weights_of_lemma_6_solve_the_linear_system(p):
         for chance, same in worlds(p, labels):
             a[{1: 2, 2: 3, 0: 4}[sum(same)], column] += chance
     solved = np.linalg.solve(a, [1, 0, 1, 0, 0])
+    assert np.linalg.solve(*correction_system(p)) == pytest.approx(solved, abs=1e-12)
     w = debias_weights(p)
     assert [w.w_plus, -w.w_minus, w.w1, -w.w2, -w.w2] == pytest.approx(solved, abs=1e-10)
 
