@@ -1,7 +1,7 @@
 """The claims of the L_spread paper on its applications (Chen et al. 2022), and our own; differences are paired by seed.
 
-"F1" is the macro F1 of recovered groups over true groups after the best matching; "worst group" the lowest accuracy of a
-test group under GroupDRO that is given the groups named.
+"F1" is the macro F1 of recovered groups over true groups after the best matching; "worst group" the lowest accuracy of
+a test group under GroupDRO that is given the groups named.
 """
 
 from lib.claim import Claim
