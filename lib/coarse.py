@@ -22,6 +22,7 @@ from lib.coarse_data import Strata
 from lib.coarse_units import PACKAGES, CoarseSettings, CoarseUnit
 from lib.pretrain import Keeper, TrainingError
 
+MOMENTUM = 0.9
 CLAMP = 1.0  # the released code's upper bound of the positive logit
 # The released code flips before and after the crop, which is one flip; on MNIST it has no grey, and flips digits.
 POLICIES = augment.POLICIES | {
@@ -31,6 +32,7 @@ POLICIES = augment.POLICIES | {
     "none": Policy(scale=(1.0, 1.0), flip=0.0, jitter_p=0.0, grey_p=0.0),
 }
 Report = Callable[[int, float], None]
+Draw = Callable[[Tensor, int, int, Generator], tuple[Tensor, ...]]
 
 
 class CoarseEncoder(nn.Module):
@@ -102,6 +104,7 @@ def train(
     labelled: Tensor | None = None,
     groups: Tensor | None = None,
     robust: nn.Module | None = None,
+    draw: Draw = pretrain.batches,
     correct: Callable[[Tensor, Tensor], Tensor] | None = None,
     watch: Callable[[int, CoarseEncoder], None] | None = None,
 ) -> tuple[CoarseEncoder, list[float]]:
@@ -114,6 +117,7 @@ def train(
     labelled: (n,) bool, the images that the cross-entropy head sees; None: all.
     groups, robust: (n,) codes, and a module that maps the cross-entropy of single views (m,) and their groups (m,) to
     the scalar that is minimised, in place of the mean; its buffers are part of a checkpoint.
+    draw: gives the batches of an epoch, as ``pretrain.batches`` and with its arguments.
     correct: maps the first views' features (N, dim), without gradient, and the labels (N,) of a batch to the labels
     (N,) that the contrastive loss sees.
     watch: called after every epoch with its number, from 1, and the encoder as it stands (see ``predict``).
@@ -133,22 +137,23 @@ def train(
     encoder = CoarseEncoder(s, data).to(home.device)
     if home.num_processes > 1 and home.device.type == "cuda":
         encoder = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
+    robust = robust if robust is None else robust.to(home.device)
     step = _Step(s, data, noisy, labelled, groups, robust, correct, home)
-    adam = torch.optim.AdamW(encoder.parameters(), s.learning_rate, weight_decay=s.weight_decay)
+    optimiser = _optimiser(s, encoder)
     model, best = home.prepare(encoder), Best(encoder) if _chooses(s, data) else None
     whole = nn.ModuleList([part for part in (encoder, best, robust) if part is not None])
-    history, saved = checkpoints.load(keeper.path, keeper.owner, whole, adam) if keeper else [], time.time()
+    history, saved = checkpoints.load(keeper.path, keeper.owner, whole, optimiser) if keeper else [], time.time()
     for epoch in range(len(history), s.epochs):
         order, draws = pretrain.generators(seed, epoch, home.process_index, home.device)
         torch.manual_seed(int(torch.randint(2**62, (), generator=order)) + home.process_index)  # dropout
-        adam.param_groups[0]["lr"] = learning_rate(s, epoch)
+        optimiser.param_groups[0]["lr"] = learning_rate(s, epoch)
         encoder.train()
         total = torch.zeros((), device=home.device)
-        for positions in pretrain.batches(pool, s.batch_size, steps, order):
+        for positions in draw(pool, s.batch_size, steps, order):
             loss = step(model, positions, draws)
-            adam.zero_grad(set_to_none=True)
+            optimiser.zero_grad(set_to_none=True)
             home.backward(loss)
-            adam.step()
+            optimiser.step()
             total += loss.detach()
         history.append(float(total) / steps)
         if not math.isfinite(history[-1]):
@@ -156,12 +161,18 @@ def train(
         if best:
             best.offer(encoder, accuracy(encoder, data.take(data.held_out)))
         if keeper and home.process_index == 0 and time.time() - saved >= keeper.seconds:
-            checkpoints.save(keeper.path, keeper.owner, history, whole, adam)
+            checkpoints.save(keeper.path, keeper.owner, history, whole, optimiser)
             saved = time.time()
         if watch:
             watch(epoch + 1, encoder)
         report(epoch + 1, history[-1])
     return best.encoder if best and history else encoder, history
+
+
+def _optimiser(s: CoarseSettings, encoder: nn.Module) -> torch.optim.Optimizer:
+    if s.optimiser == "sgd":
+        return torch.optim.SGD(encoder.parameters(), s.learning_rate, MOMENTUM, weight_decay=s.weight_decay)
+    return torch.optim.AdamW(encoder.parameters(), s.learning_rate, weight_decay=s.weight_decay)
 
 
 class _Step:

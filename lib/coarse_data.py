@@ -191,6 +191,12 @@ def _cifar100_coarse_u(s: CoarseSettings, split: str) -> Strata:
     return Strata(*both, data.classes, data.names, torch.arange(len(both[1])) >= len(part))
 
 
+def _spurious(s: CoarseSettings, split: str) -> Strata:
+    from lib import spurious  # it builds on this module
+
+    return spurious.load(s.data, split)
+
+
 # Readers of one split, "train" or "test", by the name of the data set; ``lib.coarse_units.SETS`` has their sizes.
 LOADERS: dict[str, Callable[[CoarseSettings, str], Strata]] = {
     "digits": _from_images("digits"),
@@ -202,4 +208,5 @@ LOADERS: dict[str, Callable[[CoarseSettings, str], Strata]] = {
     "cifar100": _from_images("cifar100"),
     "cifar100_coarse": _from_images("cifar100", SUPER),
     "cifar100_coarse_u": _cifar100_coarse_u,
+    **dict.fromkeys(("spurious_digits", "spurious_mnist", "waterbirds", "isic"), _spurious),
 }

@@ -13,7 +13,7 @@ from lib.encoders import BALANCED, Stored
 
 PACKAGES = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision")
 LOSSES = ("cross_entropy", "simclr", "sup_con", "attract", "spread")
-ROBUST = ("none", "group_dro")
+OPTIMISERS = ("adamw", "sgd")
 NETS = ("vit", "vit_small", "convnet", "resnet_small", "resnet18", "resnet34", "resnet50", "mlp")
 SETS = {  # training images and strata of each data set; ``lib.coarse_data.LOADERS`` reads it
     "digits_coarse": (1197, 10),
@@ -25,6 +25,10 @@ SETS = {  # training images and strata of each data set; ``lib.coarse_data.LOADE
     "cifar100_coarse": (50_000, 100),
     "cifar100_coarse_u": (19_000, 100),
     "cifar100": (50_000, 100),
+    "spurious_digits": (1197, 4),
+    "spurious_mnist": (12_000, 4),
+    "waterbirds": (4795, 4),
+    "isic": (18_000, 3),
 }
 
 
@@ -39,9 +43,8 @@ class CoarseSettings:
     is at most 1.  Both are on in the released code, off in the paper's formulas.
     joint: cross-entropy of a linear head on the features beside the contrastive loss, weights 1 and 1; False: the
     contrastive loss alone.
-    robust: "group_dro" weights the cross-entropy of groups (Sagawa et al. 2020), with group_step and adjustment C.
     net: see ``lib.coarse_nets.backbone``; pretrained: ImageNet weights, ResNets alone.
-    epochs, batch_size, the last short batch dropped; AdamW with weight_decay.
+    epochs, batch_size, the last short batch dropped; optimiser: "adamw", or "sgd" of momentum 0.9; weight_decay.
     period: T of the cosine learning_rate (1 + cos(π epoch / T)) / 2, which rises again after epoch T, as in the
     released code; 0: a constant rate.
     validation: share of the training images held out; the epoch with the best accuracy of the head there is kept.  0,
@@ -59,13 +62,11 @@ class CoarseSettings:
     one_view: bool = False
     clamp: bool = False
     joint: bool = True
-    robust: str = "none"
-    group_step: float = 0.01
-    adjustment: float = 0.0
     net: str = "vit"
     pretrained: bool = False
     epochs: int = 600
     batch_size: int = 128
+    optimiser: str = "adamw"
     learning_rate: float = 3e-4
     weight_decay: float = 0.01
     period: int = 100
@@ -77,7 +78,7 @@ class CoarseSettings:
         for name, known in (
             ("data", tuple(SETS)),
             ("loss", LOSSES),
-            ("robust", ROBUST),
+            ("optimiser", OPTIMISERS),
             ("net", NETS),
             ("precision", ("float32", "bfloat16")),
         ):
@@ -91,13 +92,11 @@ class CoarseSettings:
             ("epochs", self.epochs >= 0, "0 or more"),
             ("batch_size", self.batch_size >= 2, "2 or more"),
             ("period", self.period >= 0, "0 (constant rate) or more"),
-            ("group_step", self.group_step > 0, "above 0"),
-            ("adjustment", self.adjustment >= 0, "0 or more"),
         ):
             if not fits:
                 raise ValueError(f"{name}={getattr(self, name)} is out of range; it must be {wanted}")
-        if not self.joint and (self.loss == "cross_entropy" or self.robust != "none"):
-            raise ValueError(f"joint=False leaves out the head that loss={self.loss!r}, robust={self.robust!r} need")
+        if not self.joint and self.loss == "cross_entropy":
+            raise ValueError("joint=False leaves out the head that loss='cross_entropy' trains; name another loss")
         if self.resample and self.data != "cifar100_coarse_u":
             raise ValueError(f"resample=True is of cifar100_coarse_u; data={self.data!r} is not subsampled")
         if self.pretrained and self.net not in ("resnet18", "resnet34", "resnet50"):
@@ -108,7 +107,7 @@ class CoarseSettings:
         """The loss and what is changed in it, in words."""
         loss = f"spread{self.alpha:g}" if self.loss == "spread" else self.loss
         marks = {"one_view": self.one_view, "clamp": self.clamp, "alone": not self.joint}
-        return "_".join([loss, *(word for word, on in marks.items() if on), *[self.robust] * (self.robust != "none")])
+        return "_".join([loss, *(word for word, on in marks.items() if on)])
 
     @property
     def samples(self) -> int:
@@ -119,11 +118,10 @@ class CoarseSettings:
 
 @dataclass(frozen=True)
 class CoarseUnit(Stored):
-    """One encoder: settings, seed, and the unit that it builds on, if any (of recovered groups: whose features)."""
+    """One encoder: settings and seed."""
 
     settings: CoarseSettings
     seed: int
-    base: "CoarseUnit | None" = None
     trainer: ClassVar[str] = "coarse"  # the module of ``lib`` that trains it
     members: ClassVar[tuple[str, ...]] = (BALANCED,)
 
@@ -135,11 +133,6 @@ class CoarseUnit(Stored):
     @property
     def key(self) -> str:
         return self.hash(*PACKAGES)
-
-    @property
-    def depth(self) -> int:
-        """How many units lie below this one."""
-        return 1 + self.base.depth if self.base else 0
 
     def strata(self, split: str = "test"):
         """int64 (n,) strata of the images of ``embeddings(split)``, "test" or "train"."""
@@ -164,8 +157,5 @@ class CoarseUnit(Stored):
 
     @staticmethod
     def from_json(text: str) -> "CoarseUnit":
-        return _unit(json.loads(text))
-
-
-def _unit(d: dict) -> CoarseUnit:
-    return CoarseUnit(CoarseSettings(**d["settings"]), d["seed"], _unit(d["base"]) if d["base"] else None)
+        d = json.loads(text)
+        return CoarseUnit(CoarseSettings(**d["settings"]), d["seed"])

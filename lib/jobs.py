@@ -37,7 +37,7 @@ def together(wanted: list[AnyUnit]) -> list[list[AnyUnit]]:
     found, filled = [], {}
     for unit in wanted:
         seconds = cost([[unit]], 1, False)[0] - START_SECONDS
-        kind = unit.trainer, unit.settings.data, getattr(unit, "depth", 0)
+        kind = unit.trainer, unit.settings.data
         job, so_far = filled.get(kind, ([], JOB_SECONDS))
         if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])

@@ -6,7 +6,6 @@ in which all four pairs are equally frequent.  Two are read: Waterbirds itself, 
 """
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lib import images
+from lib.coarse_data import Strata
 from lib.images import DataError
 
 MINORITY = 0.05  # share of a class that stands on the other class's background, in training
@@ -27,22 +27,7 @@ ISIC, ISIC_HOME = "isic/processed", "https://www.isic-archive.com"
 SIDE = 224  # pixels of what is read
 
 
-@dataclass(frozen=True)
-class Spurious:
-    """Images with a class and a background.
-
-    x: (n, channels, height, width) uint8; y: (n,) int64 class codes; stratum: (n,) int64 codes; classes, names: of the
-    codes of y and of stratum.
-    """
-
-    x: Tensor
-    y: Tensor
-    stratum: Tensor
-    classes: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-def load(name: str, split: str) -> Spurious:
+def load(name: str, split: str) -> Strata:
     """One split, "train" or "test", of "spurious_digits", "spurious_mnist", "waterbirds" or "isic".
 
     The generated sets are functions of their digits alone: nothing is drawn anew.  The read ones are looked for under
@@ -56,7 +41,7 @@ def load(name: str, split: str) -> Spurious:
     return LOADERS[name](split)
 
 
-def composed(digits: images.Images, split: str) -> Spurious:
+def composed(digits: images.Images, split: str) -> Strata:
     """Digits of two classes, up to 4 and from 5 on, on stripes: rows go with the first class, columns with the second.
 
     In "train" every digit is used once, and of each class 5 %, drawn by seed 0, stand on the other's stripes.  In
@@ -80,7 +65,7 @@ def composed(digits: images.Images, split: str) -> Spurious:
         ink, y = digits.x[kept].repeat(2, 1, 1, 1), y[kept].repeat(2)
         background = torch.arange(2).repeat_interleave(2 * least)
     x = on_stripes(ink, background, rng)
-    return Spurious(x, y, 2 * y + background, CLASSES, _names(CLASSES, BACKGROUNDS))
+    return _strata(x, y, 2 * y + background, CLASSES, _names(CLASSES, BACKGROUNDS))
 
 
 def on_stripes(ink: Tensor, background: Tensor, rng: np.random.Generator) -> Tensor:
@@ -100,21 +85,21 @@ def on_stripes(ink: Tensor, background: Tensor, rng: np.random.Generator) -> Ten
     return (255 * (share + (1 - share) * b)).round().to(torch.uint8)
 
 
-def shares(data: Spurious) -> Tensor:
+def shares(data: Strata) -> Tensor:
     """The share (strata,) float64 of each stratum in the set."""
     return torch.bincount(data.stratum, minlength=len(data.names)).double() / len(data.y)
 
 
-def _digits(split: str) -> Spurious:
+def _digits(split: str) -> Strata:
     return composed(images.load("digits", split), split)
 
 
-def _mnist(split: str) -> Spurious:
+def _mnist(split: str) -> Strata:
     whole = images.load("mnist", split)
     return composed(whole.take(torch.arange(MNIST_IMAGES[split])), split)
 
 
-def _waterbirds(split: str) -> Spurious:
+def _waterbirds(split: str) -> Strata:
     """metadata.csv: img_filename, y (1 waterbird), split (0 train, 1 validation, 2 test), place (1 water)."""
     folder = images.data_root() / WATERBIRDS
     rows = _table(folder / "metadata.csv", ("img_filename", "y", "split", "place"), WATERBIRDS_HOME)
@@ -122,10 +107,10 @@ def _waterbirds(split: str) -> Spurious:
     y, place = (_codes(rows, name, folder / "metadata.csv") for name in ("y", "place"))
     x = _read([folder / row["img_filename"] for row in rows], WATERBIRDS_HOME)
     classes = ("landbird", "waterbird")
-    return Spurious(x, y, 2 * y + place, classes, _names(classes, ("land", "water")))
+    return _strata(x, y, 2 * y + place, classes, _names(classes, ("land", "water")))
 
 
-def _isic(split: str) -> Spurious:
+def _isic(split: str) -> Strata:
     """labels.csv: _id, is_malignant, patch, split ("train", "val", "test"); images/<_id>.jpg.
 
     So writes ``isic_download.py`` of HazyResearch/hidden-stratification; images of the set SONIC have a patch.
@@ -136,7 +121,11 @@ def _isic(split: str) -> Spurious:
     y, patch = (_codes(rows, name, folder / "labels.csv") for name in ("is_malignant", "patch"))
     x = _read([folder / "images" / f"{row['_id']}.jpg" for row in rows], ISIC_HOME)
     stratum = torch.where(y == 1, 2, patch)  # malignant images have no patches
-    return Spurious(x, y, stratum, ("benign", "malignant"), ("benign, no patch", "benign, patch", "malignant"))
+    return _strata(x, y, stratum, ("benign", "malignant"), ("benign, no patch", "benign, patch", "malignant"))
+
+
+def _strata(x: Tensor, y: Tensor, stratum: Tensor, classes: tuple[str, ...], names: tuple[str, ...]) -> Strata:
+    return Strata(x, y, stratum, classes, names, torch.zeros(len(y), dtype=torch.bool))
 
 
 def _names(classes: tuple[str, ...], backgrounds: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ import json
 
 from lib.coarse_units import CoarseUnit
 from lib.encoders import Unit
+from lib.robust_units import RobustUnit
 from lib.text_encoders import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, of texts, or of images with coarse labels."""
-    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit)}
+    """The unit of a line of JSON: of images, of texts, of images with coarse labels, or of robust training on them."""
+    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)
