@@ -150,7 +150,7 @@ def hessians(objective: Objective, classes: int, per_class: int, dim: int) -> tu
             z = F.normalize(moved, dim=-1).view(1, classes, per_class, dim)
             return objective.parts(z)[part][0] * len(v)
 
-        return torch.func.hessian(f)(torch.zeros(len(v) * (dim - 1), dtype=torch.float64))
+        return torch.autograd.functional.hessian(f, torch.zeros(len(v) * (dim - 1), dtype=torch.float64))
 
     return of(0), of(1), of(2)
 

@@ -1,0 +1,133 @@
+"""Classes made of Gaussian strata of unequal size, and small networks trained on them side by side.
+
+The set stands for what the L_spread paper shows on images (Chen et al. 2022, figure 2): do rare strata end farther from
+the centre of their class?
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from scipy.stats import spearmanr
+from torch import Generator, Tensor
+
+SIZES = (500, 250, 100, 50, 50)  # points of the strata of a class, as in CIFAR100-Coarse-U
+DIM = 16  # of a point
+APART, WITHIN, NOISE = 6.0, 3.0, 0.5  # distance of class means, of strata from them, scale of an augmentation
+CLASSES = 2
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """E sets of the same make: points x (E, n, DIM); labels y and strata (n,); those of class k are 5k … 5k + 4."""
+
+    x: Tensor
+    y: Tensor
+    stratum: Tensor
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of the networks: a perceptron with two hidden layers, Adam with a cosine schedule."""
+
+    width: int = 64
+    features: int = 16
+    batch: int = 64
+    steps: int = 300
+    learning_rate: float = 0.003
+    temperature: float = 0.5
+
+
+def draw(seeds: list[int], fresh: bool = False) -> Gaussians:
+    """A set a seed: strata are unit Gaussians around means about WITHIN from that of their class.
+
+    fresh: other points of the same strata, for judging.
+    """
+    size = torch.tensor(SIZES * CLASSES)
+    stratum = torch.arange(len(size)).repeat_interleave(size)
+    found = []
+    for seed in seeds:
+        generator = Generator().manual_seed(seed)
+        axes, _ = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator))
+        shift = torch.randn(len(size), DIM, generator=generator) * WITHIN / math.sqrt(DIM)
+        centre = APART / math.sqrt(2) * axes[:CLASSES].repeat_interleave(len(SIZES), 0) + shift  # (strata, DIM)
+        points = torch.randn(2, len(stratum), DIM, generator=generator)
+        found.append(centre[stratum] + points[int(fresh)])
+    return Gaussians(torch.stack(found), stratum // len(SIZES), stratum)
+
+
+def loss(z1: Tensor, z2: Tensor, y: Tensor, temperature: float, alpha: Tensor, sup_con: Tensor) -> Tensor:
+    """L_spread with weights α (E,), or SupCon where ``sup_con`` (E,), of E networks at once, (E,).
+
+    z1, z2: (E, N, d) unit features of two views of the same N points; y: (N,).  All 2N views are anchors and
+    candidates, as in ``lib.losses.spread``.
+    """
+    n = len(y)
+    z, labels, own = torch.cat([z1, z2], 1), y.repeat(2), torch.arange(2 * n)
+    logit = (z @ z.mT / temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)  # (E, 2N, 2N)
+    same = labels[:, None] == labels
+    positive, negative = (logit.masked_fill(mask, -torch.inf).logsumexp(2) for mask in (~same, same))
+    share = (same.float().fill_diagonal_(0) / (same.sum(1, keepdim=True) - 1)).to(z)
+    pull = (share * logit.masked_fill(~same | torch.eye(2 * n, dtype=torch.bool), 0.0)).sum(2)
+    attract = (share * torch.logaddexp(logit, negative[..., None])).sum(2) - pull
+    repel = positive - logit[:, own, (own + n) % (2 * n)]
+    spread = alpha[:, None] * attract + (1 - alpha[:, None]) * repel
+    return torch.where(sup_con[:, None], torch.logaddexp(positive, negative) - pull, spread).mean(1)
+
+
+def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, settings: Training = Training()):
+    """Train E networks at once, network i on the set i from a start of seeds[i]; returns x (E, n, DIM) -> (E, n, d).
+
+    Batches are drawn with replacement, the same positions for all; a view is the point plus NOISE times a Gaussian.
+    """
+    widths = [DIM, settings.width, settings.width, settings.features]
+    starts = [Generator().manual_seed(seed) for seed in seeds]
+    layers = [
+        (
+            torch.stack([torch.randn(a, b, generator=g) * math.sqrt(2 / a) for g in starts]).requires_grad_(),
+            torch.zeros(len(seeds), 1, b, requires_grad=True),
+        )
+        for a, b in pairwise(widths)
+    ]
+
+    def net(x: Tensor) -> Tensor:
+        for i, (w, b) in enumerate(layers):
+            x = torch.baddbmm(b, x if i == 0 else x.relu(), w)
+        return F.normalize(x, dim=2)
+
+    adam = torch.optim.Adam([p for layer in layers for p in layer], settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
+    generator = Generator().manual_seed(0)
+    for _ in range(settings.steps):
+        rows = torch.randint(len(data.y), (settings.batch,), generator=generator)
+        noise = NOISE * torch.randn(2, len(seeds), settings.batch, DIM, generator=generator)
+        z1, z2 = (net(data.x[:, rows] + part) for part in noise)
+        adam.zero_grad()
+        loss(z1, z2, data.y[rows], settings.temperature, alpha, sup_con).sum().backward()
+        adam.step()
+        schedule.step()
+    return lambda x: net(x).detach()
+
+
+def to_centre(z: Tensor, y: Tensor, stratum: Tensor, even: bool = False) -> Tensor:
+    """Mean cosine (..., strata) of the points of each stratum to the centre of their class.
+
+    z: (..., n, d) features of any length; y, stratum: (n,) codes, every stratum inside one class.  The centre is the
+    mean of the unit features of the class's points, or with ``even`` of its strata, each counting alike.
+    """
+    z = F.normalize(z, dim=-1)
+    member = F.one_hot(stratum).to(z)  # (n, strata)
+    mean = (member / member.sum(0)).mT @ z  # (..., strata, d)
+    owner = F.one_hot((member * y[:, None]).amax(0).long()).to(z)  # (strata, K)
+    weight = owner if even else owner * member.sum(0)[:, None]
+    centre = F.normalize((weight / weight.sum(0)).mT @ mean, dim=-1)  # (..., K, d)
+    return (mean * (owner @ centre)).sum(-1)
+
+
+def rank_correlation(cosine: Tensor, sizes: tuple[int, ...] = SIZES) -> Tensor:
+    """Spearman's correlation (...) of the size of a stratum and its cosine (..., strata), mean over the classes."""
+    per_class = cosine.unflatten(-1, (-1, len(sizes)))
+    flat = [float(spearmanr(sizes, row)[0]) for row in per_class.reshape(-1, len(sizes)).tolist()]
+    return torch.tensor(flat, dtype=torch.float64).view(per_class.shape[:-1]).mean(-1)
