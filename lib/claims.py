@@ -11,6 +11,7 @@ from lib import (
     claims_bios,
     claims_collapse,
     claims_images,
+    claims_labels,
     claims_sbm,
     claims_spread,
     claims_strata,
@@ -26,6 +27,7 @@ PARTS = (
     claims_alignment,
     claims_spread,
     claims_applications,
+    claims_labels,
     claims_strata,
 )
 CLAIMS = {claim.id: claim for part in PARTS for claim in part.CLAIMS}

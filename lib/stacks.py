@@ -111,21 +111,29 @@ def initial(seeds: list[int], size: tuple[int, int], width: int, hidden: int, re
 
 
 def forward(layers: list[Tensor], x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Unit features (groups, recipes, n, d) of patches (groups or 1, n, P, k), by all layers but the classifier.
+    """Unit features (groups, recipes, n, d) of patches (groups or 1, n, P, k): ``outputs``, divided by their length.
+
+    mask: (recipes, d), 0 where a recipe's features have no coordinate.
+    """
+    h = outputs(layers, x)
+    return F.normalize(h if mask is None else h * mask[:, None], dim=-1)
+
+
+def outputs(layers: list[Tensor], x: Tensor) -> Tensor:
+    """What all layers but the classifier make of patches (groups or 1, n, P, k): (groups, recipes, n, d).
 
     The filters do not overlap: a product over each patch, ReLU, four neighbours joined, and so on; then a hidden layer.
-    mask: (recipes, d), 0 where a recipe's features have no coordinate.
     """
     first, *middle, hidden, last = layers[:-1]
     h = torch.einsum("snpk,sekw->senpw", x.expand(len(first), -1, -1, -1), first[..., :-1, :])
     h = (h + first[:, :, None, -1:]).relu()  # (s, e, n, P, w)
     for layer in middle:
-        h = _linear(h.unflatten(3, (-1, 4)).flatten(4).flatten(2, 3), layer).relu().unflatten(2, (x.shape[1], -1))
-    h = _linear(_linear(h.flatten(3), hidden).relu(), last)
-    return F.normalize(h if mask is None else h * mask[:, None], dim=-1)
+        h = linear(h.unflatten(3, (-1, 4)).flatten(4).flatten(2, 3), layer).relu().unflatten(2, (x.shape[1], -1))
+    return linear(linear(h.flatten(3), hidden).relu(), last)
 
 
-def _linear(h: Tensor, layer: Tensor) -> Tensor:
+def linear(h: Tensor, layer: Tensor) -> Tensor:
+    """h (..., n, in) times the weights and plus the bias of a layer (..., in + 1, out), the bias in its last row."""
     return h @ layer[..., :-1, :] + layer[..., -1:, :]
 
 
@@ -171,7 +179,7 @@ def _pairs(scale: Tensor, z: Tensor, start: Tensor) -> Tensor:
 
 
 def _supervised(r, z1, z2, y, classifier) -> Tensor:
-    logits = _linear(torch.cat([z1, z2], -2), classifier)  # (s, e, 2n, K)
+    logits = linear(torch.cat([z1, z2], -2), classifier)  # (s, e, 2n, K)
     right = torch.cat([y, y], 1)[:, None, :, None].expand(*logits.shape[:3], 1)
     return -logits.log_softmax(-1).gather(-1, right).mean((-2, -1))
 
