@@ -46,7 +46,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Layers:
-    """Linear layers side by side: weight (E, K, d), bias (E, K), and the epoch (E,), from 1, that each was kept from."""
+    """Linear layers side by side: weight (E, K, d), bias (E, K), and the epoch (E,), from 1, that each is of."""
 
     weight: Tensor
     bias: Tensor

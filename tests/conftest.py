@@ -12,6 +12,7 @@ from lib.vision import torchvision  # before any test imports lightly, which imp
 
 REAL = {
     "cifar10": "cifar-10-batches-py/test_batch",
+    "cifar100": "cifar-100-python/test",
     "mnist": "MNIST/raw/t10k-images-idx3-ubyte",
     "bios_subset": "bias_in_bios/bios_subset.parquet",
 }
