@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
+from lib.application_plans import strata_applications
 from lib.encoders import BALANCED, CLASSES, METHODS, WEIGHTINGS, Settings, Unit
 from lib.jobs import TOGETHER
 from lib.text_plans import NULL_SHIFT, bios_gender_harm, listed, seeds_of
@@ -245,4 +246,5 @@ PLANS = {
     "sbm_theory": sbm_theory,
     "minority_collapse": theory,
     "alignment_uniformity": theory,
+    "strata_applications": strata_applications,
 }

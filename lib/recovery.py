@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-REDUCERS = ("umap", "pca", "none")
+REDUCERS, CENTRES = ("umap", "pca", "none"), ("class", "all", "none")
 LEAST, LEAST_SHARE = 25, 0.005  # points of a sub-cluster that is kept: so many, and so large a share of its class
 SILHOUETTES = 4000  # points of a class at most whose silhouettes are computed: their number is squared
 
@@ -38,7 +38,7 @@ def recover(
 
     z: (n, d) features; y: (n,) class codes; loss: (n,) each point's own; without it no cluster is cut further.
     reduce: "umap" (which needs the package umap-learn), "pca", or "none", which keeps all dimensions.
-    centre: subtract the mean of the "class", or that of "all" points, as the public code does.
+    centre: subtract the mean of the "class", that of "all" points, or "none".
     ValueError: features that are not finite, lengths that differ, a class of k_max points or fewer, a word or a number
     out of range, umap-learn missing.
     """
@@ -48,7 +48,8 @@ def recover(
         mine = (y == code).nonzero()[:, 0]
         if len(mine) <= k_max:
             raise ValueError(f"class {code} has {len(mine)} points, too few for k_max={k_max} clusters; lower k_max")
-        flat = reduced(z[mine] - (z[mine] if centre == "class" else z).mean(0), reduce, seed)
+        middle = {"class": z[mine], "all": z, "none": z.new_zeros(1, z.shape[1])}[centre].mean(0)
+        flat = reduced(z[mine] - middle, reduce, seed)
         labels = search(flat, k_max, n_init, seed)
         if loss is not None:
             labels = split_further(flat, labels, loss[mine].double().numpy(), factor, n_init, seed)
@@ -197,7 +198,7 @@ def _check(z: Tensor, y: Tensor, loss: Tensor | None, reduce: str, centre: str, 
         if values is not None and not torch.isfinite(values).all():
             wrong = int((~torch.isfinite(values)).nonzero()[0, 0])
             raise ValueError(f"{name} is not finite at point {wrong}; the training behind it failed, train again")
-    for name, word, known in (("reduce", reduce, REDUCERS), ("centre", centre, ("class", "all"))):
+    for name, word, known in (("reduce", reduce, REDUCERS), ("centre", centre, CENTRES)):
         if word not in known:
             raise ValueError(f"{name}={word!r} is unknown; known are {', '.join(known)}")
     for name, number in (("k_max", k_max), ("factor", factor)):

@@ -121,7 +121,7 @@ def test_bad_input_is_refused_with_the_value_and_the_way_out():
         ({"z": z, "y": y, "loss": torch.full((48,), math.inf)}, "loss is not finite at point 0"),
         ({"z": z, "y": y[1:]}, "one class code"),
         ({"z": z, "y": y, "reduce": "tsne"}, "reduce='tsne' is unknown; known are umap, pca, none"),
-        ({"z": z, "y": y, "centre": "none"}, "centre='none'"),
+        ({"z": z, "y": y, "centre": "median"}, "centre='median' is unknown; known are class, all, none"),
         ({"z": z, "y": y, "k_max": 1}, "k_max=1 must be 2 or more"),
         ({"z": z, "y": y, "factor": 1}, "factor=1"),
     ):
