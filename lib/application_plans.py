@@ -1,12 +1,13 @@
 """Which encoders and robust classifiers the study of applications reads.  No torch here, as in ``lib.plans``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 from lib.coarse_units import CoarseSettings, CoarseUnit
 from lib.robust_units import RobustSettings, RobustUnit
 
-PLAIN, SUP_CON, SPREAD, TRUE = "cross-entropy", "SupCon", "L_spread", "true groups"
+PLAIN, SUP_CON, SPREAD = "cross-entropy", "SupCon", "L_spread"
+OTHER, TRUE = "L_spread, other mean", "true groups"
 LOSSES = {PLAIN: "cross_entropy", SUP_CON: "sup_con", SPREAD: "spread"}
 
 
@@ -25,8 +26,11 @@ class Applications:
 def strata_applications(p: SimpleNamespace) -> Applications:
     """An encoder for each loss and seed; GroupDRO with the groups recovered from each, and with the true ones.
 
-    Cross-entropy alone is trained as GroupDRO is, so that the two differ in the weights of the groups alone.
+    Groups are recovered from L_spread once more with the other centre (OTHER).  Cross-entropy alone is trained as
+    GroupDRO is, so that the two differ in the weights of the groups alone.  ValueError: twice the same centre.
     """
+    if p.recovery_second == p.recovery_centre:
+        raise ValueError(f"recovery_second={p.recovery_second!r} is recovery_centre too; name another")
     common = {"data": p.data, "net": p.net, "pretrained": p.pretrained, "validation": 0.0, "precision": p.precision}
     classifier = common | {
         "batch_size": p.dro_batch_size,
@@ -56,5 +60,7 @@ def strata_applications(p: SimpleNamespace) -> Applications:
     recovery = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_centre}
     s = RobustSettings(**classifier, **dro, **recovery)
     robust = {label: [RobustUnit(s, base.seed, base) for base in bases] for label, bases in encoders.items()}
+    other = replace(s, centre=p.recovery_second)
+    robust[OTHER] = [RobustUnit(other, base.seed, base) for base in encoders[SPREAD]]
     robust[TRUE] = [RobustUnit(s, seed) for seed in seeds]
     return Applications(encoders, robust)

@@ -48,8 +48,7 @@ def recover(
         mine = (y == code).nonzero()[:, 0]
         if len(mine) <= k_max:
             raise ValueError(f"class {code} has {len(mine)} points, too few for k_max={k_max} clusters; lower k_max")
-        middle = {"class": z[mine], "all": z, "none": z.new_zeros(1, z.shape[1])}[centre].mean(0)
-        flat = reduced(z[mine] - middle, reduce, seed)
+        flat = reduced(centred(z, mine, centre), reduce, seed)
         labels = search(flat, k_max, n_init, seed)
         if loss is not None:
             labels = split_further(flat, labels, loss[mine].double().numpy(), factor, n_init, seed)
@@ -57,6 +56,12 @@ def recover(
         found[mine] = torch.from_numpy(labels).long() + first
         first += int(labels.max()) + 1
     return found
+
+
+def centred(z: Tensor, mine: Tensor, centre: str) -> Tensor:
+    """Features (m, d) of the points at positions ``mine`` less their own mean, that of all z (n, d), or nothing."""
+    middle = {"class": z[mine], "all": z, "none": torch.zeros_like(z[:1])}[centre].mean(0)
+    return z[mine] - middle
 
 
 def reduced(z: Tensor, reduce: str, seed: int) -> np.ndarray:

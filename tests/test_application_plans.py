@@ -3,7 +3,7 @@
 import pytest
 
 from lib import plans, study
-from lib.application_plans import PLAIN, SPREAD, SUP_CON, TRUE
+from lib.application_plans import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
 from lib.study import ParameterError, Run
 
 NAME = "strata_applications"
@@ -16,12 +16,19 @@ def arms(preset, **given):
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])
 def test_presets_are_valid_and_groups_come_from_the_encoder_of_the_same_seed(preset):
     found = arms(preset)
-    assert list(found.encoders) == [PLAIN, SUP_CON, SPREAD] and list(found.robust) == [PLAIN, SUP_CON, SPREAD, TRUE]
+    assert list(found.encoders) == [PLAIN, SUP_CON, SPREAD] and list(found.robust) == [
+        PLAIN,
+        SUP_CON,
+        SPREAD,
+        OTHER,
+        TRUE,
+    ]
     for label, units in found.encoders.items():
         assert [unit.base for unit in found.robust[label]] == units
         assert [unit.seed for unit in found.robust[label]] == [unit.seed for unit in units]
+    assert [unit.base for unit in found.robust[OTHER]] == found.encoders[SPREAD]
     assert all(unit.base is None for unit in found.robust[TRUE])
-    assert len({unit.name for unit in found.units}) == len(found.units) == 7 * len(found.robust[TRUE])
+    assert len({unit.name for unit in found.units}) == len(found.units) == 8 * len(found.robust[TRUE])
 
 
 def test_cross_entropy_differs_from_robust_training_in_the_weights_alone():
@@ -47,3 +54,5 @@ def test_the_quick_preset_is_the_notebooks_defaults():
 def test_parameters_that_contradict_each_other_are_refused():
     with pytest.raises(ParameterError, match="no ImageNet weights"):
         study.complete(NAME, {"pretrained": True})
+    with pytest.raises(ParameterError, match="recovery_second='class' is recovery_centre too"):
+        study.complete(NAME, {"recovery_second": "class"})
