@@ -247,4 +247,5 @@ PLANS = {
     "minority_collapse": theory,
     "alignment_uniformity": theory,
     "strata_applications": strata_applications,
+    "strata_theory": theory,
 }
