@@ -1,16 +1,17 @@
 """Charts of the theory of L_spread: limits under a slider, subsamples under two, bounds broken, weights that grow."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from lib.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
 
-PARTS = ("L_align", "L_uniform", "L_neg", "sum")
+PARTS = ("L_align", "L_uniform", "L_neg")
 HELD = ("both", "only z", "only z′", "neither")
 
 
-def tug(df: pd.DataFrame, alpha: float) -> alt.LayerChart:
-    """The three limits and their sum over the spread of classes; a slider moves alpha, buttons the number of classes.
+def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
+    """The three limits over the spread of classes, and their sum; a slider moves alpha, buttons the number of classes.
 
     df: classes (text), b (evenly spaced), and the expectations align (of a positive), view (of the augmentation),
     same and other (log-means over positives and negatives), all over tau.  alpha: the slider's start.
@@ -20,33 +21,36 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.LayerChart:
     names = alt.binding_radio(options=many, name="classes K ")
     pick = alt.param(name="pick_classes", value=many[min(1, len(many) - 1)], bind=names)
     base = (
-        alt.Chart(df, width=440, height=290)
+        alt.Chart(df, width=440)
         .transform_filter("datum.classes == pick_classes")
         .transform_calculate(
             L_align="-(pick_alpha * datum.align + (1 - pick_alpha) * datum.view)",
             L_uniform="(1 - pick_alpha) * datum.same",
             L_neg="pick_alpha * datum.other",
         )
-        .transform_calculate(sum="datum.L_align + datum.L_uniform + datum.L_neg")
+        .transform_calculate(total="datum.L_align + datum.L_uniform + datum.L_neg")
     )
-    scale = alt.Scale(domain=list(PARTS), range=[*COLOURS[:3], ORANGE])
-    dashes = alt.Scale(domain=list(PARTS), range=[[6, 3], [2, 2], [8, 3, 2, 3], [1, 0]])
-    where = alt.X("b:Q", title="spread b (0: classes collapse, 1: classes share a sphere)")
-    lines = base.transform_fold(list(PARTS), as_=["part", "value"]).mark_line(strokeWidth=2.2)
-    legend = alt.Legend(orient="bottom", title=None, symbolSize=250)
+    scale = alt.Scale(domain=list(PARTS), range=list(COLOURS[:3]))
+    dashes = alt.Scale(domain=list(PARTS), range=[[6, 3], [2, 2], [8, 3, 2, 3]])
+    legend = alt.Legend(orient="top", title=None, symbolSize=250)
+    lines = base.properties(height=190).transform_fold(list(PARTS), as_=["part", "value"]).mark_line(strokeWidth=2.2)
     lines = lines.encode(
-        where,
+        alt.X("b:Q", title=None, axis=alt.Axis(labels=False)),
         alt.Y("value:Q", title="limit", scale=alt.Scale(zero=False)),
         alt.Color("part:N", scale=scale, legend=legend),
         alt.StrokeDash("part:N", scale=dashes, legend=legend),
         tooltip=["part:N", alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("value:Q", format=".4f")],
     )
-    least = base.transform_joinaggregate(low="min(sum)").transform_filter("datum.sum <= datum.low + 1e-12")
-    dot = least.mark_point(filled=True, size=110, color=ORANGE, opacity=1).encode(where, alt.Y("sum:Q"))
-    words = least.transform_calculate(words="'lowest sum at b = ' + format(datum.b, '.2f')")
-    words = words.mark_text(color=INK, align="right", fontSize=12)
-    words = words.encode(text="words:N", x=alt.value(435), y=alt.value(10))
-    return (lines + dot + words).add_params(slide, pick)
+    where = alt.X("b:Q", title="spread b (0: classes collapse, 1: classes share a sphere)")
+    high = alt.Y("total:Q", title="sum", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+    tips = [alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("total:Q", title="sum", format=".4f")]
+    line = base.properties(height=110).mark_line(strokeWidth=2.2, color=ORANGE).encode(where, high, tooltip=tips)
+    least = base.transform_joinaggregate(low="min(total)").transform_filter("datum.total <= datum.low + 1e-12")
+    dot = least.mark_point(filled=True, size=110, color=ORANGE, opacity=1).encode(where, high)
+    words = least.transform_calculate(words="'lowest at b = ' + format(datum.b, '.2f')")
+    words = words.mark_text(color=INK, align="center", fontSize=12)
+    words = words.encode(text="words:N", x=alt.value(220), y=alt.value(10))
+    return alt.vconcat(lines, line + dot + words, spacing=8).add_params(slide, pick)
 
 
 def best(df: pd.DataFrame) -> alt.FacetChart:
@@ -68,16 +72,20 @@ def best(df: pd.DataFrame) -> alt.FacetChart:
     return (line + ends).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)
 
 
-def held(df: pd.DataFrame) -> alt.LayerChart:
-    """What n draws hold of two strata, computed in the page; sliders move the probabilities p of z and q of z′.
+def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
+    """What n draws hold of two strata, computed in the page; sliders move the probabilities of z and of z′.
 
-    df: n, whole and rising.
+    df: n, whole and rising.  p, q: where the sliders start.
     """
     ends = {"min": -4.0, "max": -0.31, "step": 0.01}
-    p, q = (
-        alt.param(name=f"pick_{v}", value=-1.7, bind=alt.binding_range(**ends, name=f"log₁₀ {v}, of {stratum} "))
-        for v, stratum in (("p", "z"), ("q", "z′"))
-    )
+    sliders = [
+        alt.param(
+            name=f"pick_{v}",
+            value=round(float(np.log10(start)), 2),
+            bind=alt.binding_range(**ends, name=f"log₁₀ {v}, of {stratum} "),
+        )
+        for v, start, stratum in (("p", p, "z"), ("q", q, "z′"))
+    ]
     chance = {"p": "pow(10, pick_p)", "q": "pow(10, pick_q)"}
     none, no_p, no_q = f"(1 - {chance['p']} - {chance['q']})", f"(1 - {chance['p']})", f"(1 - {chance['q']})"
     base = alt.Chart(df, width=460, height=280).transform_calculate(
@@ -111,7 +119,7 @@ def held(df: pd.DataFrame) -> alt.LayerChart:
     text += " + ': only z likeliest at n* = ' + format(datum.star, '.1f')"
     words = one.transform_calculate(words=text).mark_text(color=INK, align="left", fontSize=12)
     words = words.encode(text="words:N", x=alt.value(6), y=alt.value(-10))
-    return (lines + rule + words).add_params(p, q)
+    return (lines + rule + words).add_params(*sliders)
 
 
 def excess(df: pd.DataFrame) -> alt.HConcatChart:
@@ -123,13 +131,13 @@ def excess(df: pd.DataFrame) -> alt.HConcatChart:
     colour = alt.Scale(domain=kinds, range=list(COLOURS[: len(kinds)]))
     shape = alt.Scale(domain=kinds, range=list(SHAPES[: len(kinds)]))
     legend = alt.Legend(orient="bottom", title=None, labelLimit=300)
-    panels = []
+    panels, room = [], alt.Scale(padding=12)
     for i, (name, part) in enumerate(df.groupby("panel", sort=False)):
-        labels = alt.Axis(labels=i == 0, ticks=False, labelLimit=260)
+        labels = alt.Axis(labels=i == 0, ticks=False, labelLimit=260, labelPadding=10)
         base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=200, height=alt.Step(21))
         tips = ["group:N", alt.Tooltip("excess:Q", format=".2e"), alt.Tooltip("multiplier:Q", format=".4f")]
         dots = base.mark_point(filled=True, size=34, opacity=0.6).encode(
-            alt.X("excess:Q", title="loss minus bound", axis=alt.Axis(tickCount=4)),
+            alt.X("excess:Q", title="loss minus bound", axis=alt.Axis(tickCount=4, format="~g"), scale=room),
             alt.Y("group:N", sort=order, title=None, axis=labels),
             alt.Color("kind:N", scale=colour, legend=legend),
             alt.Shape("kind:N", scale=shape, legend=legend),
@@ -149,7 +157,7 @@ def corrected(df: pd.DataFrame, truth: float) -> alt.HConcatChart:
     legend = alt.Legend(orient="bottom", title=None)
     colour = alt.Color("loss:N", scale=alt.Scale(domain=groups, range=[ORANGE, BLUE]), legend=legend)
     shape = alt.Shape("loss:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
-    where = alt.X("p:Q", title="share of right labels p", scale=alt.Scale(zero=False))
+    where = alt.X("p:Q", title="share of right labels p", scale=alt.Scale(zero=False, padding=12))
     base = alt.Chart(df, width=225, height=250).encode(where, colour)
     tips = ["loss:N", "p:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("mean", "low", "high", "sd"))]
     bars = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title="mean loss"), alt.Y2("high:Q"))

@@ -74,6 +74,11 @@ def judge_number(claim_id: str, effect: float) -> Judgement:
     return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(CLAIMS[claim_id], effect, effect))
 
 
+def shown(value: float) -> str:
+    """A number with three decimals, or with two significant digits where those would all be 0: 0.012, 9.1e-05."""
+    return f"{value:.1e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
+
+
 def has_learned(accuracy, accuracy_untrained) -> bool:
     """Whether a harm may be judged: the balanced encoders beat the same net untrained by 5 points of accuracy.
 

@@ -140,7 +140,7 @@ CLAIMS = [
         "",
         "lemma 7",
         "Its weights grow exponentially with the number of points.",
-        "smallest slope of log |w| against m, 1 to 8 points, over -log(2p - 1)",
+        "smallest slope of the log of the summed absolute weights, 1 to 8 points, over -log(2p - 1)",
         "above",
         0.8,
     ),

@@ -266,7 +266,7 @@ def raw(text: str) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return claims.shown(value).replace("-", "−")
 
 
 def words(value) -> str:

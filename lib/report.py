@@ -113,7 +113,7 @@ def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -
         return missing
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
-    return f"{SIGNS[j.verdict]} **{j.verdict}**: {j.effect:.3f}{interval}"
+    return f"{SIGNS[j.verdict]} **{j.verdict}**: {claims.shown(j.effect)}{interval}"
 
 
 def stamp(run) -> str:

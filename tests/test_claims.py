@@ -44,6 +44,12 @@ def test_decide_on_the_threshold_itself(low, high, below, below_strict, above, a
     assert claims.decide(replace(ABOVE, strict=True), low, high) == above_strict
 
 
+def test_a_small_number_is_not_shown_as_zero():
+    numbers = (0.0, 0.9586, -0.9686, 0.00064, 9.06e-5, -4.9e-14, 23792.0, float("nan"))
+    written = ["0.000", "0.959", "-0.969", "0.001", "9.1e-05", "-4.9e-14", "23792.000", "nan"]
+    assert [claims.shown(v) for v in numbers] == written
+
+
 def test_judge_reports_the_effect_and_its_interval():
     # mean 0.90, sd 0.01, t(0.975; 2) = 4.3027
     j = claims.judge("harms-1", [0.89, 0.90, 0.91])
