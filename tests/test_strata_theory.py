@@ -1,15 +1,18 @@
 """The theory of L_spread: expectations against drawn vectors and quadrature, bounds against plain loops and cvxpy."""
 
+import html
+import io
 import math
 from itertools import product
 
 import cvxpy
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import integrate, optimize, special
 
-from lib import debiasing, mean_classifier, spread_limit, supervised, uniformity
+from lib import charts_strata, debiasing, mean_classifier, spread_limit, subsampling, supervised, uniformity
 from lib.mean_classifier import Strata
 from lib.spread_limit import Classes
 
@@ -212,3 +215,23 @@ def test_labels_are_right_as_often_as_said():
     world, label = debiasing.pools(4.0, 3, 10, 0.5), np.arange(100_000) % 2
     drawn = world.draw(np.random.default_rng(0), label, 0.7)
     assert ((drawn >= world.size) == label).mean() == pytest.approx(0.7, abs=0.006)
+
+
+def test_the_page_computes_what_the_library_does():
+    """The sliders' charts, drawn at their start: Vega's expressions against the closed forms."""
+    shown = charts_strata.held(pd.DataFrame({"n": [1, 10, 100]}), 0.01, 0.05)
+    star = subsampling.peak(10 ** round(math.log10(0.01), 2), 10 ** round(math.log10(0.05), 2))
+    assert f"n* = {star:.1f}" in drawn_as_text(shown)
+    rows = []
+    for b in np.linspace(0, 1, 101):
+        t = spread_limit.terms(Classes(4, 8, float(b)), 0.5, 0.5)
+        rows.append(("4", b, (1 - b) / 0.5, 2.0, 2 * t.uniform, 2 * t.neg))
+    table = pd.DataFrame(rows, columns=["classes", "b", "align", "view", "same", "other"])
+    best = spread_limit.best_spread(4, 8, 0.5, 0.4)
+    assert f"lowest at b = {best:.2f}" in drawn_as_text(charts_strata.tug(table, 0.4))
+
+
+def drawn_as_text(chart) -> str:
+    picture = io.StringIO()
+    chart.save(picture, format="svg")
+    return html.unescape(picture.getvalue())
