@@ -11,14 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib import noisy_labels, stacks
+from lib import images, noisy_labels, stacks
 from lib.augment import Policy, view
 from lib.images import Images
 
 CONTRASTIVE = ("simclr", "sup_con", "attract", "spread", "triplet")
 LOSSES = (*CONTRASTIVE, "cross_entropy")
+ONE_VIEW = ("triplet", "cross_entropy")  # the others take two views of each image
 CHUNK = 16  # nets trained together: more leave the caches of a CPU
 ALONE = -1  # the label of an image without one: its other view is its only positive
+VIEWS = Policy(scale=(0.6, 1.0), flip=0.0, jitter=(0.4, 0.4, 0.0, 0.0), grey_p=0.0)  # a digit stays what it is
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,10 @@ class Net:
     """What one net is trained with.
 
     loss: a word of LOSSES; "cross_entropy" has the head's loss alone, "triplet" the two-class loss of
-    ``noisy_labels.triplet`` on one view.  seed: of weights, views and batches.  rows: (m,) positions of the images that
-    it sees.  labels: (n,) of all images, for the contrastive loss, ALONE where there is none.  headed: (n,) bool, the
-    images whose true label the head sees.  alpha: of L_spread.  corrected: share of each batch's labels that the
-    geometric correction replaces, average: its reading.  weights: of the triplet loss.
+    ``noisy_labels.triplet``; these two take one view of each image.  seed: of weights, views and batches.
+    rows: (m,) positions of the images that it sees.  labels: (n,) of all images, for the contrastive loss, ALONE where
+    there is none.  headed: (n,) bool, the images whose true label the head sees.  alpha: of L_spread.  corrected: share
+    of each batch's labels that the geometric correction replaces, average: its reading.  weights: of the triplet loss.
     """
 
     loss: str
@@ -90,11 +92,33 @@ class Nets:
         return (self.outputs(x)[1].argmax(-1) == y).double().mean(-1)
 
 
+def load(name: str, per_class: int = 0) -> tuple[Images, Images]:
+    """Training and test images of ``lib.images``, padded evenly with 0 to a side of 8, 16, 32, ... pixels.
+
+    per_class: the first so many training images of each class; 0 is all.
+    """
+    train, test = images.load(name, "train"), images.load(name, "test")
+    train = train.first(per_class) if per_class else train
+    side = train.x.shape[-1]
+    edge = (2 ** max(3, (side - 1).bit_length()) - side) // 2
+    return tuple(Images(F.pad(part.x, (edge,) * 4), part.y, part.classes) for part in (train, test))
+
+
+def some(n: int, count: int, seed: int) -> Tensor:
+    """Sorted positions of ``count`` of n images, drawn by the seed; fewer of the same seed are a part of more."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:count].sort().values
+
+
+def mask(n: int, rows: Tensor) -> Tensor:
+    """(n,) bool, true at the positions given."""
+    return torch.zeros(n, dtype=torch.bool).index_fill(0, rows, True)
+
+
 def train(
     data: Images,
     nets: list[Net],
     course: Course,
-    policy: Policy,
+    policy: Policy = VIEWS,
     checks: tuple[int, ...] = (),
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Nets, Tensor]:
@@ -112,9 +136,12 @@ def train(
         if int(net.labels.min()) < ALONE or int(net.labels.max()) >= len(data.classes):
             found = f"{int(net.labels.min())} to {int(net.labels.max())}"
             raise ValueError(f"labels from {found}: codes {ALONE} (none) to {len(data.classes) - 1} are expected")
-    parts = [_train(data, nets[i : i + CHUNK], course, policy, checks, dtype) for i in range(0, len(nets), CHUNK)]
-    layers = [torch.cat(layer) for layer in zip(*(part.layers for part, _ in parts), strict=True)]
-    return Nets(layers, parts[0][0].scale), torch.cat([seen for _, seen in parts], 1)
+    kinds = [[i for i, net in enumerate(nets) if (net.loss in ONE_VIEW) == one] for one in (False, True)]
+    chunks = [kind[i : i + CHUNK] for kind in kinds for i in range(0, len(kind), CHUNK)]
+    parts = [_train(data, [nets[i] for i in chunk], course, policy, checks, dtype) for chunk in chunks]
+    order = torch.tensor([i for chunk in chunks for i in chunk]).argsort()
+    layers = [torch.cat(layer)[order] for layer in zip(*(part.layers for part, _ in parts), strict=True)]
+    return Nets(layers, parts[0][0].scale), torch.cat([seen for _, seen in parts], 1)[:, order]
 
 
 def _train(data, nets, course, policy, checks, dtype) -> tuple[Nets, Tensor]:
@@ -127,19 +154,20 @@ def _train(data, nets, course, policy, checks, dtype) -> tuple[Nets, Tensor]:
     adam = torch.optim.Adam(layers, lr=course.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, course.steps)
     drawing = {net.seed: torch.Generator().manual_seed(net.seed) for net in nets}
-    batches, terms, seen = _Batches(nets, course.batch), _terms(nets, course.temperature), []
+    batches, count, seen = _Batches(nets, course.batch), 1 if nets[0].loss in ONE_VIEW else 2, []
     for step in range(course.steps):
         if step % (len(data) // course.batch) == 0:
-            views = {s: [trained.prepare(view(data.x, policy, g)) for _ in range(2)] for s, g in drawing.items()}
+            views = {s: [trained.prepare(view(data.x, policy, g)) for _ in range(count)] for s, g in drawing.items()}
         taken = list(zip(nets, batches.draw(), strict=True))
-        h = torch.stack([torch.cat([v[rows] for v in views[net.seed]]) for net, rows in taken])  # (E, 2 N, P, k)
-        h = stacks.outputs(layers, h)  # (E, 1, 2 N, d)
+        h = torch.stack([torch.cat([v[rows] for v in views[net.seed]]) for net, rows in taken])  # (E, V N, P, k)
+        h = stacks.outputs(layers, h)  # (E, 1, V N, d)
         y, labels, headed = (
             torch.stack([values(net)[rows] for net, rows in taken])
             for values in (lambda net: data.y, lambda net: net.labels, lambda net: net.headed)
         )
         loss = _head(stacks.linear(h, layers[-1])[:, 0], y, headed).sum()
-        loss = loss + sum(term(h[mine, 0], labels[mine]).sum() for mine, term in terms)
+        views_of = F.normalize(h[:, 0], dim=-1).unflatten(1, (count, -1))  # (E, V, N, d)
+        loss = loss + _losses(nets, views_of, _corrected(nets, views_of, labels), course.temperature)
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -169,32 +197,38 @@ class _Batches:
         return taken
 
 
-def _terms(nets: list[Net], temperature: float) -> list[tuple[list[int], Callable[[Tensor, Tensor], Tensor]]]:
-    """The contrastive losses of nets that share one: positions of the nets, and features and labels to losses (E,)."""
-    kinds: dict[tuple, list[int]] = {}
+def _corrected(nets: list[Net], z: Tensor, labels: Tensor) -> Tensor:
+    """The labels (E, N) with those of the nets that correct them corrected, by the sum of the views z (E, V, N, d)."""
+    for (share, average), mine in _alike(nets, lambda net: (net.corrected, net.average)).items():
+        if share:
+            labels[mine] = noisy_labels.correct(z[mine].detach().sum(1), labels[mine], share, average)
+    return labels
+
+
+def _losses(nets: list[Net], z: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Sum of the nets' contrastive losses on unit features z (E, V, N, d), those of a kind together."""
+    total = z.new_zeros(())
+    for (loss, alpha, weights), mine in _alike(nets, lambda net: (net.loss, net.alpha, net.weights)).items():
+        if loss == "triplet":
+            total = total + noisy_labels.triplet(z[mine, 0], labels[mine], temperature, weights).sum()
+        elif loss in CONTRASTIVE:
+            total = total + contrastive(*z[mine].unbind(1), labels[mine], loss, temperature, alpha).sum()
+    return total
+
+
+def _alike(nets: list[Net], key: Callable[[Net], tuple]) -> dict[tuple, list[int]]:
+    found: dict[tuple, list[int]] = {}
     for i, net in enumerate(nets):
-        if net.loss in CONTRASTIVE:
-            kinds.setdefault((net.loss, net.alpha, net.corrected, net.average, net.weights), []).append(i)
-
-    def term(loss, alpha, corrected, average, weights):
-        def value(h: Tensor, labels: Tensor) -> Tensor:
-            z1, z2 = F.normalize(h, dim=-1).chunk(2, -2)
-            if corrected:
-                labels = noisy_labels.correct((z1 + z2).detach(), labels, corrected, average)
-            if loss == "triplet":
-                return noisy_labels.triplet(z1, labels, temperature, weights)
-            return contrastive(z1, z2, labels, loss, temperature, alpha)
-
-        return value
-
-    return [(mine, term(*kind)) for kind, mine in kinds.items()]
+        found.setdefault(key(net), []).append(i)
+    return found
 
 
 def _head(logits: Tensor, y: Tensor, headed: Tensor) -> Tensor:
-    """Mean cross-entropy (E,) of both views (E, 2 N, K) of the images whose label the head sees; 0 without any."""
-    right = logits.log_softmax(-1).gather(-1, y.repeat(1, 2)[..., None])[..., 0]
-    mask = headed.repeat(1, 2)
-    return -(right * mask).sum(-1) / mask.sum(-1).clamp(min=1)
+    """Mean cross-entropy (E,) of all views (E, V N, K) of the images whose label the head sees; 0 without any."""
+    times = logits.shape[1] // y.shape[1]
+    right = logits.log_softmax(-1).gather(-1, y.repeat(1, times)[..., None])[..., 0]
+    counted = headed.repeat(1, times)
+    return -(right * counted).sum(-1) / counted.sum(-1).clamp(min=1)
 
 
 def contrastive(z1: Tensor, z2: Tensor, y: Tensor, loss: str, temperature: float, alpha: float = 0.5) -> Tensor:

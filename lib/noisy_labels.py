@@ -72,6 +72,18 @@ def correct(z: Tensor, y_noisy: Tensor, share: float, average: str = "centres") 
     return y_noisy.scatter(-1, lowest, nearest.gather(-1, lowest))
 
 
+def batch_scores(z: Tensor, y_noisy: Tensor, batch: int, average: str = "centres", seed: int = 0) -> Tensor:
+    """``noise_scores`` (n,) of one net's features (n, d), each point in a batch drawn by the seed, as in training.
+
+    The batches have ``batch`` points or a few more, so that all are used.  ValueError: as ``noise_scores``.
+    """
+    order = torch.randperm(len(y_noisy), generator=torch.Generator().manual_seed(seed))
+    scores = z.new_empty(len(z))
+    for rows in order.tensor_split(max(1, len(order) // batch)):
+        scores[rows] = noise_scores(z[rows], y_noisy[rows], average)
+    return scores
+
+
 def detection_auc(scores: Tensor, wrong: Tensor) -> float:
     """Probability that a wrongly labelled point scores lower than a rightly labelled one, ties counting half.
 

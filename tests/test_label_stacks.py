@@ -47,6 +47,7 @@ def alone(data: Images, one: Net) -> torch.Tensor:
     adam = torch.optim.Adam(params, lr=COURSE.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, COURSE.steps)
     views, order = torch.Generator().manual_seed(one.seed), torch.Generator().manual_seed(one.seed)
+    count = 1 if one.loss in ("triplet", "cross_entropy") else 2
     mean, spread, queue = (data.x / 255).mean(), (data.x / 255).std(), []
 
     def encode(x):
@@ -58,22 +59,22 @@ def alone(data: Images, one: Net) -> torch.Tensor:
 
     for step in range(COURSE.steps):
         if step % 5 == 0:
-            pair = [view(data.x, POLICY, views).double() for _ in range(2)]
+            pair = [view(data.x, POLICY, views).double() for _ in range(count)]
         if len(queue) < 12:
             queue = one.rows[torch.randperm(len(one.rows), generator=order)].tolist()
         rows, queue = torch.tensor(queue[:12]), queue[12:]
         h = [encode(v[rows]) for v in pair]
-        z1, z2 = (F.normalize(part, dim=1) for part in h)
+        z = [F.normalize(part, dim=1) for part in h]
         logits = torch.cat(h) @ params[-1][:-1] + params[-1][-1]
-        seen = one.headed[rows].repeat(2)
-        loss = F.cross_entropy(logits[seen], data.y[rows].repeat(2)[seen]) if seen.any() else 0
+        seen = one.headed[rows].repeat(count)
+        loss = F.cross_entropy(logits[seen], data.y[rows].repeat(count)[seen]) if seen.any() else 0
         labels = one.labels[rows]
         if one.corrected:
-            labels = noisy_labels.correct((z1 + z2).detach(), labels, one.corrected, one.average)
+            labels = noisy_labels.correct(sum(z).detach(), labels, one.corrected, one.average)
         if one.loss == "triplet":
-            loss = loss + noisy_labels.triplet(z1, labels, 0.4, one.weights)
+            loss = loss + noisy_labels.triplet(z[0], labels, 0.4, one.weights)
         elif one.loss != "cross_entropy":
-            loss = loss + reference(z1, z2, labels, one.loss, 0.4, one.alpha)
+            loss = loss + reference(*z, labels, one.loss, 0.4, one.alpha)
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -91,6 +92,8 @@ def test_a_net_of_a_stack_is_the_one_trained_alone():
         net("spread", data, alpha=0.3, corrected=0.4, average="points", labels=data.y.roll(1)),
         net("cross_entropy", data, headed=torch.ones(60).bool()),
         net("triplet", data, labels=halves, weights=(1.5, 0.5, 1.5, 0.25)),
+        net("triplet", data, labels=halves.roll(1), corrected=0.3),
+        net("simclr", data),
     ]
     found, seen = label_stacks.train(data, nets, COURSE, POLICY, checks=(2, 5), dtype=torch.float64)
     logits = found.outputs(data.x)[1]
@@ -111,6 +114,23 @@ def test_only_what_a_net_is_given_counts(monkeypatch):
     monkeypatch.setattr(label_stacks, "CHUNK", 1)
     parts, _ = label_stacks.train(data, nets, COURSE, POLICY)
     assert torch.allclose(parts.outputs(data.x)[0], z, atol=1e-4)
+
+
+def test_draws_are_nested():
+    data, held = label_stacks.load("digits", 50)
+    assert len(data) == 500 and data.x.shape[1:] == (1, 8, 8) and len(held) == 600
+    few, more = label_stacks.some(100, 5, 1), label_stacks.some(100, 20, 1)
+    assert set(few.tolist()) < set(more.tolist()) and len(more) == 20
+    assert label_stacks.mask(10, torch.tensor([2, 5])).nonzero()[:, 0].tolist() == [2, 5]
+
+
+@pytest.mark.real_data
+def test_images_are_padded(real_data):
+    real_data("mnist")
+    data, _ = label_stacks.load("mnist", 3)
+    original = load("mnist", "train").first(3)
+    assert torch.equal(data.x[..., 2:30, 2:30], original.x) and data.x.shape[1:] == (1, 32, 32)
+    assert int(data.x.long().sum()) == int(original.x.long().sum())
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,15 @@ def test_scores_are_those_of_a_plain_loop(average):
     assert (both[0] - nl.noise_scores(other, y, average)).abs().max() < 1e-12
 
 
+def test_in_batches_every_point_is_scored_once_among_its_own():
+    z, y = cloud()
+    found = nl.batch_scores(z, y, 7, seed=2)
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(2))
+    for rows in (order[:8], order[8:16], order[16:]):
+        assert torch.equal(found[rows], nl.noise_scores(z[rows], y[rows]))
+    assert torch.allclose(nl.batch_scores(z, y, 100), nl.noise_scores(z, y))
+
+
 def test_the_lowest_scores_take_the_label_of_the_nearest_centre():
     z, y = cloud()
     noisy = nl.symmetric_noise(y, 0.3, 4, 3)
