@@ -18,14 +18,16 @@ def levels(
     series, levels_ = list(dict.fromkeys(df.series)), list(dict.fromkeys(df[x]))
     colours = alt.Scale(domain=series, range=list(COLOURS[: len(series)]))
     shapes = alt.Scale(domain=series, range=list(SHAPES[: len(series)]))
-    legend = alt.Legend(orient="bottom", columns=3, labelLimit=260, title=None)
+    legend = alt.Legend(orient="bottom", columns=4, labelLimit=260, title=None)
     ends = [*df.value, *df.low.dropna(), *df.high.dropna(), *([rule[0]] if rule else [])]
     scale = alt.Scale(domain=[min(ends), min(1.0, max(ends))], zero=False, nice=True, clamp=True)
     tips = ["series:N", alt.Tooltip(f"{x}:N", title=x_title)]
     tips += [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high")]
-    panels = []
+    panels, below = [], f"dashed: {rule[1]}" if rule else ""
     for name, part in df.groupby("panel", sort=False):
-        base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=width, height=230).encode(
+        base = alt.Chart(
+            part, title=alt.Title(str(name), subtitle=below, anchor="start"), width=width, height=230
+        ).encode(
             alt.X(f"{x}:N", sort=levels_, title=x_title, axis=alt.Axis(labelAngle=0)),
             alt.XOffset("series:N", sort=series),
             alt.Color("series:N", scale=colours, legend=legend),
@@ -37,8 +39,6 @@ def levels(
         dot = dot.encode(y, alt.Shape("series:N", scale=shapes, legend=legend), tooltip=tips).add_params(pick)
         layers = [whisker, dot]
         if rule:
-            line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(rule[0]))
-            text = alt.Chart(part.head(1)).mark_text(color=INK, fontSize=11, align="left", baseline="bottom", dy=-3)
-            layers += [line, text.encode(text=alt.value(rule[1]), x=alt.value(4), y=alt.datum(rule[0]))]
+            layers.append(alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(rule[0])))
         panels.append(alt.layer(*layers))
     return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")

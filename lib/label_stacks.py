@@ -18,7 +18,7 @@ from lib.images import Images
 CONTRASTIVE = ("simclr", "sup_con", "attract", "spread", "triplet")
 LOSSES = (*CONTRASTIVE, "cross_entropy")
 ONE_VIEW = ("triplet", "cross_entropy")  # the others take two views of each image
-CHUNK = 16  # nets trained together: more leave the caches of a CPU
+MOST, PIXELS = 48, 2**20  # nets trained together, and pixels of their batches, at most: for speed and for memory
 ALONE = -1  # the label of an image without one: its other view is its only positive
 VIEWS = Policy(scale=(0.6, 1.0), flip=0.0, jitter=(0.4, 0.4, 0.0, 0.0), grey_p=0.0)  # a digit stays what it is
 
@@ -137,7 +137,8 @@ def train(
             found = f"{int(net.labels.min())} to {int(net.labels.max())}"
             raise ValueError(f"labels from {found}: codes {ALONE} (none) to {len(data.classes) - 1} are expected")
     kinds = [[i for i, net in enumerate(nets) if (net.loss in ONE_VIEW) == one] for one in (False, True)]
-    chunks = [kind[i : i + CHUNK] for kind in kinds for i in range(0, len(kind), CHUNK)]
+    size = min(MOST, max(1, PIXELS // (course.batch * data.x[0].numel())))
+    chunks = [kind[i : i + size] for kind in kinds for i in range(0, len(kind), size)]
     parts = [_train(data, [nets[i] for i in chunk], course, policy, checks, dtype) for chunk in chunks]
     order = torch.tensor([i for chunk in chunks for i in chunk]).argsort()
     layers = [torch.cat(layer)[order] for layer in zip(*(part.layers for part, _ in parts), strict=True)]

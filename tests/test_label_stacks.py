@@ -111,7 +111,7 @@ def test_only_what_a_net_is_given_counts(monkeypatch):
     found, _ = label_stacks.train(data, nets, COURSE, POLICY)
     z = found.outputs(data.x)[0]
     assert torch.allclose(z[0], z[1], atol=1e-5)  # labels of images that it does not see
-    monkeypatch.setattr(label_stacks, "CHUNK", 1)
+    monkeypatch.setattr(label_stacks, "PIXELS", 1)
     parts, _ = label_stacks.train(data, nets, COURSE, POLICY)
     assert torch.allclose(parts.outputs(data.x)[0], z, atol=1e-4)
 
