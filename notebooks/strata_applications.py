@@ -642,7 +642,7 @@ for (right, arm), values in sorted(toy_values.items(), key=lambda item: -item[0]
     text = told(f"accuracy, two classes, p = {right:g}, {TOY[arm]}", values)
     swings = f"{swing[right][0]:.2f} ± {swing[right][1]:.2f}" if arm == "weights" else ""
     lines.append((f"{right:g}", TOY[arm], text, swings))
-    shown.append(("", TOY[arm], f"{right:g}", *summary(values)))
+    shown.append(("is the digit 5 or more?", TOY[arm], f"{right:g}", *summary(values)))
 shown = pd.DataFrame(shown, columns=["panel", "series", "right", "value", "low", "high"])
 rows += [
     {"quantity": f"sd of the corrected loss over noise, p = {r:g}", "value": v[1], "seeds": 0} for r, v in swing.items()
@@ -756,7 +756,10 @@ lines = [
 ]
 told("accuracy, all images", everything)
 shown = pd.DataFrame(
-    [("", m, f"{100 * share:.0f} %", *summary(v)) for (m, share), v in kept_values.items()],
+    [
+        ("cross-entropy on what was kept", m, f"{100 * share:.0f} %", *summary(v))
+        for (m, share), v in kept_values.items()
+    ],
     columns=["panel", "series", "kept", "value", "low", "high"],
 )
 gain = kept_values["fullest buckets", 0.3] - kept_values["random", 0.3]
@@ -823,10 +826,13 @@ learners |= {
 }
 learned_by, _ = fitted(learners)
 few_values = {(loss, share): np.array([learned_by[loss, share, s] for s in own_seeds]) for loss, share, _ in learners}
+few_panel = f"a head that sees {few} labels"
 base, bare = few_values["simclr", 0.0], few_values["cross_entropy", 0.0]
-shown = [("", "SimCLR", f"{100 * share:.0f} %", *summary(base)) for share in LABELLED]
+shown = [(few_panel, "SimCLR", f"{100 * share:.0f} %", *summary(base)) for share in LABELLED]
 shown += [
-    ("", LOSS_NAMES[loss], f"{100 * share:.0f} %", *summary(v)) for (loss, share), v in few_values.items() if share
+    (few_panel, LOSS_NAMES[loss], f"{100 * share:.0f} %", *summary(v))
+    for (loss, share), v in few_values.items()
+    if share
 ]
 shown = pd.DataFrame(shown, columns=["panel", "series", "labelled", "value", "low", "high"])
 lines = [
@@ -854,7 +860,7 @@ plots.show(
     ),
     alt=f"Accuracy over the share of labels. With all of them L_spread has {few_values['spread', 1.0].mean():.3f}, SupCon "
     f"{few_values['sup_con', 1.0].mean():.3f}, SimCLR without any {base.mean():.3f}.",
-    caption=f"Held-out accuracy of the linear head, which sees {100 * p.labels_few:g} % of the labels; 95 % intervals over seeds.",
+    caption=f"Held-out accuracy of the linear head, which sees {100 * p.labels_few:g} % of the labels; 95 % intervals over seeds, which share much of their spread: differences by seed are in the table that follows.",
     data=shown,
     source="lib/label_stacks.py:train",
     face=labels_face,
