@@ -50,7 +50,7 @@ class CoarseEncoder(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """(n, c, h, w) in [0, 1] to the features (n, dim)."""
-        return self.net((x - self.mean) / self.std)
+        return self.net(((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(n, c, h, w) in [0, 1] to the features (n, dim) and the head's logits (n, K)."""
@@ -134,7 +134,7 @@ def train(
     if steps == 0:
         raise TrainingError(f"batch_size={s.batch_size} exceeds the {len(pool)} training images; lower it")
     torch.manual_seed(seed)
-    encoder = CoarseEncoder(s, data).to(home.device)
+    encoder = CoarseEncoder(s, data).to(home.device, memory_format=torch.channels_last)
     if home.num_processes > 1 and home.device.type == "cuda":
         encoder = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
     robust = robust if robust is None else robust.to(home.device)
