@@ -82,7 +82,7 @@ def simplex(classes: int, dim: int) -> Tensor:
 
 
 def collapsed(classes: int, per_class: int, dim: int, noise: float = 0.0, seed: int = 0) -> Tensor:
-    """Vectors (K, n, d) at the collapsed simplex, each moved by ``noise`` times a Gaussian and put back on the sphere."""
+    """Vectors (K, n, d) at the collapsed simplex, each moved by ``noise`` times a Gaussian, back on the sphere."""
     generator = torch.Generator().manual_seed(seed)
     step = torch.randn(classes, per_class, dim, generator=generator, dtype=torch.float64)
     return F.normalize(simplex(classes, dim)[:, None] + noise * step, dim=-1)

@@ -111,21 +111,6 @@ def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, set
     return lambda x: net(x).detach()
 
 
-def to_centre(z: Tensor, y: Tensor, stratum: Tensor, even: bool = False) -> Tensor:
-    """Mean cosine (..., strata) of the points of each stratum to the centre of their class.
-
-    z: (..., n, d) features of any length; y, stratum: (n,) codes, every stratum inside one class.  The centre is the
-    mean of the unit features of the class's points, or with ``even`` of its strata, each counting alike.
-    """
-    z = F.normalize(z, dim=-1)
-    member = F.one_hot(stratum).to(z)  # (n, strata)
-    mean = (member / member.sum(0)).mT @ z  # (..., strata, d)
-    owner = F.one_hot((member * y[:, None]).amax(0).long()).to(z)  # (strata, K)
-    weight = owner if even else owner * member.sum(0)[:, None]
-    centre = F.normalize((weight / weight.sum(0)).mT @ mean, dim=-1)  # (..., K, d)
-    return (mean * (owner @ centre)).sum(-1)
-
-
 def rank_correlation(cosine: Tensor, sizes: tuple[int, ...] = SIZES) -> Tensor:
     """Spearman's correlation (...) of the size of a stratum and its cosine (..., strata), mean over the classes."""
     per_class = cosine.unflatten(-1, (-1, len(sizes)))

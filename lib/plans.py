@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from lib.application_plans import strata_applications
 from lib.encoders import BALANCED, CLASSES, METHODS, WEIGHTINGS, Settings, Unit
 from lib.jobs import TOGETHER
+from lib.spread_plans import lspread_strata
 from lib.text_plans import NULL_SHIFT, bios_gender_harm, listed, seeds_of
 
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
@@ -239,6 +240,7 @@ def theory(p: SimpleNamespace) -> SimpleNamespace:
 
 
 PLANS = {
+    "lspread_strata": lspread_strata,
     "bios_gender_harm": bios_gender_harm,
     "cifar10_undersampling": cifar10_undersampling,
     "mediation": mediation,

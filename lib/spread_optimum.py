@@ -1,7 +1,7 @@
 """The whole optimum of L_spread over unit vectors, from one convex function of one number.
 
-The losses are convex in the matrix of all cosines and do not change when images of a class, classes, or the two views of
-an image change places.  By Jensen's inequality an optimum has equal views, one cosine b within classes and one cosine c
+The losses are convex in the matrix of all cosines and do not change when images of a class, classes, or the two views
+of an image change places.  By Jensen's inequality an optimum has equal views, one cosine b within classes and one, c,
 between them; the loss rises with c, whose least value is c = −(1 + (n − 1) b) / (n (K − 1)).  Vectors in as many
 dimensions as there are images attain it.
 """
@@ -17,7 +17,7 @@ HALVINGS = 60
 def optimal_within(objective: Objective, classes: int, per_class: float) -> Tensor:
     """The optimal cosine within classes b (S,), in as many dimensions as there are images.
 
-    classes: K, of per_class images each (n > 1; not whole: an average).  The derivative of the convex loss is halved in.
+    classes: K, of per_class images each (n > 1; not whole: an average).  Halves in on where the slope changes.
     Where the loss is flat over an interval of b, the lower end is found.  ValueError: K < 2, n ≤ 1.
     """
     if classes < 2 or not per_class > 1:

@@ -29,7 +29,7 @@ def lspread_strata(p: SimpleNamespace) -> SpreadArms:
     base = CoarseSettings(**{f.name: getattr(p, f.name) for f in fields(CoarseSettings) if hasattr(p, f.name)})
     names, clamped = listed(p.losses), listed(p.clamped)
     for name, given, known in (("losses", names, LOSSES), ("clamped", clamped, names)):
-        wrong = [word for word in given if word not in known or word == "cross_entropy" and name == "clamped"]
+        wrong = [word for word in given if word not in known or (word == "cross_entropy" and name == "clamped")]
         if wrong or len(set(given)) != len(given):
             raise ValueError(f"{name}={getattr(p, name)!r}: {wrong or 'a loss twice'}; there are {', '.join(known)}")
     settings = {}

@@ -1,0 +1,91 @@
+"""lib.strata_geometry and lib.gaussian_strata against plain loops, other libraries and losses of the library."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import cosine_similarity
+
+from lib import gaussian_strata, strata_geometry, supervised
+
+Y = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1])
+S = torch.tensor([0, 0, 2, 2, 1, 1, 3, 3, 3])
+Z = torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_cosines_within_classes_and_across_strata_by_loops():
+    inside, across = strata_geometry.within_classes(Z, Y), strata_geometry.across_strata(Z, Y, S)
+    for e in range(2):
+        c = cosine_similarity(Z[e])
+        for k in range(2):
+            rows = [i for i in range(9) if Y[i] == k]
+            pairs = [(i, j) for i in rows for j in rows if i != j]
+            assert float(inside[e, k]) == pytest.approx(np.mean([c[i, j] for i, j in pairs]))
+            apart = [c[i, j] for i, j in pairs if S[i] != S[j]]
+            assert float(across[e, k]) == pytest.approx(np.mean(apart))
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_cosine_to_the_centre_by_loops(even):
+    found = strata_geometry.to_centre(Z, Y, S, even)
+    unit = torch.nn.functional.normalize(Z[1], dim=1)
+    for s in range(4):
+        k = int(Y[S == s][0])
+        means = [unit[t == S].mean(0) for t in set(S[Y == k].tolist())]
+        centre = torch.stack(means).mean(0) if even else unit[Y == k].mean(0)
+        wanted = (unit[S == s] @ centre / centre.norm()).mean()
+        assert float(found[1, s]) == pytest.approx(float(wanted))
+
+
+def test_plane_is_the_first_two_principal_components():
+    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    wanted = PCA(2).fit_transform(torch.nn.functional.normalize(z, dim=1))
+    assert np.allclose(np.abs(strata_geometry.plane(z)), np.abs(wanted))
+
+
+def test_bad_strata():
+    with pytest.raises(ValueError, match="of one class"):
+        strata_geometry.to_centre(Z, Y, torch.zeros(9, dtype=torch.long))
+    with pytest.raises(ValueError, match="at least 2"):
+        strata_geometry.within_classes(Z, torch.tensor([0, 1, 1, 1, 1, 1, 1, 1, 1]))
+
+
+def test_the_stacked_loss_is_that_of_each_network():
+    z = torch.nn.functional.normalize(torch.randn(3, 2, 10, 5, dtype=torch.float64), dim=-1)
+    y = torch.tensor([0, 0, 1, 1, 1, 0, 2, 2, 0, 1])
+    alpha, which = torch.tensor([0.3, 1.0, 0.5], dtype=torch.float64), torch.tensor([False, False, True])
+    found = gaussian_strata.loss(z[:, 0], z[:, 1], y, 0.5, alpha, which).tolist()
+    kinds = (lambda a, b: supervised.spread(a, b, y, 0.5, 0.3), lambda a, b: supervised.attract(a, b, y, 0.5))
+    kinds += (lambda a, b: supervised.sup_con(a, b, y, 0.5),)
+    assert found == pytest.approx([float(f(*z[i])) for i, f in enumerate(kinds)])
+
+
+def test_sets_have_the_sizes_of_the_paper_and_fresh_points_the_same_strata():
+    seen, fresh = gaussian_strata.draw([3, 4]), gaussian_strata.draw([3, 4], fresh=True)
+    assert torch.bincount(seen.stratum).tolist() == [500, 250, 100, 50, 50] * 2
+    assert (seen.y == seen.stratum // 5).all()
+    assert not torch.equal(seen.x, fresh.x)
+    for s in (0, 5):
+        gap = seen.x[:, seen.stratum == s].mean(1) - fresh.x[:, fresh.stratum == s].mean(1)
+        assert float(gap.abs().max()) < 0.35  # standard error 0.063
+
+
+def test_a_network_of_a_stack_is_what_it_is_alone():
+    few = gaussian_strata.Training(steps=5)
+    alpha, which = torch.tensor([0.5, 1.0]), torch.tensor([False, True])
+    both = gaussian_strata.draw([0, 1])
+    z = gaussian_strata.train(both, [0, 1], alpha, which, few)(both.x)
+    one = gaussian_strata.draw([1])
+    # the noise of the views is drawn for the whole stack, so that the start alone is compared
+    start = gaussian_strata.Training(steps=0)
+    first = gaussian_strata.train(both, [0, 1], alpha, which, start)(both.x)
+    assert torch.allclose(gaussian_strata.train(one, [1], alpha[1:], which[1:], start)(one.x)[0], first[1])
+    assert not torch.allclose(z, first)
+
+
+def test_rank_correlation_is_scipys():
+    cosine = torch.rand(3, 10, generator=torch.Generator().manual_seed(2))
+    found = gaussian_strata.rank_correlation(cosine)
+    wanted = [np.mean([spearmanr(gaussian_strata.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine]
+    assert found.tolist() == pytest.approx(wanted)
