@@ -10,7 +10,15 @@ from lib.collapse_alpha import clamped_alpha, collapse_alpha, collapse_alpha_of_
 from lib.free_vectors import Objective, simplex, stability_root
 from lib.supervised import attract, repel
 
-SETTINGS = [(2, 4, 0.5, 2), (2, 6, 0.3, 3), (3, 3, 0.5, 3), (3, 4, 1.0, 5), (4, 3, 0.5, 4), (4, 2, 0.8, 5), (5, 2, 0.4, 5)]
+SETTINGS = [
+    (2, 4, 0.5, 2),
+    (2, 6, 0.3, 3),
+    (3, 3, 0.5, 3),
+    (3, 4, 1.0, 5),
+    (4, 3, 0.5, 4),
+    (4, 2, 0.8, 5),
+    (5, 2, 0.4, 5),
+]
 
 
 @pytest.mark.parametrize("classes, n, tau, dim", SETTINGS)

@@ -87,5 +87,7 @@ def test_a_network_of_a_stack_is_what_it_is_alone():
 def test_rank_correlation_is_scipys():
     cosine = torch.rand(3, 10, generator=torch.Generator().manual_seed(2))
     found = gaussian_strata.rank_correlation(cosine)
-    wanted = [np.mean([spearmanr(gaussian_strata.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine]
+    wanted = [
+        np.mean([spearmanr(gaussian_strata.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine
+    ]
     assert found.tolist() == pytest.approx(wanted)
