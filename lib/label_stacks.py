@@ -93,15 +93,22 @@ class Nets:
 
 
 def load(name: str, per_class: int = 0) -> tuple[Images, Images]:
-    """Training and test images of ``lib.images``, padded evenly with 0 to a side of 8, 16, 32, ... pixels.
+    """Training and test images of ``lib.images`` with a side of at most 16 pixels, a power of two.
 
+    Images are padded evenly with 0 to a side of 8, 16 or 32; those of 32 are halved, by the mean of 2 x 2 pixels.
     per_class: the first so many training images of each class; 0 is all.
     """
     train, test = images.load(name, "train"), images.load(name, "test")
-    train = train.first(per_class) if per_class else train
-    side = train.x.shape[-1]
+    return tuple(_small(part) for part in (train.first(per_class) if per_class else train, test))
+
+
+def _small(data: Images) -> Images:
+    side = data.x.shape[-1]
     edge = (2 ** max(3, (side - 1).bit_length()) - side) // 2
-    return tuple(Images(F.pad(part.x, (edge,) * 4), part.y, part.classes) for part in (train, test))
+    x = F.pad(data.x, (edge,) * 4)
+    if x.shape[-1] == 32:
+        x = F.avg_pool2d(x.float(), 2).round().to(torch.uint8)
+    return Images(x, data.y, data.classes)
 
 
 def some(n: int, count: int, seed: int) -> Tensor:
