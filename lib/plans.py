@@ -12,6 +12,7 @@ from lib.text_plans import NULL_SHIFT, bios_gender_harm, listed, seeds_of
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
 
 PAPER_DATA = dict.fromkeys(("cifar10_undersampling", "mediation", "methods_and_mitigations"), "cifar10")
+PAPER_DATA["strata_applications"] = "waterbirds"
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
 

@@ -957,7 +957,6 @@ display(Markdown(report.verdicts(judged, record, order)))
 # * **Which mean is subtracted** before the division by the length; the table above has both readings.
 # * **Which clustering.** {cite:t}`chen2022` refer to {cite:t}`sohoni2020`, whose public settings for Waterbirds use one number a
 #   point, its hardness, and neither UMAP nor the further cut.
-#
 # * **Noisy labels.** Which average the score means, and from which step on labels are corrected. Both averages are run; the correction
 #   begins at the first step. "Symmetric noise" is read as the probability of a *wrong* label; where new labels are drawn from all $K$
 #   classes, the same word means $\nu (K - 1)/K$ of that.
@@ -968,12 +967,12 @@ display(Markdown(report.verdicts(judged, record, order)))
 #
 # * The generated sets copy the shape of Waterbirds, not its difficulty: stripes are simpler than landscapes.
 # * Nothing is chosen on validation groups: training runs for a fixed number of epochs. Published GroupDRO numbers rest on a
-#   validation set with known groups, which helps every method, and a recovered one most of all.
+#   validation set with known groups.
+# * ISIC's reported numbers are areas under curves; here the worst group is judged by accuracy on every set.
 # * A class also has strata that are not the background: the digits themselves. Clusters that follow them are right about the
 #   features and count as wrong here.
-#
-# * In the sections on labels MNIST, where it is used, is halved to 16 × 16 pixels. The nets there have three layers of filters on whole patches and are trained for a minute at most, together. Their
-#   head sees right labels from the start, which leaves wrong ones in the contrastive loss little to spoil.
+# * In the sections on labels MNIST, where it is used, is halved to 16 × 16 pixels. The nets there have three layers of filters on
+#   whole patches and are trained for a minute at most, together. Their head sees right labels from the start, which leaves wrong ones in the contrastive loss little to spoil.
 #
 # ## Exercises
 #
