@@ -9,7 +9,7 @@ from lib.charts import COLOURS, INK, SHAPES
 def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.LayerChart:
     """α* over the negatives of an anchor, a line a number of classes; a slider moves the temperature.
 
-    df: classes (text), step (0, 1, … the slider's places), tau, negatives, alpha_star.  settings: dots of the paper,
+    df: classes (text), step (0, 1, … the slider's places), tau, negatives, alpha_star.  settings: rings, of the paper,
     shown at their own temperature: name, step, tau, negatives, alpha, alpha_star, classes.
     """
     taus = df.groupby("step").tau.first()
@@ -22,9 +22,9 @@ def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.Lay
     legend = alt.Legend(orient="bottom", title="classes K", columns=5)
     x = alt.X(
         "negatives:Q",
-        title="negatives of an anchor, N⁻ (views)",
+        title="negative views of an anchor",
         scale=alt.Scale(type="log", base=2, nice=False),
-        axis=alt.Axis(format="~s"),
+        axis=alt.Axis(format=",d", labelFlush=False),
     )
     y = alt.Y("alpha_star:Q", title="α", scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(df, width=width, height=320).transform_filter("datum.step == pick_tau")
@@ -50,32 +50,27 @@ def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.Lay
         "negatives:Q",
         *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("alpha", "alpha_star")),
     ]
-    crosses = mine.mark_point(shape="cross", size=130, filled=True, opacity=1, stroke=INK, strokeWidth=1).encode(
+    rings = mine.mark_point(shape="circle", size=170, filled=False, opacity=1, strokeWidth=3).encode(
         x, alt.Y("alpha:Q"), alt.Color("classes:N", scale=colours, legend=legend), tooltip=about
     )
-    return (line + dots + words + note + crosses).add_params(pick)
+    return (line + dots + words + note + rings).add_params(pick)
 
 
-def optima(lines: pd.DataFrame, dots: pd.DataFrame | None, x: str, x_title: str, width: int = 215) -> alt.HConcatChart:
-    """Cosine within classes over α, exact optima as lines and free vectors as dots, a panel a case.
+def optima(lines: pd.DataFrame, dots: pd.DataFrame, x: str, x_title: str, width: int = 215) -> alt.HConcatChart:
+    """Cosine within classes over α, exact optima as lines, dots on or beside them, a panel a case.
 
-    lines: panel, what, the column ``x``, cosine; dots likewise; rule (where given in lines): a dashed vertical line.
+    lines, dots: panel, what, the column ``x``, cosine.  rule, where lines have it: a dashed vertical line.  A single
+    line is drawn in ink, so that the dots have the colours.
     """
-    both = lines if dots is None else pd.concat([lines, dots])
-    groups = list(dict.fromkeys(both.what))
+    groups = list(dict.fromkeys(pd.concat([lines, dots]).what))
+    palette = COLOURS if lines.what.nunique() > 1 else (INK, *COLOURS)
     legend = alt.Legend(orient="bottom", title=None, labelLimit=320, columns=2)
-    colours = alt.Scale(
-        domain=groups, range=[(INK, *COLOURS)[i] if dots is not None else COLOURS[i] for i in range(len(groups))]
-    )
+    colours = alt.Scale(domain=groups, range=list(palette[: len(groups)]))
     shapes = alt.Scale(domain=groups, range=[SHAPES[i % len(SHAPES)] for i in range(len(groups))])
-    where = alt.X(
-        f"{x}:Q", title=x_title, scale=alt.Scale(nice=False, domain=[float(both[x].min()), float(both[x].max())])
-    )
-    high = alt.Y(
-        "cosine:Q",
-        title="cosine within classes",
-        scale=alt.Scale(domain=[min(-0.2, float(both.cosine.min())), 1.05], nice=False),
-    )
+    ends = alt.Scale(nice=False, domain=[float(lines[x].min()), float(lines[x].max())])
+    where = alt.X(f"{x}:Q", title=x_title, scale=ends)
+    low = min(-0.2, float(lines.cosine.min()))
+    high = alt.Y("cosine:Q", title="cosine within classes", scale=alt.Scale(domain=[low, 1.05], nice=False))
     colour = alt.Color("what:N", scale=colours, legend=legend)
     tips = ["what:N", alt.Tooltip(f"{x}:Q", format=".3f"), alt.Tooltip("cosine:Q", format=".4f")]
     blocks = []
@@ -84,11 +79,9 @@ def optima(lines: pd.DataFrame, dots: pd.DataFrame | None, x: str, x_title: str,
         layers = [base.mark_line(strokeWidth=2, clip=True).encode(where, high, colour, tooltip=tips)]
         if "rule" in part:
             layers.append(base.mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.X("mean(rule):Q", title=x_title)))
-        marks = part if dots is None else dots[dots.panel == name]
-        points = alt.Chart(marks).mark_point(filled=True, size=28 if dots is None else 55, opacity=0.85)
-        layers.append(
-            points.encode(where, high, colour, alt.Shape("what:N", scale=shapes, legend=legend), tooltip=tips)
-        )
+        points = alt.Chart(dots[dots.panel == name]).mark_point(filled=True, size=45, opacity=0.85)
+        shape = alt.Shape("what:N", scale=shapes, legend=legend)
+        layers.append(points.encode(where, high, colour, shape, tooltip=tips))
         blocks.append(alt.layer(*layers))
     return alt.hconcat(*blocks, spacing=14).resolve_scale(color="shared", shape="shared")
 

@@ -23,7 +23,6 @@ CLASSES |= {"MNIST": 10, "MNIST-Coarse": 2}
 BATCH = 128
 DEFAULT_ALPHA = 0.25  # where the paper has no value for the data
 EXPERIMENTS = {"model_quality": "end model", "coarse_to_fine": "transfer"}
-COSINES = {"SupCon": "0.88"}  # figure 2, average of one class; L_spread: 0.49
 
 
 @cache
@@ -35,6 +34,16 @@ def reported(name: str) -> pd.DataFrame:
 def statement(number: str) -> str:
     """The value of a numbered statement of the paper or the read-me, "G1"."""
     return str(reported("statements").set_index("id").value[number])
+
+
+def reported_cosine(arm: str, main: str) -> str:
+    """The mean cosine within one class that figure 2 of the paper prints for the arm; ``main`` is its L_spread."""
+    return {"SupCon": statement("G1"), main: statement("G2")}.get(arm, "–")
+
+
+def rounded(x: float) -> str:
+    """A difference that may be nothing but rounding, in words."""
+    return "less than 1e-12" if abs(x) < 1e-12 else f"{x:.0e}"
 
 
 def alpha_of(data: str) -> float:
@@ -110,7 +119,9 @@ def _row(quantity: str, data: str, arm: str, source: str, value, low=float("nan"
 
 def markdown(table: pd.DataFrame, labels: list[str]) -> str:
     """The whole table in percent: a row a data set and source, a column an arm, "not run" where no run has the data."""
-    arms = list(dict.fromkeys([*labels, *sorted(table.arm)]))
+    plain = sorted({a for a in [*labels, *table.arm] if a.startswith("L_spread") and "," not in a})
+    others = [a for a in dict.fromkeys([*labels, *sorted(table.arm)]) if a not in plain]
+    arms = [*(a for a in others if "," not in a), *plain, *(a for a in others if "," in a)]
     rows = []
     for data in dict.fromkeys([*table[table.source == "reported"].data, *table.data]):
         here = table[table.data == data]

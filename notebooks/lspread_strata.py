@@ -240,7 +240,7 @@ for K, n, tau, d in CASES:
             f"{root:.4f}",
             f"{large:.4f}",
             f"{float(found[1, 0]):.4f}",
-            f"{1 - float(found[:, 1:].min()):.0e}",
+            spread_tables.rounded(1 - float(found[:, 1:].min())),
         )
     )
 ends = torch.stack(ends)  # (cases, starts, 5)
@@ -256,7 +256,7 @@ display(
     Markdown(
         f"The root differs from $\\alpha^*$ by at most **{max(roots):.0e}** of it, and in the one-view form by {max(one_view):.0e}; the "
         f"form for large $n$ is off by up to {max(larger):.1%}, here where $n$ is small. From 1.02 $\\alpha^*$ on both starts end in "
-        f"collapse: they differ by at most {max(jumps):.0e}. At 0.98 $\\alpha^*$ the cosine within classes is up to "
+        f"collapse: they differ by {spread_tables.rounded(max(jumps))} at most. At 0.98 $\\alpha^*$ the cosine within classes is up to "
         f"**{float(below.max()):.4f}**; {int((below > 0.99).sum())} of {len(CASES)} settings exceed the claim's 0.99, a mark that was "
         "set before it was known that the transition has no jump: close to $\\alpha^*$ a class is almost collapsed."
     )
@@ -296,14 +296,14 @@ for K, n, d in ((2, 8, 8), (4, 6, 8), (4, 6, 3)):
             for x, y in zip(few, part, strict=True)
         ]
 curve, dots = pd.DataFrame(curve), pd.DataFrame(dots)
-first, _, last = apart
+last = list(apart)[-1]
 plots.show(
     run.folder,
     "starts",
     charts_spread.optima(curve, dots, "ratio", "α / α*"),
     alt="Cosine within classes over α relative to α*, exact optimum and free vectors from two starts. It rises to 1 without a jump "
     f"at α*; the two starts differ by at most {max(apart.values()):.2f}, and in loss by {max(gaps.values()):.3f}, far below α*.",
-    caption="τ = 0.5. Dashed: where collapse becomes stable. Right: so few dimensions that the simplex fills them.",
+    caption="τ = 0.5. Dashed: collapse becomes stable. In d dimensions classes stay closer than on the line; right, the simplex fills them.",
     data=pd.concat([curve, dots]),
     source="lib/spread_optimum.py:optimal_within",
     face=exact,
@@ -321,7 +321,7 @@ display(
 # %% [markdown]
 # ### The phase diagram, and the paper's settings
 #
-# Above its line a loss collapses $K$ balanced classes. Move the temperature. Crosses are the settings that the paper reports, at
+# Above its line a loss collapses $K$ balanced classes. Move the temperature. Rings are the settings that the paper reports, at
 # their own temperature; the batch of 128 gives $N^- = 256\,(K-1)/K$ on average.
 
 # %% tags=["hide-input"]
@@ -345,8 +345,8 @@ plots.show(
     "phase",
     charts_spread.phase(diagram, settings),
     alt=f"Collapse threshold α* over the number of negatives, for 2 to 100 classes, with a slider of the temperature; {int(inside.sum())} of "
-    f"the paper's {len(settings)} balanced settings lie above their line, all with α of 0.5 or more.",
-    caption="Large-sample form. Crosses: α of the paper's experiments, batch 128.",
+    f"the paper's {len(settings)} balanced settings lie above their line, the lowest at α = {settings.alpha[inside].min():g}.",
+    caption="Large-sample form. Rings: α of the paper's experiments, batch 128.",
     data=pd.concat([diagram, settings]),
     source="lib/collapse_alpha.py:collapse_alpha",
     face=exact,
@@ -372,8 +372,8 @@ display(Markdown(report.table(header, lines)))
 display(
     Markdown(
         f"**{int(inside.sum())} of {len(settings)}** settings lie above the threshold of the exact loss: there its optimum is the collapse "
-        "that the loss is meant to prevent. All settings with which the paper transfers from CIFAR lie below. With the clamp none "
-        "collapses. The exact column averages over random batches "
+        f"that the loss is meant to prevent. With the clamp {int((settings.alpha > settings.clamped).sum())} collapse. "
+        "The exact column averages over random batches "
         "([`collapse_alpha_of_batches`](../lib/collapse_alpha.py#collapse_alpha_of_batches)), the last two take the mean number of "
         "images a class. Waterbirds and ISIC ($\\alpha = 0.5$) have unequal classes and are not placed; CIFAR10-Coarse has 4 to 6, "
         "taken as equal."
@@ -410,7 +410,7 @@ ends = curve[(curve.alpha == 1) & (curve.what == "clamp")].set_index("panel").co
 plots.show(
     run.folder,
     "clamp",
-    charts_spread.optima(curve[curve.index % 5 == 0], None, "alpha", "α"),
+    charts_spread.optima(curve, curve[(20 * curve.alpha).round(6) % 1 == 0], "alpha", "α"),
     alt="Optimal cosine within classes over α, exact and with the released code's one view and clamp. At α = 1 with the clamp it is "
     + ", ".join(f"{v:.2f} for {k}" for k, v in ends.items())
     + ".",
@@ -446,7 +446,12 @@ for name, (views, clamp) in FORMS.items():
 judge("lspread-2a", clamped_ends[0].max())
 judge("lspread-2b", clamped_ends[1].max())
 lines.sort(key=lambda line: list(THREE).index(line[0]))
-display(Markdown(f"Free vectors, two classes, batch {2 * n}, τ = 0.5, in {d} dimensions: cosine within classes."))
+display(
+    Markdown(
+        f"Free vectors, two classes, batch {2 * n}, τ = 0.5, in {d} dimensions: cosine within classes. The clamp puts a corner into the "
+        "loss at a cosine of τ, at which descent stalls before it has arrived."
+    )
+)
 display(
     Markdown(report.table(["loss", "form", "from a scattered start", "from near collapse", "exact optimum"], lines))
 )
@@ -544,7 +549,7 @@ for label in labels:
     lines.append(
         (
             label,
-            spread_tables.COSINES.get(label, "–"),
+            spread_tables.reported_cosine(label, main),
             *("–" if q.empty else f"{q.value.iloc[0]:.3f}" for q in past),
             f"{mean:.3f} {report.span(low, high)}",
             *cells,
@@ -572,6 +577,7 @@ display(Markdown(report.table(header, lines)))
 # %% tags=["hide-input"]
 pair = [k for k in ("SupCon", main) if k in arms] or labels[:2]
 mine = (y == 0).nonzero()[:400, 0]
+mine = mine[strata_of[mine].argsort(stable=True)]
 names = spread_tables.strata_names(p.data)
 points = pd.DataFrame(
     [
@@ -651,6 +657,14 @@ display(
         report.table(["loss", "Spearman, centre of points", "Spearman, centre of strata", "1 − mean cosine"], lines)
     )
 )
+moved = ranks[False][under].mean() - ranks[True][under].mean()
+display(
+    Markdown(
+        f"Under L_spread 0.25 the correlation is {float(ranks[False][under].mean()):+.2f} with the centre of the points and "
+        f"{float(ranks[True][under].mean()):+.2f} with the centre of the strata: {float(moved):.2f} of it is made by which strata the "
+        "centre is made of. A rare stratum is far from a centre in which it hardly counts."
+    )
+)
 
 # %% [markdown]
 # ## Claims
@@ -714,13 +728,30 @@ header = [
 ]
 display(Markdown("Optimal cosine within two classes at τ = 0.5:\n\n" + report.table(header, lines)))
 
+# %% tags=["hide-input"]
+forms = {"released": (1, 1.0), "written": (2, math.inf)}
+pairs = {
+    name: [
+        f"{float(spread_optimum.optimal_within(Objective.of(0.5, a, views=views, clamp=clamp), 2, 64)):.3f}"
+        for a in (1.0, 0.5)
+    ]
+    for name, (views, clamp) in forms.items()
+}
+sides = [", ".join(f"{a:g}" for a in sorted(set(settings.alpha[side]))) for side in (inside, ~inside)]
+display(
+    Markdown(
+        f"* So the released comparison of “sup_con” with its spread form, {spread_tables.statement('T1')} against "
+        f"{spread_tables.statement('T2')} in the read-me, is one of $L_{{\\text{{attract}}}}$ with $L_{{\\text{{spread}}}}$ at "
+        f"$\\alpha = 0.5$, both clamped and with one view. For two classes and its batch of 128 the optimal cosines within classes "
+        f"are {' and '.join(pairs['released'])}; as the formulas are written, {' and '.join(pairs['written'])}. There the clamp, "
+        "and not $\\alpha$, keeps a class spread out.\n"
+        "* **That the loss prevents collapse** is a statement about $\\alpha$. Of the paper's own values, some settings with "
+        f"{sides[0]} lie above the threshold, and those with {sides[1]} below. Whether its tables were made with the clamp is "
+        "not known to us."
+    )
+)
+
 # %% [markdown]
-# * So the released comparison of "sup_con" and its spread form (read-me: 51.8 against 77.1) is one of $L_{\text{attract}}$ and
-#   $L_{\text{spread}}$ with $\alpha = 0.5$, both clamped and with one view. At a batch of 128 the clamped $L_{\text{attract}}$ still
-#   collapses two classes and the clamped $L_{\text{spread}}$ does not. Without the clamp both would.
-# * **"Does not collapse"** is a statement about $\alpha$, and the paper's $\alpha$ of 0.5 and 0.67 are on the other side of it.
-#   Whether the paper's tables were made with the clamp is not known to us.
-#
 # ## Limits
 #
 # * The theorem is about balanced classes and free vectors. An encoder may be unable to collapse, or be kept from it by cross-entropy,

@@ -335,3 +335,38 @@ def test_sliders_of_the_collapse_chapter_show_the_computed_thresholds_and_angles
         shown = float(words.split("minorities ")[1].split(" ")[0].replace("−", "-"))
         assert shown == pytest.approx(math.cos(2 * row.angle), abs=0.01)
     context.close()
+
+
+def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_settings(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    page, name = context.new_page(), "notebooks/lspread_strata.html"
+    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
+    table, seen = _table("phase", name), set()
+    lines, settings = table[table["name"].isna()], table[table["name"].notna()]
+    for tau in (0.9, 0.5, 0.1):
+        step = int(lines[np.isclose(lines.tau, tau)].step.iloc[0])
+        _slide(page, "phase", "pick_tau", step)
+        marks = _marks(page, "phase", "mark-symbol")
+        rings = marks.name.notna() if "name" in marks else pd.Series(False, index=marks.index)
+        assert sorted(marks[~rings].alpha_star) == pytest.approx(sorted(lines[lines.step == step].alpha_star))
+        assert sorted(marks[rings].alpha) == sorted(settings[settings.step == step].alpha)
+        words = page.locator("#fig-phase .mark-text text").all_text_contents()
+        assert f"τ = {tau:.2f}" in words
+        seen.add(int(rings.sum()))
+    assert len(seen) == 3
+    assert 0 in seen
+    context.close()
+
+
+def test_a_stratum_of_the_legend_is_marked_under_both_losses(browser):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    page, name = context.new_page(), "notebooks/lspread_strata.html"
+    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
+    table = _table("map", name)
+    page.locator("#fig-map .role-legend-symbol path").first.click()
+    page.wait_for_timeout(300)
+    after, stratum = _marks(page, "map", "mark-symbol"), page.locator("#fig-map .role-legend-label text").first
+    bright = after[after._opacity > 0.5]
+    assert set(bright["class"].astype(str)) == {stratum.text_content()}
+    assert len(bright) == (table["class"].astype(str) == stratum.text_content()).sum()
+    context.close()

@@ -31,17 +31,17 @@ def test_cosine_to_the_centre_by_loops(even):
     found = strata_geometry.to_centre(Z, Y, S, even)
     unit = torch.nn.functional.normalize(Z[1], dim=1)
     for s in range(4):
-        k = int(Y[S == s][0])
-        means = [unit[t == S].mean(0) for t in set(S[Y == k].tolist())]
-        centre = torch.stack(means).mean(0) if even else unit[Y == k].mean(0)
-        wanted = (unit[S == s] @ centre / centre.norm()).mean()
+        k = int(Y[s == S][0])
+        means = [unit[t == S].mean(0) for t in set(S[k == Y].tolist())]
+        centre = torch.stack(means).mean(0) if even else unit[k == Y].mean(0)
+        wanted = (unit[s == S] @ centre / centre.norm()).mean()
         assert float(found[1, s]) == pytest.approx(float(wanted))
 
 
 def test_plane_is_the_first_two_principal_components():
     z = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     wanted = PCA(2).fit_transform(torch.nn.functional.normalize(z, dim=1))
-    assert np.allclose(np.abs(strata_geometry.plane(z)), np.abs(wanted))
+    assert np.allclose(np.abs(strata_geometry.plane(z).numpy()), np.abs(wanted))
 
 
 def test_bad_strata():
