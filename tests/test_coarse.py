@@ -180,7 +180,7 @@ def test_a_killed_training_goes_on(data, tmp_path, robust):
         if epoch == 2:
             raise Killed
 
-    s, keeper, seen = replace(S, net="vit_small"), Keeper(tmp_path / "a.safetensors", "a", 0), []
+    s, keeper, seen = replace(S, net="mlp" if robust else "vit_small"), Keeper(tmp_path / "a.safetensors", "a", 0), []
     with pytest.raises(Killed):
         fit(data, s, keeper=keeper, report=kill, **more())
     resumed, history = fit(data, s, keeper=keeper, report=lambda epoch, _: seen.append(epoch), **more())
