@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from lib.application_plans import strata_applications
 from lib.encoders import BALANCED, CLASSES, METHODS, WEIGHTINGS, Settings, Unit
 from lib.jobs import TOGETHER
-from lib.spread_plans import lspread_strata
+from lib.spread_plans import PAPER_SETS, lspread_strata
 from lib.text_plans import NULL_SHIFT, bios_gender_harm, listed, seeds_of
 
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
 
-PAPER_DATA = dict.fromkeys(("cifar10_undersampling", "mediation", "methods_and_mitigations"), "cifar10")
-PAPER_DATA["strata_applications"] = "waterbirds"
+PAPER_DATA = dict.fromkeys(("cifar10_undersampling", "mediation", "methods_and_mitigations"), ("cifar10",))
+PAPER_DATA["strata_applications"] = ("waterbirds", "isic")
+PAPER_DATA["lspread_strata"] = PAPER_SETS
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
 

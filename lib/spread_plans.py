@@ -7,6 +7,7 @@ from lib.coarse_units import LOSSES, CoarseSettings, CoarseUnit
 from lib.text_plans import listed, seeds_of
 
 NAMES = {"cross_entropy": "cross-entropy", "simclr": "SimCLR", "sup_con": "SupCon", "attract": "L_attract"}
+PAPER_SETS = ("cifar10", "cifar10_coarse", "cifar100", "cifar100_coarse", "cifar100_coarse_u", "mnist", "mnist_coarse")
 RELEASED = ", clamped"  # after the label of an arm with the released code's clamp
 
 

@@ -1,7 +1,7 @@
 """Strata: the names that other code uses, gathered from the modules that hold them."""
 
-from lib.coresets import coreset as coreset
 from lib.collapse_alpha import collapse_alpha as collapse_alpha
+from lib.coresets import coreset as coreset
 from lib.group_dro import group_dro as group_dro
 from lib.lemmas import debias_weights as debias_weights
 from lib.lemmas import lemma7_matrix as lemma7_matrix

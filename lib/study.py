@@ -205,7 +205,7 @@ class Run:
         about = {"study": self.study, "run": run, "seeds": seeds or p.seeds, "preset": p.preset, "data": p.data}
         table = pd.DataFrame([about | row for row in rows])
         columns = [c for c in (*COLUMNS, *TAIL) if c in table]
-        elsewhere = p.data != plans.PAPER_DATA.get(self.study, p.data)
+        elsewhere = p.data not in plans.PAPER_DATA.get(self.study, (p.data,))
         tail = {"preset": p.preset, "data": p.data, "run": run}
         verdicts = pd.DataFrame(
             [
