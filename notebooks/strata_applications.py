@@ -971,8 +971,9 @@ display(Markdown(report.verdicts(judged, record, order)))
 # * ISIC's reported numbers are areas under curves; here the worst group is judged by accuracy on every set.
 # * A class also has strata that are not the background: the digits themselves. Clusters that follow them are right about the
 #   features and count as wrong here.
-# * In the sections on labels MNIST, where it is used, is halved to 16 × 16 pixels. The nets there have three layers of filters on
-#   whole patches and are trained for a minute at most, together. Their head sees right labels from the start, which leaves wrong ones in the contrastive loss little to spoil.
+# * In the sections on labels MNIST, where it is used, is halved to 16 × 16 pixels. The nets there are three layers of filters on patches
+#   and a hidden layer, all of them trained in minutes. Their head sees right labels from the start, which leaves wrong ones in the
+#   contrastive loss little to spoil; a few seeds decide few of these claims.
 #
 # ## Exercises
 #
