@@ -908,7 +908,9 @@ def points(values) -> str:
 
 def share_back(loss: str) -> str:
     """Accuracy recovered over accuracy lost, means over seeds; a ratio by seed would divide by noise."""
-    return f"{back[loss].mean() / gone[loss].mean():.2f}" if summary(gone[loss])[1] > 0 else "nothing was lost"
+    return (
+        f"{back[loss].mean() / gone[loss].mean():.2f}" if summary(gone[loss])[1] > 0 else "no certain loss to recover"
+    )
 
 
 extra = {nu: by_seed("spread", nu, "centres") - by_seed("sup_con", nu, "centres") for nu in NOISE}
