@@ -154,7 +154,7 @@ judge("lspread-10b", np.abs(error[:, -1]).max())
 lines, off = [], []
 for c, e, slope in zip(FAMILY, error, slopes, strict=True):
     first = sum(spread_limit.first_order(c, tau, weight))
-    drawn = spread_limit.drawn(c, tau, weight, 64, max(p.draws // 50, 1000), p.seed)
+    drawn = spread_limit.drawn(c, tau, weight, 64, min(max(p.draws // 50, 1000), 5000), p.seed)
     truth = spread_limit.loss(c, tau, weight, 64, 64)
     spread_ = drawn.std() / len(drawn) ** 0.5
     off.append((drawn.mean() - truth) / spread_ if spread_ > 1e-12 else 0.0)
