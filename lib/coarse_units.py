@@ -28,7 +28,7 @@ SETS = {  # training images and strata of each data set; ``lib.coarse_data.LOADE
     "spurious_digits": (1197, 4),
     "spurious_mnist": (12_000, 4),
     "waterbirds": (4795, 4),
-    "isic": (18_000, 3),
+    "isic": (18_000, 3),  # about: the archive grows
 }
 
 
