@@ -80,6 +80,7 @@ from lib import (
     intervals,
     label_stacks,
     lemmas,
+    matching,
     noisy_labels,
     plans,
     plots,
@@ -190,9 +191,9 @@ display(
 # :::
 
 # %% tags=["hide-input"]
-whole = recovery.matched_f1(train.y, train.stratum)
+whole = matching.matched_f1(train.y, train.stratum)
 official = torch.repeat_interleave(torch.arange(4), torch.tensor(spurious.WATERBIRDS_TRAIN))
-birds = recovery.matched_f1(official // 2, official)
+birds = matching.matched_f1(official // 2, official)
 published = reported["strata_recovery"].set_index("dataset")
 rows += [
     {"quantity": "F1, one group a class", "value": whole, "seeds": 0},
@@ -256,7 +257,7 @@ for label, units in arms.encoders.items():
         )
 shown = pd.concat(shown)
 f1 = {
-    c: {k: np.array([recovery.matched_f1(g, train.stratum) for g in v]) for k, v in groups[c].items()} for c in groups
+    c: {k: np.array([matching.matched_f1(g, train.stratum) for g in v]) for k, v in groups[c].items()} for c in groups
 }
 both = ", ".join(f"{f1[c][SPREAD][0]:.2f} with the {MEANS[c]}" for c in groups)
 plots.show(
@@ -277,9 +278,9 @@ lines, chance = [], {}
 for centre, found in groups.items():
     for label in arms.encoders:
         what, mine = f"{label}, {MEANS[centre]}", found[label]
-        shuffled = [recovery.chance_f1(g, train.stratum, train.y, seed=i).mean().item() for i, g in enumerate(mine)]
+        shuffled = [matching.chance_f1(g, train.stratum, train.y, seed=i).mean().item() for i, g in enumerate(mine)]
         chance[centre, label] = np.array(shuffled)
-        rand = [recovery.adjusted_rand(g, train.stratum) for g in mine]
+        rand = [matching.adjusted_rand(g, train.stratum) for g in mine]
         cells = told(f"F1, {what}", f1[centre][label]), told(f"F1 of shuffled groups, {what}", shuffled)
         cells += (told(f"F1 above shuffled groups, {what}", f1[centre][label] - chance[centre, label]),)
         cells += (
@@ -1002,7 +1003,7 @@ def left_whole(shares):
 
 # %%
 strata = torch.repeat_interleave(torch.arange(3), torch.tensor([80, 15, 5]))
-assert abs(left_whole([0.8, 0.15, 0.05]) - recovery.matched_f1(torch.zeros(100, dtype=torch.int64), strata)) < 1e-12
+assert abs(left_whole([0.8, 0.15, 0.05]) - matching.matched_f1(torch.zeros(100, dtype=torch.int64), strata)) < 1e-12
 
 # %% [markdown]
 # :::{exercise}

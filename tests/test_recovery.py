@@ -1,15 +1,13 @@
-"""Clusters within classes, their matching to true groups, and what is refused."""
+"""Clusters within classes, and what is refused."""
 
 import importlib
-import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import adjusted_rand_score, f1_score
 
-from lib import recovery
+from lib import matching, recovery
 
 
 def blobs(sizes, seed=0, spread=0.05):
@@ -28,7 +26,7 @@ def blobs(sizes, seed=0, spread=0.05):
 def test_separate_blobs_are_found_with_their_number(reduce):
     z, y, truth = blobs([(60, 40, 30), (50, 50)])
     found = recovery.recover(z, y, reduce=reduce, k_max=5)
-    assert recovery.matched_f1(found, truth) == 1 and recovery.adjusted_rand(found, truth) == 1
+    assert matching.matched_f1(found, truth) == 1 and matching.adjusted_rand(found, truth) == 1
     assert len(found.unique()) == 5 and found.max() == 4
     assert not set(found[y == 0].tolist()) & set(found[y == 1].tolist())
     assert torch.equal(found, recovery.recover(z, y, reduce=reduce, k_max=5)), "the same seed, the same groups"
@@ -37,10 +35,10 @@ def test_separate_blobs_are_found_with_their_number(reduce):
 def test_one_class_is_a_set_of_clusters_and_a_shift_of_all_features_changes_nothing():
     z, y, truth = blobs([(60, 40)])
     found = recovery.recover(z, y, reduce="pca", k_max=4)
-    assert recovery.adjusted_rand(found, truth) == 1
+    assert matching.adjusted_rand(found, truth) == 1
     for centre in ("class", "all"):
         shifted = recovery.recover(z + 3, y, reduce="pca", k_max=4, centre=centre)
-        assert recovery.adjusted_rand(found, shifted) == 1
+        assert matching.adjusted_rand(found, shifted) == 1
 
 
 def test_only_hard_large_dense_parts_are_cut_off():
@@ -67,50 +65,6 @@ def test_points_that_coincide_are_clustered_without_an_error():
     assert len(recovery.recover(z, y, torch.ones(40), reduce="pca", k_max=3)) == 40
 
 
-def by_permutation(groups, truth):
-    """Mean F1 of the best matching, by enumeration, with scikit-learn's F1."""
-    s, g = truth.unique().tolist(), groups.unique().tolist()
-    g = g + [-1 - i for i in range(max(0, len(s) - len(g)))]
-    best = 0.0
-    for chosen in itertools.permutations(g, len(s)):
-        each = [f1_score(truth == a, groups == b, zero_division=0) for a, b in zip(s, chosen, strict=True)]
-        best = max(best, float(np.mean(each)))
-    return best
-
-
-@pytest.mark.parametrize(("strata", "clusters"), [(3, 3), (2, 4), (4, 2), (3, 1)])
-def test_the_matching_is_the_best_of_all(strata, clusters):
-    generator = torch.Generator().manual_seed(strata * 10 + clusters)
-    truth = torch.randint(strata, (60,), generator=generator) * 2  # codes need not be dense
-    groups = torch.randint(clusters, (60,), generator=generator) + 3
-    assert recovery.matched_f1(groups, truth) == pytest.approx(by_permutation(groups, truth), abs=1e-12)
-    cluster, f1 = recovery.match(groups, truth)
-    assert (cluster == -1).sum() == max(0, strata - clusters) and (f1[cluster == -1] == 0).all()
-
-
-def test_the_adjusted_rand_index_counts_pairs():
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randint(3, (40,), generator=generator), torch.randint(4, (40,), generator=generator)
-    pairs = list(itertools.combinations(range(40), 2))
-    same_a, same_b = ([bool(c[i] == c[j]) for i, j in pairs] for c in (a, b))
-    both = sum(x and y for x, y in zip(same_a, same_b, strict=True))
-    expected = sum(same_a) * sum(same_b) / len(pairs)
-    index = (both - expected) / ((sum(same_a) + sum(same_b)) / 2 - expected)
-    assert recovery.adjusted_rand(a, b) == pytest.approx(index, abs=1e-12) == adjusted_rand_score(b, a)
-
-
-def test_chance_keeps_classes_and_sizes():
-    """Two classes of two equal groups: 4 of the 20 halves of 6 points agree fully or not at all, by enumeration."""
-    y, truth = torch.arange(2).repeat_interleave(6), torch.tensor([0, 0, 0, 1, 1, 1] + [2] * 6)
-    groups = torch.tensor([0, 0, 0, 1, 1, 1] + [2] * 6)
-    each = {k: 1.0 for k in (0, 3)} | {k: 2 / 3 for k in (1, 2)}  # F1 of a half that shares k points, better way round
-    weight = {k: math.comb(3, k) ** 2 / 20 for k in range(4)}
-    expected = (2 * sum(each[k] * weight[k] for k in weight) + 1) / 3
-    found = recovery.chance_f1(groups, truth, y, draws=600)
-    assert abs(float(found.mean()) - expected) < 4 * float(found.std()) / 600**0.5
-    assert recovery.matched_f1(groups, truth) == 1
-
-
 def test_bad_input_is_refused_with_the_value_and_the_way_out():
     z, y, _ = blobs([(20, 20), (8,)])
     bad = z.clone()
@@ -127,14 +81,6 @@ def test_bad_input_is_refused_with_the_value_and_the_way_out():
     ):
         with pytest.raises(ValueError, match=words):
             recovery.recover(**{"reduce": "pca"} | given)
-    for groups, truth, words in (
-        (torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), "one code of each"),
-        (torch.tensor([0, -1]), torch.tensor([0, 1]), "groups needs int64 codes from 0 on"),
-        (torch.tensor([0, 1]), torch.tensor([0.0, 1.0]), "truth needs int64"),
-        (torch.tensor([0, 1]), torch.tensor([0]), "one code of each"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            recovery.matched_f1(groups, truth)
 
 
 def test_umap_is_asked_for_by_name_and_named_where_it_is_missing(monkeypatch):
