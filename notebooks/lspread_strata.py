@@ -148,8 +148,8 @@ Code(inspect.getsource(supervised.spread), language="python")
 # *One number remains.* Write the loss as a function of the matrix $G$ of all cosines. Every term is a log-sum-exp of entries of
 # $G$ minus an entry of $G$, so the loss is convex in $G$. It does not change when the two views of an image, two images of a class,
 # or two classes change places. By Jensen's inequality the average of $G$ over all these exchanges has no larger loss. It has three
-# entries: $s$ between the views of an image, $b$ within classes, $c$ between classes. The loss falls with $s$, and $s$ can be made 1
-# without changing $b$ and $c$ (give each image a direction of its own). It rises with $c$, and the squared length of the sum of all
+# entries: $s$ between the views of an image, $b$ within classes, $c$ between classes. The loss falls with $s$, and $s$ becomes 1
+# with $b$ and $c$ unchanged where the first view of every image takes the place of the second. It rises with $c$, and the squared length of the sum of all
 # vectors, $\ge 0$, says $c \ge -\frac{1 + (n-1)b}{n(K-1)}$. With equality, the loss is a convex function $\ell(b)$ on $b \le 1$, and
 # $b = 1$ is the collapsed simplex. So it is optimal exactly if $\ell'(1) \le 0$.
 #
@@ -338,14 +338,14 @@ diagram = pd.DataFrame(
 )
 settings = spread_tables.settings()
 settings["step"] = [int(np.abs(taus - t).argmin()) for t in settings.tau]
-inside = settings.alpha > settings.alpha_star
-judge("lspread-1f", int(inside.sum()))
+above = settings.alpha > settings.alpha_star
+judge("lspread-1f", int(above.sum()))
 plots.show(
     run.folder,
     "phase",
     charts_spread.phase(diagram, settings),
-    alt=f"Collapse threshold α* over the number of negatives, for 2 to 100 classes, with a slider of the temperature; {int(inside.sum())} of "
-    f"the paper's {len(settings)} balanced settings lie above their line, the lowest at α = {settings.alpha[inside].min():g}.",
+    alt=f"Collapse threshold α* over the number of negatives, for 2 to 100 classes, with a slider of the temperature; {int(above.sum())} of "
+    f"the paper's {len(settings)} balanced settings lie above their line, the lowest at α = {settings.alpha[above].min():g}.",
     caption="Large-sample form. Rings: α of the paper's experiments, batch 128.",
     data=pd.concat([diagram, settings]),
     source="lib/collapse_alpha.py:collapse_alpha",
@@ -371,7 +371,7 @@ header = ["setting", "K", "τ", "α", "α*, exact", "exact loss", "α*, clamped"
 display(Markdown(report.table(header, lines)))
 display(
     Markdown(
-        f"**{int(inside.sum())} of {len(settings)}** settings lie above the threshold of the exact loss: there its optimum is the collapse "
+        f"**{int(above.sum())} of {len(settings)}** settings lie above the threshold of the exact loss: there its optimum is the collapse "
         f"that the loss is meant to prevent. With the clamp {int((settings.alpha > settings.clamped).sum())} collapse. "
         "The exact column averages over random batches "
         "([`collapse_alpha_of_batches`](../lib/collapse_alpha.py#collapse_alpha_of_batches)), the last two take the mean number of "
@@ -516,7 +516,8 @@ plots.show(
 # %% [markdown]
 # ## Reported beside reproduced
 #
-# The paper's numbers have no seeds. A data set that no run has seen says so.
+# The paper's numbers have no seeds. A data set that no run has seen says so; Waterbirds and ISIC are for
+# {doc}`strata_applications`.
 
 # %% tags=["hide-input"]
 display(Markdown("**End models**, accuracy (ISIC: AUROC), in percent."))
@@ -539,9 +540,9 @@ display(Markdown(report.table(["statement", "from the tables", ""], spread_table
 lines = []
 for label in labels:
     between = strata_geometry.across_strata(z[label], y, strata_of).nanmean(-1) if not fine else None
-    inside = strata_geometry.within_classes(z[label], strata_of).mean(-1)
+    alike = strata_geometry.within_classes(z[label], strata_of).mean(-1)
     cells = [
-        told(f"cosine within strata, {label}", inside),
+        told(f"cosine within strata, {label}", alike),
         "–" if fine else told(f"cosine across strata, {label}", between),
     ]
     past = [r.results[r.results.quantity == f"cosine within classes, {label}"] for r in record]
@@ -737,7 +738,7 @@ pairs = {
     ]
     for name, (views, clamp) in forms.items()
 }
-sides = [", ".join(f"{a:g}" for a in sorted(set(settings.alpha[side]))) for side in (inside, ~inside)]
+sides = [", ".join(f"{a:g}" for a in sorted(set(settings.alpha[side]))) for side in (above, ~above)]
 display(
     Markdown(
         f"* So the released comparison of “sup_con” with its spread form, {spread_tables.statement('T1')} against "
