@@ -921,7 +921,8 @@ display(Markdown(report.verdicts(judged, record, order)))
 #
 # * {prf:ref}`st-balance` is about one family of distributions. With no limit on the dimension an optimum lies in it: the limits are convex in the
 #   cosines, so that averaging over all exchanges within and of classes leaves one cosine within classes and one across. As $d \to \infty$,
-#   $A_d \to 0$, the sum is linear in $b$, and the passage becomes a jump at $\alpha^*$. In a given dimension this is not shown.
+#   $A_d \to 0$, the sum is linear in $b$, and the passage becomes a jump at $\alpha^*$. From $\alpha^*$ on, collapse is therefore best in every dimension that holds the simplex; below it,
+#   what is best among all distributions in a given dimension is not shown.
 # * Bounds on strata were tried on generated clouds and three simple representations of digits. Trained encoders are the matter of {doc}`lspread_strata`.
 # * The correction for wrong labels is for two balanced classes with symmetric noise and a known share of right labels; {doc}`strata_applications` uses it on data.
 # * The paper's lemma 4 is not on this page.
