@@ -658,12 +658,11 @@ display(
         report.table(["loss", "Spearman, centre of points", "Spearman, centre of strata", "1 − mean cosine"], lines)
     )
 )
-moved = ranks[False][under].mean() - ranks[True][under].mean()
+by_points, by_strata = (float(ranks[even][under].mean()) for even in (False, True))
 display(
     Markdown(
-        f"Under L_spread 0.25 the correlation is {float(ranks[False][under].mean()):+.2f} with the centre of the points and "
-        f"{float(ranks[True][under].mean()):+.2f} with the centre of the strata: {float(moved):.2f} of it is made by which strata the "
-        "centre is made of. A rare stratum is far from a centre in which it hardly counts."
+        f"Under L_spread 0.25 the correlation is {by_points:+.2f} with the centre of the points and {by_strata:+.2f} with the centre of "
+        "the strata: whether a rare stratum is far depends on whether it counts in what it is far from."
     )
 )
 
