@@ -374,7 +374,7 @@ display(
         f"**{int(above.sum())} of {len(settings)}** settings lie above the threshold of the exact loss: there its optimum is the collapse "
         f"that the loss is meant to prevent. With the clamp {int((settings.alpha > settings.clamped).sum())} collapse. "
         "The exact column averages over random batches "
-        "([`collapse_alpha_of_batches`](../lib/collapse_alpha.py#collapse_alpha_of_batches)), the last two take the mean number of "
+        "(`lib.collapse_alpha.collapse_alpha_of_batches`), the last two take the mean number of "
         "images a class. Waterbirds and ISIC ($\\alpha = 0.5$) have unequal classes and are not placed; CIFAR10-Coarse has 4 to 6, "
         "taken as equal."
     )
