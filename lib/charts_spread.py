@@ -56,7 +56,7 @@ def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.Lay
     return (line + dots + words + note + rings).add_params(pick)
 
 
-def optima(lines: pd.DataFrame, dots: pd.DataFrame, x: str, x_title: str, width: int = 215) -> alt.HConcatChart:
+def optima(lines: pd.DataFrame, dots: pd.DataFrame, x: str, x_title: str, width: int = 150) -> alt.HConcatChart:
     """Cosine within classes over α, exact optima as lines, dots on or beside them, a panel a case.
 
     lines, dots: panel, what, the column ``x``, cosine.  rule, where lines have it: a dashed vertical line.  A single

@@ -672,7 +672,7 @@ for r, n in zip(record, sources, strict=False):
 # Thresholds were fixed before any harm was computed, with one exception: `bios-null-tpr` was added when the harms of plain
 # encoders had been seen, before its own number existed. The rule that remedies are judged only where plain encoders show
 # the harm came later, too; all it can do is to leave a verdict undecided. The paper's numbers for this study are not public, so its own claims
-# are judged on this run alone.
+# are judged on the book's runs alone.
 
 # %% tags=["hide-input"]
 main = change[p.ratio]

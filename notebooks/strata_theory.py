@@ -130,8 +130,10 @@ def judge(claim: str, value) -> float:
 # sphere around the corner $c_k$ of a regular simplex,
 #
 # $$
-# f = \sqrt{1 - b}\; c_k + \sqrt{b}\; u, \qquad u \text{ uniform on the unit vectors of } \mathbb{R}^d, \text{ orthogonal to the corners.}
+# f = \sqrt{1 - b}\; c_k + \sqrt{b}\; u
 # $$
+#
+# with $u$ uniform on the unit vectors of $\mathbb{R}^d$, orthogonal to the corners.
 #
 # The **spread** $b$ runs from 0, class collapse, to 1, where all classes share one sphere. The two views of a sample have the cosine
 # $s$ between their $u$. Cosines then depend on one angle alone, and the expectation of the logarithm of a sum is one integral,
@@ -347,8 +349,10 @@ display(
 #
 # $$
 # \begin{aligned}
-# \Pr(\text{neither}) &= (1 - p - q)^n, & \Pr(\text{only } z) &= (1 - q)^n - (1 - p - q)^n, \\
-# \Pr(\text{both}) &= 1 - (1-p)^n - (1-q)^n + (1 - p - q)^n, & \Pr(\text{only } z') &= (1 - p)^n - (1 - p - q)^n .
+# \Pr(\text{neither}) &= (1 - p - q)^n, \\
+# \Pr(\text{only } z) &= (1 - q)^n - (1 - p - q)^n, \\
+# \Pr(\text{only } z') &= (1 - p)^n - (1 - p - q)^n, \\
+# \Pr(\text{both}) &= 1 - (1-p)^n - (1-q)^n + (1 - p - q)^n .
 # \end{aligned}
 # $$
 # :::
