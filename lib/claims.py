@@ -22,13 +22,13 @@ from lib.claim import Claim
 PARTS = (
     claims_images,
     claims_bios,
-    claims_sbm,
-    claims_collapse,
-    claims_alignment,
     claims_spread,
     claims_applications,
     claims_labels,
     claims_strata,
+    claims_sbm,
+    claims_collapse,
+    claims_alignment,
 )
 CLAIMS = {claim.id: claim for part in PARTS for claim in part.CLAIMS}
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
