@@ -110,7 +110,7 @@ def told(quantity: str, values: torch.Tensor, digits: int = 3) -> str:
 # $$
 # \begin{aligned}
 # L_{\text{SC}} &= -\frac{1}{|P|} \sum_{p \in P} \log \frac{e^{\sigma_{ip}}}{\sum_{a \ne i} e^{\sigma_{ia}}}
-#   && \text{SupCon {cite:p}`khosla2020`,}\\
+#   && \text{SupCon,}\\
 # L_{\text{attract}} &= -\frac{1}{|P|} \sum_{p \in P} \log \frac{e^{\sigma_{ip}}}{e^{\sigma_{ip}} + \sum_{a \in N} e^{\sigma_{ia}}}
 #   && \text{one positive in the denominator,}\\
 # L_{\text{repel}} &= -\log \frac{e^{\sigma_{ii'}}}{\sum_{p \in P} e^{\sigma_{ip}}}
@@ -119,7 +119,7 @@ def told(quantity: str, values: torch.Tensor, digits: int = 3) -> str:
 # \end{aligned}
 # $$
 #
-# SimCLR {cite:p}`chen2020` is $L_{\text{SC}}$ with every image a class of its own. The released code differs: anchors are the
+# SupCon is that of {cite:t}`khosla2020`. SimCLR {cite:p}`chen2020` is $L_{\text{SC}}$ with every image a class of its own. The released code differs: anchors are the
 # first views alone and candidates the second views alone (*one view*), and in the numerator of $L_{\text{attract}}$ it takes
 # $\min(\sigma_{ip}, 1)$ (*the clamp*). Both are switches here.
 
@@ -374,7 +374,7 @@ display(
         f"**{int(above.sum())} of {len(settings)}** settings lie above the threshold of the exact loss: there its optimum is the collapse "
         f"that the loss is meant to prevent. With the clamp {int((settings.alpha > settings.clamped).sum())} collapse. "
         "The exact column averages over random batches "
-        "(`lib.collapse_alpha.collapse_alpha_of_batches`), the last two take the mean number of "
+        "(`collapse_alpha_of_batches`), the last two take the mean number of "
         "images a class. Waterbirds and ISIC ($\\alpha = 0.5$) have unequal classes and are not placed; CIFAR10-Coarse has 4 to 6, "
         "taken as equal."
     )

@@ -349,7 +349,8 @@ def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_se
         marks = _marks(page, "phase", "mark-symbol")
         rings = marks.name.notna() if "name" in marks else pd.Series(False, index=marks.index)
         assert sorted(marks[~rings].alpha_star) == pytest.approx(sorted(lines[lines.step == step].alpha_star))
-        assert sorted(marks[rings].alpha) == sorted(settings[settings.step == step].alpha)
+        found = marks.loc[rings, "alpha"] if rings.any() else []  # a temperature that no experiment has draws no ring
+        assert sorted(found) == sorted(settings[settings.step == step].alpha)
         words = page.locator("#fig-phase .mark-text text").all_text_contents()
         assert f"τ = {tau:.2f}" in words
         seen.add(int(rings.sum()))
