@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # L_spread and strata: when do classes collapse, and what does transfer lose?
+# # L_spread and strata: when do classes collapse?
 #
 # **Question.** A class is often made of finer classes that nobody labelled: its *strata*. {cite:t}`chen2022` observe that
 # supervised contrastive learning puts all images of a class on one point, so that the strata can no longer be told apart,
