@@ -25,6 +25,7 @@ from lib.pages import RunRecord, SiteError
 CODE = "_static/code"
 LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/\w+\.py)(?:#(\w+))?"')
 MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*((?:lib|notebooks)/\w+\.py)(?:#(\w+))?\)")
+CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
 STYLE = re.compile(r"<style>pre \{ line-height.*?</style>", re.S)  # of IPython's Code; the theme has light and dark
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
@@ -154,12 +155,17 @@ def _stamp(cells: list, text: str) -> None:
 
 
 def _plain(cell, run: RunRecord):
-    """A cell as it stands on the page of a further run: named by its run, without labels, which the chapter has."""
+    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to other chapters
+    written from the top, without labels, which the chapter has."""
+    for output in cell.get("outputs", []):
+        if "text/markdown" in output.get("data", {}):
+            output.data["text/markdown"] = CHAPTER.sub(r"\1/notebooks/\2\3", "".join(output.data["text/markdown"]))
     if cell.cell_type != "markdown":
         return cell
     if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
         return None
-    text = re.sub(r"^\s*:label:.*\n|^\([\w:-]+\)=\n", "", cell.source, flags=re.M)
+    text = CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
+    text = re.sub(r"^\s*:label:.*\n|^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
     cell.source = re.sub(r"\A\s*# (.*)", rf"# \1: {run.title}", text)
     return cell

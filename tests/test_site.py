@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import posixpath
 import re
 from pathlib import Path
 
@@ -229,6 +230,19 @@ def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypat
     text = (tmp_path / f"out/runs/{STUDY}-quick-2.ipynb").read_text()
     assert ":label:" not in text
     assert "ratio=0.01" in text
+    targets = re.findall(r"\{doc\}`(?:[^`<]*<)?([^`>]+)", text)
+    assert len(targets) >= 3
+    for target in targets:  # as Sphinx reads them: from the top, or from the page's folder
+        path = target.removeprefix("/") if target.startswith("/") else posixpath.normpath(f"runs/{target}")
+        assert path in {f"notebooks/{s}" for s in study.names()} or (ROOT / f"book/{path}.md").exists(), target
+
+
+def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, monkeypatch, tmp_path):
+    output = nbformat.v4.new_output("display_data", {"text/markdown": "see {doc}`mediation` and {doc}`../rerun`"})
+    cell = nbformat.v4.new_code_cell("1", outputs=[output])
+    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1", monkeypatch), "your run")
+    shown = site._plain(cell, run).outputs[0].data["text/markdown"]
+    assert shown == "see {doc}`/notebooks/mediation` and {doc}`../rerun`"
 
 
 def test_a_sweep_is_one_tidy_table_with_what_is_missing(results, monkeypatch):
