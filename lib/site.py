@@ -155,8 +155,8 @@ def _stamp(cells: list, text: str) -> None:
 
 
 def _plain(cell, run: RunRecord):
-    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to other chapters
-    written from the top, without labels, which the chapter has."""
+    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to chapters written
+    from the top, labels of its own.  Without one, statements of several pages would get the same."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = CHAPTER.sub(r"\1/notebooks/\2\3", "".join(output.data["text/markdown"]))
@@ -165,7 +165,8 @@ def _plain(cell, run: RunRecord):
     if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
         return None
     text = CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
-    text = re.sub(r"^\s*:label:.*\n|^\([\w:-]+\)=\n", "", text, flags=re.M)
+    text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
+    text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
     cell.source = re.sub(r"\A\s*# (.*)", rf"# \1: {run.title}", text)
     return cell

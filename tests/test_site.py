@@ -228,13 +228,23 @@ def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypat
     assert own["caption"] == "Your runs"
     assert [c["title"] for c in own["chapters"]] == ["ratio=0.01"]
     text = (tmp_path / f"out/runs/{STUDY}-quick-2.ipynb").read_text()
-    assert ":label:" not in text
     assert "ratio=0.01" in text
     targets = re.findall(r"\{doc\}`(?:[^`<]*<)?([^`>]+)", text)
     assert len(targets) >= 3
     for target in targets:  # as Sphinx reads them: from the top, or from the page's folder
         path = target.removeprefix("/") if target.startswith("/") else posixpath.normpath(f"runs/{target}")
         assert path in {f"notebooks/{s}" for s in study.names()} or (ROOT / f"book/{path}.md").exists(), target
+
+
+def test_statements_on_pages_of_several_runs_share_no_label(results, monkeypatch):
+    source = ":::{prf:theorem} A title\n:label: some-theorem\nIt is so, see {prf:ref}`other`.\n:::\n\n(anchor)=\n$$ x $$ (eq)"
+    shown = []
+    for name in ("quick-1", "quick-2"):
+        run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / name, monkeypatch), "your run")
+        shown.append(site._plain(nbformat.v4.new_markdown_cell(source), run).source)
+        assert f":label: some-theorem-{name}\n" in shown[-1] and "{prf:ref}`other`" in shown[-1]
+        assert "(anchor)" not in shown[-1] and "(eq)" not in shown[-1], "these the chapter has"
+    assert shown[0] != shown[1]
 
 
 def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, monkeypatch, tmp_path):
