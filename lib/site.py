@@ -155,8 +155,8 @@ def _stamp(cells: list, text: str) -> None:
 
 
 def _plain(cell, run: RunRecord):
-    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to chapters written
-    from the top, labels of its own.  Without one, statements of several pages would get the same."""
+    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to chapters from
+    the top, labels of its own.  Without one, statements of several pages would get the same."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = CHAPTER.sub(r"\1/notebooks/\2\3", "".join(output.data["text/markdown"]))
