@@ -132,7 +132,7 @@ if not all(decided[g // 2] for g in treated):
 # %% [markdown]
 # Every balanced encoder sees both genders of each occupation equally often: the larger is cut to the smaller at random.
 # A *treated* encoder sees the same texts, but for one gender of one occupation, of which only the given share stays. All
-# held-out groups are judged at equal size. With folds, the counts of held-out texts are over all folds.
+# held-out groups are judged at equal size. With folds, the counts of held-out texts are over those that some seed holds out.
 #
 # ## Method
 #
