@@ -7,7 +7,7 @@ export PYTHONPATH := .
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
-SOURCES := $(wildcard lib/*.py notebooks/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
+SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py claims/* notebooks/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
   Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
 
 help:
@@ -44,7 +44,7 @@ setup: .venv/core
 	@touch $@
 
 book run params sweep compare record prune student tune: .venv/core
-	@$(PY) -m lib.graph $@
+	@$(PY) -m lib.book.make $@
 
 lint: .venv/test
 	$(PY) -m ruff check .

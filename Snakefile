@@ -1,17 +1,17 @@
-# data -> encoders -> studies -> results -> book.  Called by lib/graph.py (see the Makefile); the same file serves a
+# data -> encoders -> studies -> results -> book.  Called by lib/book/make.py (see the Makefile); the same file serves a
 # cluster.  Every result's path holds a hash of all it depends on, so what is missing is what is stale: what is there
 # asks for no input, and encoders and studies are compared by name, never by time.  Only the book goes by time.
 import sys
 from pathlib import Path
 
 import yaml
-from lib import graph, jobs, study
+from lib.book import jobs, make
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
-WANTED, JOBS = graph.requested(config.get("requests"))
+WANTED, JOBS = make.requested(config.get("requests"))
 RUNS = {run.id: run for run in WANTED}
-CURRENT = {run.study: run for run in graph.quick_runs()}
+CURRENT = {run.study: run for run in make.quick_runs()}
 SITE = ["build/_build/html/index.html", "build/site"]  # the second is written last: pages appear one by one
 
 
@@ -38,7 +38,7 @@ rule encoders:
 rule data:
     output: "build/data/{name}.json"
     resources: mem_mb=2000, runtime=60
-    shell: "{PYTHON:q} -m lib.graph data {wildcards.name:q} {output:q}"
+    shell: "{PYTHON:q} -m lib.book.make data {wildcards.name:q} {output:q}"
 
 
 for number, units in enumerate(JOBS):
@@ -46,7 +46,7 @@ for number, units in enumerate(JOBS):
 
     rule:
         name: f"encoders_{number}"
-        input: f"build/data/{jobs.source(first)}.json", graph.bases(units)
+        input: f"build/data/{jobs.source(first)}.json", make.bases(units)
         output: [f"{unit.folder}/record.json" for unit in units]
         params:
             units=[unit.to_json() for unit in units],
@@ -56,7 +56,7 @@ for number, units in enumerate(JOBS):
             mem_mb=2000 if first.net in jobs.TOGETHER else 6000,
             gpu=int(first.net in jobs.ON_GPU),
             runtime=10 + int(jobs.cost([units], 1, False)[0] / 20),
-        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m lib.{params.trainer} --threads {threads} /dev/stdin"
+        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin"
 
 
 rule study:
@@ -85,7 +85,7 @@ rule study:
 rule site:
     input:
         [f"{run.folder}/executed.ipynb" for run in CURRENT.values()],
-        graph.site_files(),
+        make.site_files(),
     output: SITE
     params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
     threads: 1
@@ -93,7 +93,7 @@ rule site:
     shell:
         """
         rm -rf build/_build/html/runs  # Sphinx keeps the page of a run that is gone
-        {PYTHON:q} -m lib.site {params.current:q} --out build/source
+        {PYTHON:q} -m lib.book.site {params.current:q} --out build/source
         {BOOK:q} build build/source --path-output build --warningiserror --nitpick --keep-going --quiet
         touch {output[1]}
         """

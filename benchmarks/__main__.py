@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from lib import records
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 RESULTS = ROOT / "benchmarks/results.json"
 CASES = ("augmentation", "step", "loss", "heads", "harm", "blocks", "geometry", "growth", "bounds", "whole")

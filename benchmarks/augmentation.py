@@ -6,7 +6,7 @@ import kornia.augmentation as kornia
 import torch
 from torch import Tensor, nn
 
-from lib import augment
+from lib.images import augment
 
 from .measure import Line, in_turn, lines, timed
 from .pictures import POLICY, images, lightly_views, loader, torchvision_views

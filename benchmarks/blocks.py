@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from scipy import optimize
 
-from lib import blocks, sbm
-from lib.code import ROOT
+from lib import sbm
+from lib.hashing import ROOT
+from lib.sbm import blocks
 
 from .loss import resident
 from .measure import Line, in_turn, lines, timed

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from lib import augment, pretrain, records
-from lib.encoders import Settings
+from lib import records
+from lib.encoders import pretrain
+from lib.encoders.settings import Settings
+from lib.images import augment
 
 from .measure import timed
 from .pictures import POLICY, images

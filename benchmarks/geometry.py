@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from lib import convex, geometry
+from lib import geometry
+from lib.geometry import convex
 
 from .measure import Line, in_turn, lines, timed
 

@@ -7,8 +7,11 @@ from functools import partial
 
 import torch
 
-from lib import blocks, harms, images, pretrain
-from lib.encoders import BALANCED, Settings
+from lib import harms, images
+from lib.encoders import pretrain
+from lib.encoders.settings import Settings
+from lib.encoders.store import BALANCED
+from lib.sbm import blocks
 
 from . import blocks as theory
 from . import heads

@@ -15,8 +15,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from lib import losses, methods
-from lib.code import ROOT
+from lib import losses
+from lib.encoders import methods
+from lib.hashing import ROOT
 
 from .measure import Line, in_turn, lines, timed
 

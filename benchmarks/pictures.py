@@ -6,9 +6,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lib.augment import POLICIES, Policy
-from lib.images import Images
-from lib.vision import torchvision
+from lib.images.augment import POLICIES, Policy
+from lib.images.sets import Images
+from lib.images.vision import torchvision
 
 POLICY = POLICIES["simclr"]
 T = torchvision.transforms

@@ -11,10 +11,11 @@ import torch
 from lightly.loss import NTXentLoss
 from torch import Tensor, nn
 
-from lib import augment, nets, pretrain
-from lib.encoders import Settings
-from lib.images import Images
-from lib.methods import Objective
+from lib.encoders import nets, pretrain
+from lib.encoders.methods import Objective
+from lib.encoders.settings import Settings
+from lib.images import augment
+from lib.images.sets import Images
 
 from .measure import Line, in_turn, lines
 from .pictures import POLICY, images, lightly_views, loader

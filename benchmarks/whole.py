@@ -10,8 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from lib.code import ROOT
-from lib.encoders import Unit
+from lib.encoders.settings import Unit
+from lib.hashing import ROOT
 
 from .growth import SETTINGS
 from .measure import Line
@@ -51,7 +51,7 @@ def study() -> list[list[str]]:
 
 
 def toy() -> list[list[str]]:
-    return [[sys.executable, "-m", "lib.pretrain", "/dev/stdin"]]
+    return [[sys.executable, "-m", "lib.encoders.pretrain", "/dev/stdin"]]
 
 
 def about(folder: Path) -> str:

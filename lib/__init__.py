@@ -1,1 +1,1 @@
-"""The small library behind the book: data, encoders, losses, harms, claims and the contract of a study."""
+"""The library behind the book: training helpers, theory, studies, the contract of a study, and what makes the book."""

@@ -1,38 +1,56 @@
-"""The rule that turns the numbers of a claim into a verdict."""
+"""Claims, read from ``claims/<study>.yaml``, and the rule that turns the numbers of a claim into a verdict."""
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from lib import (
-    claims_alignment,
-    claims_applications,
-    claims_bios,
-    claims_collapse,
-    claims_images,
-    claims_labels,
-    claims_sbm,
-    claims_spread,
-    claims_strata,
-    intervals,
-)
-from lib.claim import Claim
+from lib import intervals
+from lib.hashing import ROOT
 
-PARTS = (
-    claims_images,
-    claims_bios,
-    claims_spread,
-    claims_applications,
-    claims_labels,
-    claims_strata,
-    claims_sbm,
-    claims_collapse,
-    claims_alignment,
-)
-CLAIMS = {claim.id: claim for part in PARTS for claim in part.CLAIMS}
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED = "not run", "no published number"
+UNCHECKED = "unchecked"
+WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
+SIDES = ("below", "above")
+
+
+class ClaimError(ValueError):
+    """A file of claims that cannot be used; the message names file, claim and field."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that a number can fail.
+
+    id: short name, unique in the book; study: whose notebook judges it; statement: in our words, readable alone.
+    whose: "paper" (its own, with ``cite``, a key in references.bib, and ``place`` in it), "known" (with ``cite``),
+    "derived" (here), "definition" (a working definition of this book), "numerical" (seen in numbers alone), or
+    "unchecked".  headline: whether it is one of the paper's main claims; None: unchecked.
+    quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
+    a number on the threshold itself passes unless the claim is strict.
+    data: the sets that the paper made it on; () is mathematics; None: unchecked.
+    registered: date and commit that fixed the threshold, and ``changes`` where it was moved later, each with its reason.
+    """
+
+    id: str
+    study: str
+    statement: str
+    whose: str
+    cite: str
+    place: str
+    headline: bool | None
+    quantity: str
+    side: str
+    threshold: float
+    strict: bool
+    data: tuple[str, ...] | None
+    registered: dict
+
+    def elsewhere(self, data: str) -> bool:
+        """Whether a run on this data set is on other data than the claim's."""
+        return bool(self.data) and data not in self.data
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,74 @@ class Judgement:
     high: float
     seeds: int
     verdict: str
+
+
+@functools.cache
+def of(study: str) -> tuple[Claim, ...]:
+    """The claims of a study, in the order of its file; none where it has no file.  ClaimError: see ``check``."""
+    import yaml
+
+    path = ROOT / "claims" / f"{study}.yaml"
+    if not path.exists():
+        return ()
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise ClaimError(f"{path.name}: expected a mapping with a list 'claims' ({type(error).__name__})") from error
+    claims = tuple(check(entry, study) for entry in found or ())
+    if twice := {c.id for c in claims if sum(c.id == other.id for other in claims) > 1}:
+        raise ClaimError(f"{path.name}: claim {min(twice)!r} stands there twice")
+    return claims
+
+
+@functools.cache
+def known() -> dict[str, Claim]:
+    """Every claim of the book by its id, study by study.  ClaimError: an id in two files."""
+    found: dict[str, Claim] = {}
+    for path in sorted((ROOT / "claims").glob("*.yaml")):
+        for claim in of(path.stem):
+            if claim.id in found:
+                raise ClaimError(f"claim {claim.id!r} stands in {found[claim.id].study}.yaml and in {path.name}")
+            found[claim.id] = claim
+    return found
+
+
+def check(entry: dict, study: str) -> Claim:
+    """An entry of a file as a claim; ClaimError for a field that is missing, unknown, or of a wrong kind."""
+    where = f"claims/{study}.yaml, {entry.get('id', 'a claim without id')!r}" if isinstance(entry, dict) else study
+    if not isinstance(entry, dict):
+        raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
+    optional = {"strict": False, "cite": ""}
+    needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
+    for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
+        if names:
+            raise ClaimError(f"{where} {word} {min(names)!r}")
+    e = optional | entry
+    number = isinstance(e["threshold"], int | float) and not isinstance(e["threshold"], bool)
+    data = e["data"]
+    fits = {
+        "whose": (e["whose"] in WHOSE, f"one of {', '.join(WHOSE)}"),
+        "cite": (bool(e["cite"]) == (e["whose"] in ("paper", "known")), "a citation for 'paper' and 'known' alone"),
+        "headline": (e["headline"] in (True, False, UNCHECKED), "true, false or unchecked"),
+        "side": (e["side"] in SIDES, "below or above"),
+        "threshold": (number and math.isfinite(e["threshold"]), "a number"),
+        "strict": (isinstance(e["strict"], bool), "true or false"),
+        "data": (
+            data in ("none", UNCHECKED) or (isinstance(data, list) and data),
+            "a list of data sets, none, unchecked",
+        ),
+        "registered": (
+            isinstance(e["registered"], dict) and {"date", "commit"} <= set(e["registered"]),
+            "date, commit",
+        ),
+        **{n: (isinstance(e[n], str) and e[n].strip(), "a text") for n in ("id", "statement", "place", "quantity")},
+    }
+    for name, (fit, wanted) in fits.items():
+        if not fit:
+            raise ClaimError(f"{where}: {name}={e[name]!r}; expected {wanted}")
+    sets = None if data == UNCHECKED else () if data == "none" else tuple(data)
+    headline = None if e["headline"] == UNCHECKED else e["headline"]
+    return Claim(**e | {"study": study, "threshold": float(e["threshold"]), "data": sets, "headline": headline})
 
 
 def decide(claim: Claim, low: float, high: float) -> str:
@@ -65,13 +151,13 @@ def judge(claim_id: str, effects, learned: bool = True) -> Judgement:
     """
     effects = np.asarray(effects, float)
     mean, low, high = (float(v) for v in intervals.over_seeds(effects))
-    verdict = decide(CLAIMS[claim_id], low, high) if learned and len(effects) >= intervals.FEWEST else UNDECIDED
+    verdict = decide(known()[claim_id], low, high) if learned and len(effects) >= intervals.FEWEST else UNDECIDED
     return Judgement(claim_id, mean, low, high, len(effects), verdict)
 
 
 def judge_number(claim_id: str, effect: float) -> Judgement:
     """Verdict on a number without seeds, published or computed exactly: the number alone against the threshold."""
-    return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(CLAIMS[claim_id], effect, effect))
+    return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(known()[claim_id], effect, effect))
 
 
 def shown(value: float) -> str:

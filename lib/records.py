@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 OWNER = "BOOK_OWNER"  # host:pid of the build a job belongs to, set by the build
 

@@ -59,9 +59,14 @@ import torch
 from IPython.display import Code, Markdown, display
 from scipy import special
 
-from lib import charts_alignment, claims, images, intervals, losses, plans, plots, report, stacks, uniformity
-from lib.augment import POLICIES, view
-from lib.stacks import Group, Recipe
+from lib import claims, images, intervals, losses
+from lib.encoders import stacks
+from lib.encoders.stacks import Group, Recipe
+from lib.figures import alignment_uniformity
+from lib.geometry import uniformity
+from lib.images.augment import POLICIES, view
+from lib.studies.shared.arms import REFERENCE_SHIFT
+from lib.study import page, report
 
 torch.set_num_threads(1)
 p = run.p
@@ -211,15 +216,15 @@ rows += [
     {"quantity": f"best batch of {n} in R^{d_points}", "value": float(b.loss)}
     for n, b in zip(counts, best, strict=True)
 ]
-plots.show(
+page.show(
     run.folder,
     "batch",
-    charts_alignment.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
+    alignment_uniformity.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
     alt=f"Uniformity of the best batch against its size: on the simplex bound up to {d_points + 1} points, and with "
     f"{counts[-1]} still {abs(below):.3f} below the sphere's {sphere:.3f}.",
     caption=f"Best batches found by L-BFGS; up to {d_points + 1} points they are simplices, certified by the bound.",
     data=curve,
-    source="lib/uniformity.py:optimal_points",
+    source="lib/geometry/uniformity.py:optimal_points",
     face=exact,
 )
 display(
@@ -291,15 +296,15 @@ lines = [
     )
     for e, name in enumerate(plane_of)
 ]
-plots.show(
+page.show(
     run.folder,
     "circle",
-    charts_alignment.circle(distances, angles, means),
+    alignment_uniformity.circle(distances, angles, means),
     alt=f"Distances of positive pairs and density of angles for three encoders. Contrastive features have uniformity "
     f"{uniform_c['contrastive'].mean():.2f}, supervised {uniform_c['supervised'].mean():.2f}, the circle {exact_circle:.3f}.",
     caption="Held-out images, first seed. Von Mises kernel of concentration 40. Dashed: mean distance; uniform density.",
     data=angles,
-    source="lib/stacks.py:train",
+    source="lib/encoders/stacks.py:train",
     face=face,
 )
 display(Markdown(report.table(["encoder", "alignment", "uniformity", "linear accuracy"], lines)))
@@ -395,15 +400,15 @@ errors = pd.DataFrame(
 for (d, tau), (near, far) in exact_slopes.items():
     rows.append({"quantity": f"slope, uniform, d = {d}, tau = {tau:g}, M 64 to 1024", "value": near})
     rows.append({"quantity": f"slope, uniform, d = {d}, tau = {tau:g}, M 16384 to 65536", "value": far})
-plots.show(
+page.show(
     run.folder,
     "rate",
-    charts_alignment.rates(errors),
+    alignment_uniformity.rates(errors),
     alt=f"Distance of the contrastive loss from its limit against M, logarithmic axes. Trained encoders: slope {rate[0]:.2f}; "
     f"a single draw: {single_rate[0]:.2f}; dashed lines have slopes -1 and -1/2.",
     caption="Uniform features: exact. Trained encoders: drawn negatives, the first-order noise taken off. Dashed: the two candidate rates.",
     data=errors,
-    source="lib/uniformity.py:contrastive",
+    source="lib/geometry/uniformity.py:contrastive",
     face=face,
 )
 lines = [
@@ -457,15 +462,15 @@ seen = {t: uniformity.spikes_gap(10, t) for t in (2, 8, 32)}
 judged.append(("run", claims.judge_number("alignment-4a", seen[2])))
 judged.append(("run", claims.judge_number("alignment-4b", seen[32])))
 rows += [{"quantity": f"uniformity of ten spikes minus the circle, t = {t}", "value": g} for t, g in seen.items()]
-plots.show(
+page.show(
     run.folder,
     "spikes",
-    charts_alignment.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
+    alignment_uniformity.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
     alt=f"What the measure sees of evenly spaced spikes against t: ten spikes are {seen[2]:.1e} from the circle at t = 2 and "
     f"{seen[32]:.2f} at t = 32.",
     caption="Gap between spikes and the uniform circle; values below one millionth are left out. Click the legend to pick one.",
     data=gap,
-    source="lib/uniformity.py:spikes_gap",
+    source="lib/geometry/uniformity.py:spikes_gap",
     face=exact,
 )
 lines = [(f"{n} spikes, exact", *(f"{uniformity.spikes_gap(n, t):.5f}" for t in seen)) for n in (5, 10, 20)]
@@ -533,15 +538,15 @@ threshold = uniformity.collapse_threshold(correlation)
 collapsed = shares[(uniform_w > -0.1).all(0)]
 rows += [{"quantity": "largest correlation of a linear function of two views", "value": correlation}]
 rows += [{"quantity": "share of uniformity up to which collapse is stable, upper bound", "value": threshold}]
-plots.show(
+page.show(
     run.folder,
     "weights",
-    charts_alignment.weights(by_weight),
+    alignment_uniformity.weights(by_weight),
     alt=f"Accuracy over the share of uniformity in the loss: {accuracy_w[:, 0].mean():.2f} with alignment alone, highest "
     f"{accuracy_w.mean(0).max():.2f} at {top:g}, {accuracy_w[:, -1].mean():.2f} with uniformity alone.",
     caption="Held-out images; bands are 95 % intervals over seeds.",
     data=by_weight,
-    source="lib/stacks.py:losses",
+    source="lib/encoders/stacks.py:losses",
     face=face,
 )
 
@@ -621,15 +626,15 @@ rows += [
     for i, n in ((1, "alignment"), (2, "uniformity"))
 ]
 summary("R2 of the regression", [f.rsquared for f in fits])
-plots.show(
+page.show(
     run.folder,
     "plane",
-    charts_alignment.plane(spread),
+    alignment_uniformity.plane(spread),
     alt=f"{len(spread)} encoders in the plane of alignment and uniformity, coloured by accuracy from {accuracy_s.min():.2f} to "
     f"{accuracy_s.max():.2f}; a linear regression on the two explains {pooled.rsquared:.2f} of the variance.",
     caption="Each point an encoder, measured on held-out images; hover for its settings.",
     data=spread,
-    source="lib/stacks.py:train",
+    source="lib/encoders/stacks.py:train",
     face=face,
 )
 display(Markdown(report.table(["coefficient on", "pooled", "95 % interval, clustered by recipe", "by seed"], lines)))
@@ -661,7 +666,7 @@ codes = [images.class_code(train.classes, c) for c in treated]
 harm_recipe = [Recipe(contrastive=1, tau=p.temperature, learning_rate=p.learning_rate)]
 groups = [Group(s, every) for s in own_seeds]
 groups += [Group(s, images.undersample(train.y, k, p.ratio, s)) for k in codes for s in own_seeds]
-groups += [Group(p.seed + plans.REFERENCE_SHIFT + s, every) for s in range(p.reference_seeds)]
+groups += [Group(p.seed + REFERENCE_SHIFT + s, every) for s in range(p.reference_seeds)]
 harm_stack = fit(groups, harm_recipe, p.steps, p.batch_size)
 z1, z2 = (harm_stack.features(v)[:, 0].double() for v in (first_view, second_view))
 of_class = [held.y == k for k in range(len(names))]
@@ -728,15 +733,15 @@ where = pd.DataFrame(
     ],
     columns=["panel", "class", "arm", "x", "y", "x_title", "y_title"],
 )
-plots.show(
+page.show(
     run.folder,
     "harm",
-    charts_alignment.moves(where),
+    alignment_uniformity.moves(where),
     alt=f"Classes in the plane of alignment and uniformity, balanced and undersampled. On average the uniformity across to the "
     f"look-alike changes by {change[:, 2].mean():+.2f} and within the class by {change[:, 1].mean():+.2f}.",
     caption=f"Mean over seeds, held-out images; {p.ratio:.0%} of the class kept. Right: class → look-alike.",
     data=where,
-    source="lib/uniformity.py:between",
+    source="lib/geometry/uniformity.py:between",
     face=face,
 )
 display(
@@ -775,7 +780,7 @@ display(
 # 9 are ours. All were fixed before this chapter's encoders were measured; {doc}`../how-to-read` has the rule of verdicts.
 
 # %% tags=["hide-input"]
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 run.save(
     [{"seeds": 0} | row for row in rows], judged, data={"train": images.digest(train), "test": images.digest(held)}
 )

@@ -62,11 +62,17 @@ import pandas as pd
 import torch
 from IPython.display import HTML, Code, Markdown, display
 
-from lib import charts, charts_bios, claims, comparison, gender, harms, plans, plots, report, scrub, simcse
-from lib import gender_evidence as ge
+from lib import claims, harms
+from lib.encoders import simcse
+from lib.figures import bios_gender_harm, charts
+from lib.harms import gender
+from lib.studies import gender_evidence as ge
+from lib.studies import methods_and_mitigations as comparison
+from lib.study import page, report
+from lib.text import scrub
 
 p = run.p
-arms = plans.bios_gender_harm(p)
+arms = run.plan
 seen = [ge.labels(units[0], arms.treated, p.ratio) for units in arms.balanced]
 plain = arms.balanced[0][0]
 texts = simcse.load(plain.settings, "test", plain.fold)
@@ -295,7 +301,7 @@ for label, values in readable.items():
     )
     dots.append(("mean over occupations", label, mean, low, high))
 dots = pd.DataFrame(dots, columns=["group", "label", "value", "low", "high"])
-plots.show(
+page.show(
     run.folder,
     "readable",
     charts.dots(dots, "balanced accuracy of the gender probe", 0.5),
@@ -304,7 +310,7 @@ plots.show(
     + "; chance is 0.50.",
     caption="How well a probe reads the gender within an occupation, by the way the encoder was trained. 95 % intervals.",
     data=dots,
-    source="lib/gender_probe.py:gender_predictability",
+    source="lib/probe/gender.py:gender_predictability",
     face=face,
 )
 
@@ -328,10 +334,10 @@ for arm, t, values in [
             points.append((name, arm, arms.treated[t] if mine else "", float(pairs[o, 0]), float(pairs[o, 1])))
 points = pd.DataFrame(points, columns=["occupation", "arm", "treated", "f", "m"])
 own_before, own_after = ge.own(grh_balanced[:, None], treated), ge.own(grh_under, treated)  # (R, T)
-plots.show(
+page.show(
     run.folder,
     "plane",
-    charts_bios.plane(points),
+    bios_gender_harm.plane(points),
     alt="Both ratios by occupation. The treated group's ratio is "
     + ", ".join(
         f"{own_after[:, t].mean():.3f} for {arms.treated[t]} (balanced {own_before[:, t].mean():.3f})" for t in range(T)
@@ -339,7 +345,7 @@ plots.show(
     + ".",
     caption="GRH of the women against GRH of the men, by occupation; the occupation that was cut is named.",
     data=points,
-    source="lib/gender_evidence.py:ratios",
+    source="lib/studies/shared/gender.py:ratios",
     face=face,
 )
 
@@ -361,14 +367,14 @@ by_share = pd.DataFrame(
 correlation = torch.stack(
     [harms.rank_correlation(grh_under[:, t, keep], share[t, keep].expand(R, -1)) for t in range(T)], 1
 )  # (R, T)
-plots.show(
+page.show(
     run.folder,
     "share",
     charts.scatter(by_share, "share", "grh", "group", "encoder", "share in the occupation's training texts", "GRH − 1"),
     alt=f"GRH less 1 against the group's share in training; Spearman's correlation is {float(correlation.mean()):+.2f}.",
     caption="GRH of each group against its share of its occupation's training texts. Groups that were not cut are at 0.5.",
     data=by_share,
-    source="lib/gender_evidence.py:ratios",
+    source="lib/studies/shared/gender.py:ratios",
     face=face,
 )
 lines = []
@@ -444,16 +450,16 @@ for kept_share, found in change.items():
             )
 response += [(measure, name, 1.0, 0.0, 0.0, 0.0) for measure in change[p.ratio] for name in arms.treated]
 response = pd.DataFrame(response, columns=["measure", "group", "share", "value", "low", "high"])
-plots.show(
+page.show(
     run.folder,
     "dose",
-    charts_bios.dose(response),
+    bios_gender_harm.dose(response),
     alt="Change of four measures against the share kept. At the smaller share, mean over the groups: "
     + ", ".join(f"{k} {float(v.mean()):+.3f}" for k, v in change[p.ratio].items())
     + ".",
     caption="Change from the balanced encoder of the same seed, 95 % interval over seeds; at share 1 nothing is cut.",
     data=response,
-    source="lib/gender_evidence.py:dispersion",
+    source="lib/studies/shared/gender.py:dispersion",
     face=face,
 )
 
@@ -503,7 +509,7 @@ if other_balanced:
     )
 matrices = pd.concat(frames, ignore_index=True)
 lowest = frames[0].loc[frames[0].value.idxmin()]
-plots.show(
+page.show(
     run.folder,
     "moved",
     charts.heatmaps(matrices, 1, titles=("cut group", "other group", "RH"), cell=36, columns=1),
@@ -516,7 +522,7 @@ plots.show(
     + ".",
     caption="Distances with the group cut over distances under balanced genders: below 1 they came closer.",
     data=matrices,
-    source="lib/gender_evidence.py:moved",
+    source="lib/studies/shared/gender.py:moved",
     face=face,
 )
 
@@ -541,7 +547,7 @@ points += [
 points = pd.DataFrame(points, columns=["occupation", "training", "share", "gap"])
 halves = tuple(g // 2 for g in treated)
 tpr = ge.recall_changes(under, balanced, treated)[2]  # (R, T)
-plots.show(
+page.show(
     run.folder,
     "tpr",
     charts.scatter(
@@ -556,7 +562,7 @@ plots.show(
     alt=f"TPR gap against the share of women; cutting a gender changes its recall less the other's by {float(tpr.mean()):+.3f}.",
     caption="Recall of the women less that of the men in each occupation.",
     data=points,
-    source="lib/gender.py:tpr_gap",
+    source="lib/harms/gender.py:tpr_gap",
     face=face,
 )
 
@@ -616,7 +622,7 @@ dots = pd.DataFrame(
     ],
     columns=["group", "label", "value", "low", "high"],
 )
-plots.show(
+page.show(
     run.folder,
     "remedies",
     charts.dots(dots, "change, mean over the cut groups", 0),
@@ -625,7 +631,7 @@ plots.show(
     + ".",
     caption="Change of GRH and of the gap of recall when the group is cut, by the way of training. 95 % intervals over seeds.",
     data=dots,
-    source="lib/gender_evidence.py:ratios",
+    source="lib/studies/shared/gender.py:ratios",
     face=face,
 )
 
@@ -700,7 +706,7 @@ for label in ("groups", "clusters", "counterfactual", "scrubbed", "supervised"):
 if "no cue" in moves:
     here |= {"bios-null": moves["no cue"]["GRH"].mean(1).abs(), "bios-blind": readable["no cue"].mean(1)}
     here["bios-null-tpr"] = lost["no cue"][2].mean(1).abs() - 0.5 * tpr.mean(1).abs()
-order = [claim.id for claim in claims.CLAIMS.values() if claim.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 remedy = {f"bios-{label}" for label in moves}
 for name in order:
     if name in here:

@@ -68,10 +68,14 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import charts, claims, evidence, harms, images, intervals, losses, plans, plots, report
+from lib import claims, harms, images, intervals, losses
+from lib.figures import charts
+from lib.studies.shared import evidence
+from lib.studies.shared.arms import PAPER_ORDER, known_pairs
+from lib.study import page, report
 
 p = run.p
-arms = plans.cifar10_undersampling(p)
+arms = run.plan
 seen = evidence.of_file(p.embeddings, arms.classes) if p.embeddings else evidence.of_arms(arms)
 names, K = list(seen.classes), len(seen.classes)
 treated = [names[k] for k in seen.treated]
@@ -134,16 +138,16 @@ if not p.embeddings:
         groups.append((train_set.x[mine[stays]], train_set.x[mine[~stays]]))
         kept_counts.append((names[k], int(stays.sum()), len(mine)))
     counts = pd.DataFrame(kept_counts, columns=["class", "kept", "of"])
-    plots.picture(
+    page.show(
         run.folder,
         "undersampled",
-        plots.image_grid(groups, treated),
+        page.image_grid(groups, treated),
         alt=f"Training images of {len(treated)} classes: the {counts.kept.min()} to {counts.kept.max()} images of each "
         f"that stay at a share of {p.ratio:g}, and some of those that are dropped.",
         caption=f"What stays of each class when it is undersampled to {p.ratio:g} (left), and some of what goes (right, "
         f"paler). Seed {p.seed}.",
         data=counts,
-        source="lib/images.py:undersample",
+        source="lib/images/sets.py:undersample",
         face=face,
     )
 
@@ -160,7 +164,7 @@ if not p.embeddings:
     )
     curves["encoder"] = curves.undersampled + ", seed " + curves.seed.astype(str)
     last = curves[curves.epoch == curves.epoch.max()]
-    plots.show(
+    page.show(
         run.folder,
         "loss",
         charts.curves(curves),
@@ -168,7 +172,7 @@ if not p.embeddings:
         f"{last.loss.mean():.2f}, from {last.loss.min():.2f} to {last.loss.max():.2f}.",
         caption="Training loss of every encoder. Balanced encoders are drawn strongest.",
         data=curves,
-        source="lib/pretrain.py:train",
+        source="lib/encoders/pretrain.py:train",
         face=face,
     )
 
@@ -217,16 +221,16 @@ if has_harm:
     matrices = pd.concat([*panels, here.assign(panel=f"this run, {face}")], ignore_index=True)
     off = here[here.row != here.column]
     lowest = off.loc[off.value.idxmin()]
-    plots.show(
+    page.show(
         run.folder,
         "rh",
-        charts.heatmaps(matrices, neutral=1, orders={"paper": list(plans.PAPER_ORDER), "this run": names}),
+        charts.heatmaps(matrices, neutral=1, orders={"paper": list(PAPER_ORDER), "this run": names}),
         alt=f"Representation harm by undersampled class and other class. In this run the mean off the diagonal is "
         f"{off.value.mean():.2f}; the lowest cell is {lowest.value:.2f}, class {lowest.row} towards {lowest.column}. In "
         "the paper the lowest cell is automobile towards truck, 0.78.",
         caption="RH(k, j; k): below 1 (orange) the undersampled class k moved towards class j.",
         data=matrices,
-        source="lib/harms.py:representation_harm",
+        source="lib/harms/representation.py:representation_harm",
         face=face,
     )
 
@@ -240,7 +244,7 @@ if has_harm:
 
 # %% tags=["hide-input"]
 if has_harm:
-    pairs = [(k, j) for k, j in plans.known_pairs(seen.classes) if k in seen.treated]
+    pairs = [(k, j) for k, j in known_pairs(seen.classes) if k in seen.treated]
     if not pairs:
         nearest = harms.nearest_classes(seen.cosines("reference" if len(seen.reference) else "balanced"))
         pairs = [(k, j) for k, j in nearest if k in seen.treated]
@@ -277,14 +281,14 @@ if has_harm:
         ]
     dots = pd.DataFrame(dots, columns=["group", "label", "value", "low", "high"])
     means = dots.groupby("group", sort=False).value.mean()
-    plots.show(
+    page.show(
         run.folder,
         "pairs",
         charts.dots(dots),
         alt="Mean RH: " + ", ".join(f"{g} {v:.3f}" for g, v in means.items()) + ".",
         caption="RH of every pair with its 95 % interval over seeds. Below 1: closer than under balanced encoders.",
         data=dots,
-        source="lib/evidence.py:harm_matrix",
+        source="lib/studies/shared/evidence.py:harm_matrix",
         face=face,
     )
 
@@ -358,7 +362,7 @@ if has_harm:
             )
         )
     tsne = pd.concat(frames, ignore_index=True)
-    plots.show(
+    page.show(
         run.folder,
         "map",
         charts.maps(tsne),
@@ -388,13 +392,13 @@ if has_harm:
     panels += [r.matrix("AH").assign(panel=f"recorded, {r.face}") for r in record]
     matrices = pd.concat([*panels, here.assign(panel=f"this run, {face}")], ignore_index=True)
     recall = ah[torch.arange(len(own)), own]
-    plots.show(
+    page.show(
         run.folder,
         "ah",
         charts.heatmaps(
             matrices,
             neutral=0,
-            orders={"paper": list(plans.PAPER_ORDER), "this run": names},
+            orders={"paper": list(PAPER_ORDER), "this run": names},
             titles=("undersampled (true) class", "predicted class", "AH"),
         ),
         alt=f"Allocation harm: the recall of the undersampled class changes by {float(recall.mean()):+.3f} on average in "
@@ -402,7 +406,7 @@ if has_harm:
         f"{report.diagonal('simclr_1pct', 'NIE').mean():+.3f}.",
         caption="Change of row k of the confusion matrix under a head with balanced labels.",
         data=matrices,
-        source="lib/evidence.py:Evidence",
+        source="lib/studies/shared/evidence.py:Evidence",
         face=face,
     )
 
@@ -413,9 +417,9 @@ if has_harm:
 # seeds, so theirs is a verdict on the number alone.
 
 # %% tags=["hide-input"]
-paper_rh = report.tensor("simclr_1pct", "RH", plans.PAPER_ORDER)
-paper_mild = report.tensor("simclr_5pct", "RH", plans.PAPER_ORDER)
-paper_pairs = plans.known_pairs(plans.PAPER_ORDER)
+paper_rh = report.tensor("simclr_1pct", "RH", PAPER_ORDER)
+paper_mild = report.tensor("simclr_5pct", "RH", PAPER_ORDER)
+paper_pairs = known_pairs(PAPER_ORDER)
 measures = {
     "harms-1": lambda m, mild, cells: harms.paired_mean(m, cells),
     "harms-2a": lambda m, mild, cells: harms.pair_gap(m, cells),
@@ -446,9 +450,9 @@ by_row = [
     (
         name,
         int((paper_rh[k] < paper_mild[k]).sum() - (paper_rh[k, k] < paper_mild[k, k]).long()),
-        len(plans.PAPER_ORDER) - 1,
+        len(PAPER_ORDER) - 1,
     )
-    for k, name in enumerate(plans.PAPER_ORDER)
+    for k, name in enumerate(PAPER_ORDER)
 ]
 display(
     Markdown(
@@ -476,8 +480,8 @@ if has_harm and len(seen.balanced) > 1:
 # multiplies the base rate by what it is given. With its settings, base 0.6 and a cosine from 0.6 to 0.001, the rate is:
 
 # %% tags=["hide-input"]
-from lib.encoders import Settings
-from lib.pretrain import learning_rate as rate
+from lib.encoders.pretrain import learning_rate as rate
+from lib.encoders.settings import Settings
 
 steps = 97 * 500
 both = [("intended", False), ("as the code runs", True)]

@@ -61,23 +61,14 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import (
-    charts,
-    charts_spread,
-    claims,
-    collapse_alpha,
-    comparison,
-    free_vectors,
-    gaussian_strata,
-    plans,
-    plots,
-    report,
-    spread_optimum,
-    spread_tables,
-    strata_geometry,
-    supervised,
-    transfer,
-)
+from lib import claims
+from lib.figures import charts, lspread_strata, lspread_tables
+from lib.geometry import free_vectors
+from lib.losses import supervised
+from lib.probe import transfer
+from lib.strata import collapse, gaussian, measures, spread_optimum
+from lib.studies import methods_and_mitigations as comparison
+from lib.study import page, report
 
 p = run.p
 face, exact = run.face(), "computed, float64, CPU"
@@ -90,7 +81,7 @@ Objective = free_vectors.Objective
 def judge(claim: str, value) -> float:
     """The verdict on a number that has no seeds; it is kept as a result too."""
     judged.append(("run", claims.judge_number(claim, float(value))))
-    rows.append({"quantity": f"{claim}: {claims.CLAIMS[claim].quantity}", "value": float(value), "seeds": 0})
+    rows.append({"quantity": f"{claim}: {claims.known()[claim].quantity}", "value": float(value), "seeds": 0})
     return float(value)
 
 
@@ -194,7 +185,7 @@ Code(inspect.getsource(supervised.spread), language="python")
 # :::
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(collapse_alpha.collapse_alpha), language="python")
+Code(inspect.getsource(collapse.collapse_alpha), language="python")
 
 # %% [markdown]
 # **Found without the formula.** The Hessian of the loss at the collapsed simplex, by automatic differentiation, has a negative
@@ -215,12 +206,12 @@ CASES = [
 TIMES = torch.tensor([0.98, 1.02, 1.1], dtype=torch.float64)
 lines, roots, one_view, larger, ends, jumps, sure = [], [], [], [], [], [], []
 for K, n, tau, d in CASES:
-    star = float(collapse_alpha.collapse_alpha(K, 2 * n * (K - 1), tau, n, d))
-    large = float(collapse_alpha.collapse_alpha(K, 2 * n * (K - 1), tau))
+    star = float(collapse.collapse_alpha(K, 2 * n * (K - 1), tau, n, d))
+    large = float(collapse.collapse_alpha(K, 2 * n * (K - 1), tau))
     root = free_vectors.stability_root(Objective.of(tau), K, n, d)
     roots.append(abs(root / star - 1))
     single = free_vectors.stability_root(Objective.of(tau, views=1), K, n, d)
-    one_view.append(abs(single / float(collapse_alpha.collapse_alpha(K, n * (K - 1), tau, None, d)) - 1))
+    one_view.append(abs(single / float(collapse.collapse_alpha(K, n * (K - 1), tau, None, d)) - 1))
     larger.append(abs(large / star - 1))
     alpha = torch.cat([(TIMES * star).clamp(max=1), torch.ones(2)])  # …, L_attract, SupCon
     which = torch.tensor([False] * 4 + [True])
@@ -240,7 +231,7 @@ for K, n, tau, d in CASES:
             f"{root:.4f}",
             f"{large:.4f}",
             f"{float(found[1, 0]):.4f}",
-            spread_tables.rounded(1 - float(found[:, 1:].min())),
+            lspread_tables.rounded(1 - float(found[:, 1:].min())),
         )
     )
 ends = torch.stack(ends)  # (cases, starts, 5)
@@ -256,7 +247,7 @@ display(
     Markdown(
         f"The root differs from $\\alpha^*$ by at most **{max(roots):.0e}** of it, and in the one-view form by {max(one_view):.0e}; the "
         f"form for large $n$ is off by up to {max(larger):.1%}, here where $n$ is small. From 1.02 $\\alpha^*$ on both starts end in "
-        f"collapse: they differ by {spread_tables.rounded(max(jumps))} at most. At 0.98 $\\alpha^*$ the cosine within classes is up to "
+        f"collapse: they differ by {lspread_tables.rounded(max(jumps))} at most. At 0.98 $\\alpha^*$ the cosine within classes is up to "
         f"**{float(below.max()):.4f}**; {int((below > 0.99).sum())} of {len(CASES)} settings exceed the claim's 0.99, a mark that was "
         "set before it was known that the transition has no jump: close to $\\alpha^*$ a class is almost collapsed."
     )
@@ -271,14 +262,10 @@ display(
 grid, few = torch.linspace(0.4, 1.4, 101, dtype=torch.float64), torch.linspace(0.4, 1.4, 11, dtype=torch.float64)
 curve, dots, apart, gaps = [], [], {}, {}
 for K, n, d in ((2, 8, 8), (4, 6, 8), (4, 6, 3)):
-    star = float(collapse_alpha.collapse_alpha(K, 2 * n * (K - 1), 0.5, n))
+    star = float(collapse.collapse_alpha(K, 2 * n * (K - 1), 0.5, n))
     panel = f"K = {K}, n = {n}, d = {d}"
     best = spread_optimum.optimal_within(Objective.of(0.5, (grid * star).clamp(max=1)), K, n)
-    rule = (
-        {"rule": 1.0}
-        if d >= K
-        else {"rule": float(collapse_alpha.collapse_alpha(K, 2 * n * (K - 1), 0.5, n, d)) / star}
-    )
+    rule = {"rule": 1.0} if d >= K else {"rule": float(collapse.collapse_alpha(K, 2 * n * (K - 1), 0.5, n, d)) / star}
     curve += [
         {"panel": panel, "what": "optimum, d = all images", "ratio": float(x), "cosine": float(y)} | rule
         for x, y in zip(grid, best, strict=True)
@@ -297,15 +284,15 @@ for K, n, d in ((2, 8, 8), (4, 6, 8), (4, 6, 3)):
         ]
 curve, dots = pd.DataFrame(curve), pd.DataFrame(dots)
 last = list(apart)[-1]
-plots.show(
+page.show(
     run.folder,
     "starts",
-    charts_spread.optima(curve, dots, "ratio", "α / α*"),
+    lspread_strata.optima(curve, dots, "ratio", "α / α*"),
     alt="Cosine within classes over α relative to α*, exact optimum and free vectors from two starts. It rises to 1 without a jump "
     f"at α*; the two starts differ by at most {max(apart.values()):.2f}, and in loss by {max(gaps.values()):.3f}, far below α*.",
     caption="τ = 0.5. Dashed: collapse becomes stable. In d dimensions classes stay closer than on the line; right, the simplex fills them.",
     data=pd.concat([curve, dots]),
-    source="lib/spread_optimum.py:optimal_within",
+    source="lib/strata/spread_optimum.py:optimal_within",
     face=exact,
 )
 display(
@@ -327,7 +314,7 @@ display(
 # %% tags=["hide-input"]
 KS, taus = (2, 4, 10, 20, 100), np.round(np.arange(0.1, 1.0001, 0.05), 2)
 negatives = 2.0 ** torch.arange(0, 17)
-stars = {(K, float(t)): collapse_alpha.collapse_alpha(K, negatives, float(t)) for K in KS for t in taus}
+stars = {(K, float(t)): collapse.collapse_alpha(K, negatives, float(t)) for K in KS for t in taus}
 diagram = pd.DataFrame(
     [
         {"classes": str(K), "step": i, "tau": float(t), "negatives": float(m), "alpha_star": float(a)}
@@ -336,19 +323,19 @@ diagram = pd.DataFrame(
         for m, a in zip(negatives, stars[K, float(t)], strict=True)
     ]
 )
-settings = spread_tables.settings()
+settings = lspread_tables.settings()
 settings["step"] = [int(np.abs(taus - t).argmin()) for t in settings.tau]
 above = settings.alpha > settings.alpha_star
 judge("lspread-1f", int(above.sum()))
-plots.show(
+page.show(
     run.folder,
     "phase",
-    charts_spread.phase(diagram, settings),
+    lspread_strata.phase(diagram, settings),
     alt=f"Collapse threshold α* over the number of negatives, for 2 to 100 classes, with a slider of the temperature; {int(above.sum())} of "
     f"the paper's {len(settings)} balanced settings lie above their line, the lowest at α = {settings.alpha[above].min():g}.",
     caption="Large-sample form. Rings: α of the paper's experiments, batch 128.",
     data=pd.concat([diagram, settings]),
-    source="lib/collapse_alpha.py:collapse_alpha",
+    source="lib/strata/collapse.py:collapse_alpha",
     face=exact,
 )
 
@@ -407,16 +394,16 @@ curve = pd.DataFrame(
     ]
 )
 ends = curve[(curve.alpha == 1) & (curve.what == "clamp")].set_index("panel").cosine
-plots.show(
+page.show(
     run.folder,
     "clamp",
-    charts_spread.optima(curve, curve[(20 * curve.alpha).round(6) % 1 == 0], "alpha", "α"),
+    lspread_strata.optima(curve, curve[(20 * curve.alpha).round(6) % 1 == 0], "alpha", "α"),
     alt="Optimal cosine within classes over α, exact and with the released code's one view and clamp. At α = 1 with the clamp it is "
     + ", ".join(f"{v:.2f} for {k}" for k, v in ends.items())
     + ".",
     caption="τ = 0.5, exact optima. α = 1 is L_attract.",
     data=curve,
-    source="lib/spread_optimum.py:optimal_within",
+    source="lib/strata/spread_optimum.py:optimal_within",
     face=exact,
 )
 
@@ -467,7 +454,7 @@ display(
 Code(inspect.getsource(transfer.coarse_to_fine), language="python")
 
 # %% tags=["hide-input"]
-arms = plans.lspread_strata(p).arms
+arms = run.plan.arms
 labels = list(arms)
 some = arms[labels[0]][0]
 y, strata_of = some.embeddings()[1], some.strata()
@@ -481,8 +468,8 @@ if not fine:
 z = {
     label: torch.stack([unit.embeddings()[0][0] for unit in units]).double() for label, units in arms.items()
 }  # (R, n, d)
-close = {label: strata_geometry.within_classes(v, y).mean(-1) for label, v in z.items()}
-chosen = spread_tables.alpha_of(p.data)
+close = {label: measures.within_classes(v, y).mean(-1) for label, v in z.items()}
+chosen = lspread_tables.alpha_of(p.data)
 main = (
     f"L_spread {chosen:g}"
     if f"L_spread {chosen:g}" in arms
@@ -495,21 +482,21 @@ for label in labels:
         told(f"transfer, {label}", carried[label])
 
 # %% tags=["hide-input"]
-table = spread_tables.beside(p.data, labels, face, end, carried, record)
-shown = table[table.data == spread_tables.NAMES[p.data]]
+table = lspread_tables.beside(p.data, labels, face, end, carried, record)
+shown = table[table.data == lspread_tables.NAMES[p.data]]
 low, high = min(end, key=lambda k: float(end[k].mean())), max(end, key=lambda k: float(end[k].mean()))
 words = f"End model: {float(end[low].mean()):.3f} ({low}) to {float(end[high].mean()):.3f} ({high})."
 if carried:
     low, high = (f(carried, key=lambda k: float(carried[k].mean())) for f in (min, max))
     words += f" Transfer: {float(carried[low].mean()):.3f} ({low}) to {float(carried[high].mean()):.3f} ({high})."
-plots.show(
+page.show(
     run.folder,
     "measured",
-    charts_spread.measured(shown, labels),
+    lspread_strata.measured(shown, labels),
     alt=words,
     caption="Accuracy of end models on coarse labels and of transfer to strata, 95 % intervals over seeds.",
     data=shown,
-    source="lib/transfer.py:coarse_to_fine",
+    source="lib/probe/transfer.py:coarse_to_fine",
     face=face,
 )
 
@@ -521,17 +508,17 @@ plots.show(
 
 # %% tags=["hide-input"]
 display(Markdown("**End models**, accuracy (ISIC: AUROC), in percent."))
-display(Markdown(spread_tables.markdown(table[table.quantity == "end model"], labels)))
+display(Markdown(lspread_tables.markdown(table[table.quantity == "end model"], labels)))
 display(Markdown("**Coarse-to-fine transfer**, accuracy on strata, in percent."))
-display(Markdown(spread_tables.markdown(table[table.quantity == "transfer"], labels)))
+display(Markdown(lspread_tables.markdown(table[table.quantity == "transfer"], labels)))
 display(Markdown("**Released code**, transfer on CIFAR10-Coarse in percent, as its read-me has it (ViT, 600 epochs)."))
-display(Markdown(spread_tables.read_me(record, p.data, carried)))
+display(Markdown(lspread_tables.read_me(record, p.data, carried)))
 
 # %% [markdown]
 # ### Do the printed numbers agree with the printed sentences?
 
 # %% tags=["hide-input"]
-display(Markdown(report.table(["statement", "from the tables", ""], spread_tables.consistency())))
+display(Markdown(report.table(["statement", "from the tables", ""], lspread_tables.consistency())))
 
 # %% [markdown]
 # ## The geometry of strata
@@ -539,8 +526,8 @@ display(Markdown(report.table(["statement", "from the tables", ""], spread_table
 # %% tags=["hide-input"]
 lines = []
 for label in labels:
-    between = strata_geometry.across_strata(z[label], y, strata_of).nanmean(-1) if not fine else None
-    alike = strata_geometry.within_classes(z[label], strata_of).mean(-1)
+    between = measures.across_strata(z[label], y, strata_of).nanmean(-1) if not fine else None
+    alike = measures.within_classes(z[label], strata_of).mean(-1)
     cells = [
         told(f"cosine within strata, {label}", alike),
         "–" if fine else told(f"cosine across strata, {label}", between),
@@ -550,7 +537,7 @@ for label in labels:
     lines.append(
         (
             label,
-            spread_tables.reported_cosine(label, main),
+            lspread_tables.reported_cosine(label, main),
             *("–" if q.empty else f"{q.value.iloc[0]:.3f}" for q in past),
             f"{mean:.3f} {report.span(low, high)}",
             *cells,
@@ -566,7 +553,7 @@ header = [
 ]
 display(
     Markdown(
-        f"Mean cosine of different test images. Figure 2 of the paper also has one image of a common and one of a rare stratum, with cosines to the centre of their class of {spread_tables.statement('G3')} and {spread_tables.statement('G4')} (SupCon / L_spread)."
+        f"Mean cosine of different test images. Figure 2 of the paper also has one image of a common and one of a rare stratum, with cosines to the centre of their class of {lspread_tables.statement('G3')} and {lspread_tables.statement('G4')} (SupCon / L_spread)."
     )
 )
 display(Markdown(report.table(header, lines)))
@@ -579,15 +566,15 @@ display(Markdown(report.table(header, lines)))
 pair = [k for k in ("SupCon", main) if k in arms] or labels[:2]
 mine = (y == 0).nonzero()[:400, 0]
 mine = mine[strata_of[mine].argsort(stable=True)]
-names = spread_tables.strata_names(p.data)
+names = lspread_tables.strata_names(p.data)
 points = pd.DataFrame(
     [
         {"panel": label, "image": int(i), "class": names[int(strata_of[i])], "x": float(a), "y": float(b)}
         for label in pair
-        for i, (a, b) in zip(mine, strata_geometry.plane(z[label][0, mine]), strict=True)
+        for i, (a, b) in zip(mine, measures.plane(z[label][0, mine]), strict=True)
     ]
 )
-plots.show(
+page.show(
     run.folder,
     "map",
     charts.maps(points),
@@ -595,7 +582,7 @@ plots.show(
     f"{float(close[pair[0]].mean()):.2f} and {float(close[pair[-1]].mean()):.2f}.",
     caption="Principal components of unit features, first seed, one coarse class.",
     data=points,
-    source="lib/strata_geometry.py:plane",
+    source="lib/strata/measures.py:plane",
     face=face,
 )
 
@@ -614,14 +601,14 @@ R, kinds = (
 )
 alpha = torch.tensor([v[0] for v in kinds.values()]).repeat_interleave(R)
 which = torch.tensor([v[1] for v in kinds.values()]).repeat_interleave(R)
-seen, fresh = gaussian_strata.draw(firsts * len(kinds)), gaussian_strata.draw(firsts * len(kinds), fresh=True)
-network = gaussian_strata.train(seen, firsts * len(kinds), alpha, which)
+seen, fresh = gaussian.draw(firsts * len(kinds)), gaussian.draw(firsts * len(kinds), fresh=True)
+network = gaussian.train(seen, firsts * len(kinds), alpha, which)
 features = network(fresh.x)
 cosine = {
-    even: strata_geometry.to_centre(features, fresh.y, fresh.stratum, even).view(len(kinds), R, -1).double()
+    even: measures.to_centre(features, fresh.y, fresh.stratum, even).view(len(kinds), R, -1).double()
     for even in (False, True)
 }
-ranks = {even: gaussian_strata.rank_correlation(v) for even, v in cosine.items()}  # (kinds, R)
+ranks = {even: gaussian.rank_correlation(v) for even, v in cosine.items()}  # (kinds, R)
 lines, marks = [], []
 for i, label in enumerate(kinds):
     cells = [
@@ -631,8 +618,8 @@ for i, label in enumerate(kinds):
     spread_of = 1 - cosine[False][i].mean(-1)
     lines.append((label, *cells, told(f"mean distance of strata to the centre, {label}", spread_of)))
     sizes = cosine[False][i].unflatten(-1, (2, -1)).mean(1)  # (R, 5)
-    for size in sorted(set(gaussian_strata.SIZES)):
-        at = [j for j, s in enumerate(gaussian_strata.SIZES) if s == size]
+    for size in sorted(set(gaussian.SIZES)):
+        at = [j for j, s in enumerate(gaussian.SIZES) if s == size]
         marks.append(
             {"loss": label, "size": size}
             | dict(zip(("value", "low", "high"), comparison.summary(sizes[:, at].mean(1)), strict=True))
@@ -641,16 +628,16 @@ marks = pd.DataFrame(marks)
 under = list(kinds).index("L_spread 0.25")
 judged.append(("run", claims.judge("lspread-11a", ranks[False][under])))
 judged.append(("run", claims.judge("lspread-11b", ranks[False][under] - ranks[False][0])))
-plots.show(
+page.show(
     run.folder,
     "rare",
-    charts_spread.strata(marks, "training points of the stratum"),
+    lspread_strata.strata(marks, "training points of the stratum"),
     alt="Mean cosine to the centre of the class over the size of the stratum; rank correlation "
     + ", ".join(f"{float(ranks[False][i].mean()):.2f} under {k}" for i, k in enumerate(kinds))
     + ".",
     caption="Gaussian strata, fresh points, 95 % intervals over sets.",
     data=marks,
-    source="lib/gaussian_strata.py:train",
+    source="lib/strata/gaussian.py:train",
     face=f"Gaussian strata, {R} seeds, CPU",
 )
 display(
@@ -689,8 +676,8 @@ here |= {"lspread-1g": close["SupCon"]} if "SupCon" in arms else {}
 least = next((k for k in labels if k.startswith("L_spread")), "")
 here |= {"lspread-1h": close[least]} if least else {}
 judged += [("run", claims.judge(name, values)) for name, values in here.items()]
-judged += [("authors", claims.judge_number(name, value)) for name, value in spread_tables.authors().items()]
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+judged += [("authors", claims.judge_number(name, value)) for name, value in lspread_tables.authors().items()]
+order = [c.id for c in claims.of(run.study)]
 run.save(rows, judged)
 display(Markdown(report.verdicts(judged, record, order)))
 
@@ -732,8 +719,8 @@ pairs = {
 sides = [", ".join(f"{a:g}" for a in sorted(set(settings.alpha[side]))) for side in (above, ~above)]
 display(
     Markdown(
-        f"* So the released comparison of “sup_con” with its spread form, {spread_tables.statement('T1')} against "
-        f"{spread_tables.statement('T2')} in the read-me, is one of $L_{{\\text{{attract}}}}$ with $L_{{\\text{{spread}}}}$ at "
+        f"* So the released comparison of “sup_con” with its spread form, {lspread_tables.statement('T1')} against "
+        f"{lspread_tables.statement('T2')} in the read-me, is one of $L_{{\\text{{attract}}}}$ with $L_{{\\text{{spread}}}}$ at "
         f"$\\alpha = 0.5$, both clamped and with one view. For two classes and its batch of 128 the optimal cosines within classes "
         f"are {' and '.join(pairs['released'])}; as the formulas are written, {' and '.join(pairs['written'])}. There the clamp, "
         "and not $\\alpha$, keeps a class spread out.\n"
@@ -775,7 +762,7 @@ def batch_of_collapse(classes, tau):
 # %%
 for classes, tau in ((2, 0.5), (10, 0.3)):
     edge = 2 * batch_of_collapse(classes, tau) * (classes - 1) / classes
-    assert abs(float(collapse_alpha.collapse_alpha(classes, edge, tau)) - 0.5) < 1e-12
+    assert abs(float(collapse.collapse_alpha(classes, edge, tau)) - 0.5) < 1e-12
 
 # %% [markdown]
 # :::{exercise}

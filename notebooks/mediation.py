@@ -63,15 +63,20 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import charts, claims, comparison, evidence, harms, mediation, outcomes, plans, plots, report
+from lib import claims, harms, mediation
+from lib.figures import charts
+from lib.studies import methods_and_mitigations as comparison
+from lib.studies.shared import evidence, outcomes
+from lib.studies.shared.arms import PAPER_ORDER, known_pairs
+from lib.study import page, report
 
 p = run.p
-arms = plans.mediation(p)
+arms = run.plan
 seen = evidence.of_arms(arms)
 names, K, T = list(seen.classes), len(seen.classes), len(seen.treated)
 treated = [names[k] for k in seen.treated]
 own = list(seen.treated)
-pairs = plans.known_pairs(seen.classes) or harms.nearest_classes(seen.cosines("reference"))
+pairs = known_pairs(seen.classes) or harms.nearest_classes(seen.cosines("reference"))
 pairs = [(k, j) for k, j in pairs if k in own]
 face = run.face()
 rows: list[dict] = []
@@ -143,7 +148,7 @@ display(
 # each effect; the paper publishes TE and NIE for ten classes.
 
 # %% tags=["hide-input"]
-paper_te, paper_nie = (report.tensor("simclr_1pct", q, plans.PAPER_ORDER) for q in ("TE", "NIE"))
+paper_te, paper_nie = (report.tensor("simclr_1pct", q, PAPER_ORDER) for q in ("TE", "NIE"))
 tables = {}
 for name in mediation.NAMES:
     each = getattr(effects["paper"], name)
@@ -158,19 +163,19 @@ for name in mediation.NAMES:
     words |= {"rNDE": "reversed natural direct effect", "NDE": "natural direct effect: the labels alone"}
     words |= {"rNIE": "reversed natural indirect effect"}
     paper_says = f"; in the paper {report.diagonal('simclr_1pct', name).mean():+.3f}" if name in ("TE", "NIE") else ""
-    plots.show(
+    page.show(
         run.folder,
         name.lower(),
         charts.heatmaps(
             matrices,
             0,
-            {"paper": list(plans.PAPER_ORDER), "this run": names},
+            {"paper": list(PAPER_ORDER), "this run": names},
             ("undersampled (true) class", "predicted class", name),
         ),
         alt=f"{name} by class. On the diagonal the mean is {float(recall.mean()):+.3f} in this run{paper_says}.",
         caption=f"{name}, the {words[name]}, on row k of the confusion; heads of the kind paper.",
         data=matrices,
-        source="lib/mediation.py:effects",
+        source="lib/mediation/decomposition.py:effects",
         face=face,
     )
 
@@ -201,7 +206,7 @@ for kind, e in effects.items():
     levels.append((kind, *(f"{float(recall_of(y).mean()):.3f}" for y in found[kind].means())))
 dots = pd.DataFrame(dots, columns=["group", "label", "value", "low", "high"])
 nie = dots[dots.label == "NIE"]
-plots.show(
+page.show(
     run.folder,
     "orders",
     charts.dots(dots, "change of recall", 0),
@@ -210,7 +215,7 @@ plots.show(
     + ".",
     caption="Mean effects on the recall of the undersampled class, 95 % interval over seeds.",
     data=dots,
-    source="lib/mediation.py:effects",
+    source="lib/mediation/decomposition.py:effects",
     face=face,
 )
 display(Markdown(report.table(["heads", *mediation.NAMES], lines)))
@@ -246,7 +251,7 @@ for t, name in enumerate(treated):
             {"quantity": label, "undersampled": name, "ratio": p.ratio, "value": data, "low": low, "high": high}
         )
 shares = pd.DataFrame(by_class, columns=["group", "label", "value", "low", "high"])
-plots.show(
+page.show(
     run.folder,
     "shares",
     charts.dots(shares, "share of the total effect on recall", 0.5),
@@ -255,7 +260,7 @@ plots.show(
     caption="Share of the lost recall that the encoder takes, in both orders, by undersampled class. Fieller intervals over "
     "seeds; right of the dashed line it would be the primary part.",
     data=shares,
-    source="lib/outcomes.py:share_interval",
+    source="lib/studies/shared/outcomes.py:share_interval",
     face=face,
 )
 
@@ -390,12 +395,12 @@ display(
 # ## Claims
 
 # %% tags=["hide-input"]
-paper_rh = report.tensor("simclr_1pct", "RH", plans.PAPER_ORDER)
-paper_pairs = plans.known_pairs(plans.PAPER_ORDER)
+paper_rh = report.tensor("simclr_1pct", "RH", PAPER_ORDER)
+paper_pairs = known_pairs(PAPER_ORDER)
 every = tuple(range(10))
 authors = {
-    "harms-3b": (paper_te - report.tensor("simclr_5pct", "TE", plans.PAPER_ORDER)).diagonal().mean(),
-    "harms-3c": (paper_nie - report.tensor("simclr_5pct", "NIE", plans.PAPER_ORDER)).diagonal().mean(),
+    "harms-3b": (paper_te - report.tensor("simclr_5pct", "TE", PAPER_ORDER)).diagonal().mean(),
+    "harms-3c": (paper_nie - report.tensor("simclr_5pct", "NIE", PAPER_ORDER)).diagonal().mean(),
     "harms-4a": (paper_nie.diagonal() < 0).double().mean(),
     "harms-4b": paper_nie.diagonal().mean(),
     "harms-5a": paper_nie.diagonal().mean() / paper_te.diagonal().mean(),

@@ -69,16 +69,24 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import charts, claims, comparison, evidence, harms, losses, plans, plots, report, tune
-from lib.methods import Objective, group_weights
+from lib import claims, harms, losses
+from lib.book import tune
+from lib.encoders.methods import Objective, group_weights
+from lib.encoders.settings import METHODS
+from lib.figures import charts
+from lib.studies import methods_and_mitigations as comparison
+from lib.studies.methods_and_mitigations import PUBLISHED
+from lib.studies.shared import evidence
+from lib.studies.shared.arms import PAPER_ORDER, known_pairs, treated_classes
+from lib.study import page, report
 
 p = run.p
-plan = plans.methods_and_mitigations(p)
-classes, treated = plan.arms["simclr"].classes, plans.treated_classes(p)
+plan = run.plan
+classes, treated = plan.arms["simclr"].classes, treated_classes(p)
 seen = {label: evidence.of_arms(arms) for label, arms in plan.arms.items()}
 measured = {label: comparison.measure(plan.arms[label], e, treated) for label, e in seen.items()}
 simclr = measured["simclr"]
-pairs = plans.known_pairs(classes) or harms.nearest_classes(seen["simclr"].cosines("reference"))
+pairs = known_pairs(classes) or harms.nearest_classes(seen["simclr"].cosines("reference"))
 pairs = [(k, j) for k, j in pairs if classes[k] in treated]
 mitigations = [label for label in measured if label.startswith("simclr_")]
 controls = [label for label in measured if "," in label]
@@ -198,14 +206,14 @@ def figure(name: str, quantity: str, kinds: tuple[str, ...], neutral: float, tit
     if len(part) == 0:
         return
     least, most = part.loc[part.value.idxmin()], part.loc[part.value.idxmax()]
-    plots.show(
+    page.show(
         run.folder,
         name,
         charts.dots(part[["group", "label", "value", "low", "high"]], title, neutral),
         alt=f"{title}: from {least.value:.3f} ({least.label}) to {most.value:.3f} ({most.label}).",
         caption=caption,
         data=part.drop(columns="group"),
-        source="lib/comparison.py:measure",
+        source="lib/studies/methods_and_mitigations.py:measure",
         face=face,
     )
 
@@ -244,7 +252,7 @@ display(Markdown(numbers(bare)))
 published = {"SimCLR": "simclr_1pct", "SimSiam": "simsiam_1pct", "BCL": "bcl_1pct"}
 panels = [report.matrix(c, "RH").assign(panel=f"paper {n}, CIFAR-10, 1 %") for n, c in published.items()]
 for r in record:
-    panels += [r.matrix(f"RH {m}").assign(panel=f"recorded {m}, {r.face}") for m in plans.METHODS if r.has(f"RH {m}")]
+    panels += [r.matrix(f"RH {m}").assign(panel=f"recorded {m}, {r.face}") for m in METHODS if r.has(f"RH {m}")]
 for label in bare:
     m = measured[label]
     _, low, high = evidence.summary(m.rh)
@@ -253,15 +261,15 @@ for label in bare:
     panels.append(cells.assign(panel=f"this run {label}, {face}"))
 matrices = pd.concat(panels, ignore_index=True)
 lowest = table[(table.quantity == "RH, look-alikes") & (table.kind == "method")].sort_values("value").iloc[0]
-plots.show(
+page.show(
     run.folder,
     "matrices",
-    charts.heatmaps(matrices, 1, {"paper": list(plans.PAPER_ORDER), "this run": list(classes)}, cell=24),
+    charts.heatmaps(matrices, 1, {"paper": list(PAPER_ORDER), "this run": list(classes)}, cell=24),
     alt=f"Matrices of RH by method. In this run the strongest pull to the look-alike is {lowest.value:.2f} on average, "
     f"under {lowest.label}; in the paper the lowest cell is 0.78, SimCLR, automobile towards truck.",
     caption="RH(k, j; k) by method, means of the ratios of each seed; below 1 (orange) class k moved towards class j.",
     data=matrices,
-    source="lib/comparison.py:measure",
+    source="lib/studies/methods_and_mitigations.py:measure",
     face=face,
 )
 
@@ -322,7 +330,7 @@ scatter = pd.DataFrame(
         "pull": pull.mean(0).tolist(),
     }
 )
-plots.show(
+page.show(
     run.folder,
     "similarity",
     charts.scatter(scatter, "cosine", "pull", "cell", "look-alike", "class cosine, balanced", "1 - RH"),
@@ -330,7 +338,7 @@ plots.show(
     f"interval {low:.2f} to {high:.2f}.",
     caption="Each dot is an ordered pair of classes; above 0 the undersampled class came closer.",
     data=scatter,
-    source="lib/comparison.py:similarity",
+    source="lib/studies/methods_and_mitigations.py:similarity",
     face=face,
 )
 
@@ -342,11 +350,9 @@ plots.show(
 
 # %% tags=["hide-input"]
 paper = {
-    (n, q): report.tensor(f"{n}_1pct", q, plans.PAPER_ORDER)
-    for n in ("simclr", "simsiam", "bcl")
-    for q in ("RH", "NIE")
+    (n, q): report.tensor(f"{n}_1pct", q, PAPER_ORDER) for n in ("simclr", "simsiam", "bcl") for q in ("RH", "NIE")
 }
-paper_pairs = plans.known_pairs(plans.PAPER_ORDER)
+paper_pairs = known_pairs(PAPER_ORDER)
 off = ~torch.eye(10, dtype=torch.bool)
 authors = {
     "harms-8a": harms.paired_mean(paper["simsiam", "RH"], paper_pairs),
@@ -400,9 +406,9 @@ display(Markdown(report.verdicts(judged, record, [*tests])))
 # **The arms are not matched.** What the public code sets for each method:
 
 # %% tags=["hide-input"]
-from lib.encoders import Settings
+from lib.encoders.settings import Settings
 
-settings = {m: Settings(method=m, **change) for m, change in plans.PUBLISHED.items()}
+settings = {m: Settings(method=m, **change) for m, change in PUBLISHED.items()}
 shown = ("net", "pretrained", "feature", "head_out", "epochs", "temperature", "learning_rate", "squared_learning_rate")
 shown += ("weight_decay", "clamp", "normalise", "augment")
 display(

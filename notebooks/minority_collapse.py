@@ -52,7 +52,10 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import charts_collapse, claims, collapse, collapse_nets, convex, geometry, images, intervals, plots, report
+from lib import claims, geometry, images, intervals
+from lib.figures import minority_collapse
+from lib.geometry import collapse, collapse_nets, convex
+from lib.study import page, report
 
 p = run.p
 face, exact = run.face(), "computed, float64, CPU"
@@ -77,7 +80,7 @@ def ratio_of(value: float) -> str:
 def judge(claim: str, value) -> float:
     """The verdict on a number that has no seeds; it is kept as a result too."""
     judged.append(("run", claims.judge_number(claim, float(value))))
-    rows.append({"quantity": f"{claim}: {claims.CLAIMS[claim].quantity}", "value": float(value)})
+    rows.append({"quantity": f"{claim}: {claims.known()[claim].quantity}", "value": float(value)})
     return float(value)
 
 
@@ -214,15 +217,15 @@ planar = geometry.optimum(collapse.shares(1, 2, [2.0, 5.0]), 0.5, 1)
 rows.append(
     {"quantity": "three classes, smallest eigenvalue", "value": float(torch.linalg.eigvalsh(planar.cosines).min())}
 )
-plots.show(
+page.show(
     run.folder,
     "circle",
-    charts_collapse.circle(positions),
+    minority_collapse.circle(positions),
     alt="Three unit vectors on a circle, one of the majority and two of minority classes; a slider moves the ratio. The minorities "
     f"meet opposite the majority from R = {halves[-1]:.1f} on at temperature 1 and from {halves[0]:.0f} at 0.3.",
     caption=f"Optimal directions at {len(log_ratio)} ratios and {len(circle_taus)} temperatures, interpolated between.",
     data=positions,
-    source="lib/collapse.py:two_level",
+    source="lib/geometry/collapse.py:two_level",
     face=exact,
 )
 
@@ -316,17 +319,17 @@ for law in geometry.LAWS:
 columns = ["panel", "negatives", "ratio", "cosine"]
 curve, dots = pd.DataFrame(curve, columns=columns), pd.DataFrame(dots, columns=columns)
 at_half = curve[(curve.ratio - 0.5).abs() == (curve.ratio - 0.5).abs().min()].cosine
-plots.show(
+page.show(
     run.folder,
     "transition",
-    charts_collapse.curves(
+    minority_collapse.curves(
         curve, dots, "ratio", "cosine", "negatives", "R / R*", "cosine between minorities", "panel", rule=1.0
     ),
     alt="Cosine between three minority classes over R/R*, lines from the one-dimensional problem and dots of free vectors: it rises "
     f"to 1 at R/R* = 1 and is between {at_half.min():.2f} and {at_half.max():.2f} at half of that.",
     caption="Three minority classes, τ = 0.5. Lines: root of one derivative. Dots: free vectors, certified.",
     data=pd.concat([curve.assign(kind="line"), dots.assign(kind="free vectors")]),
-    source="lib/collapse.py:two_level",
+    source="lib/geometry/collapse.py:two_level",
     face=exact,
 )
 
@@ -350,15 +353,15 @@ diagram = pd.DataFrame(
     columns=["law", "minorities", "step", "negatives", "tau", "threshold"],
 )
 nine = {law: geometry.collapse_threshold(9, 1.0, math.inf, law) for law in geometry.LAWS}
-plots.show(
+page.show(
     run.folder,
     "phase",
-    charts_collapse.boundary(diagram),
+    minority_collapse.boundary(diagram),
     alt="Threshold ratio over temperature for 2, 4 and 9 minority classes with a slider for the number of negatives. With infinitely "
     f"many negatives, nine minorities and temperature 1 it is {nine['label_aware']:.1f} for label-aware and {nine['iid']:.0f} for iid.",
     caption=f"R* at {len(taus)} temperatures, M = 1 to 1,024 and infinity. Above its line a setting has collapsed.",
     data=diagram,
-    source="lib/geometry.py:collapse_threshold",
+    source="lib/geometry/imbalance.py:collapse_threshold",
     face=exact,
 )
 
@@ -478,17 +481,17 @@ for a in (1, 2, 3, 4, 5):
 judge("collapse-8a", max(farthest))
 judge("collapse-8b", max(gap))
 curve = pd.DataFrame(curve, columns=["panel", "majorities", "ratio", "cosine", "limit"])
-plots.show(
+page.show(
     run.folder,
     "several",
-    charts_collapse.curves(
+    minority_collapse.curves(
         curve, None, "ratio", "cosine", "majorities", "R", "cosine between minorities", "panel", limits=True
     ),
     alt="Cosine between three minority classes over the ratio for one to four majority classes at temperature 0.5: it reaches 1 for "
     f"one and two, and tends to {limits[3, 'label_aware']:.3f} for three and {limits[4, 'label_aware']:.3f} for four (label-aware).",
     caption="M = 1, τ = 0.5, three minority classes. Dashed: the limit of the proposition.",
     data=curve,
-    source="lib/collapse.py:limit_cosine",
+    source="lib/geometry/collapse.py:limit_cosine",
     face=exact,
 )
 both = [
@@ -542,16 +545,16 @@ collapsed = float(geometry.optimal_gram(collapse.shares(1, 3, 100.0), 0.5)[1, 2]
 judge("collapse-12a", max(h for h, _ in at_hundred.values()))
 judge("collapse-12b", 1 - collapsed)
 curve = pd.DataFrame(curve, columns=["panel", "model", "ratio", "cosine"])
-plots.show(
+page.show(
     run.folder,
     "peeled",
-    charts_collapse.curves(curve, None, "ratio", "cosine", "model", "R", "cosine between minorities", "panel"),
+    minority_collapse.curves(curve, None, "ratio", "cosine", "model", "R", "cosine between minorities", "panel"),
     alt="Cosines between minority features and between minority classifiers over the ratio, layer-peeled model at four budgets and "
     f"contrastive learning. At R = 100 the features' cosine is {at_hundred[1.0][0]:.2f} at budget 1 and {at_hundred[5.0][0]:.2f} at "
     f"budget 5; contrastive learning's is {collapsed:.2f}.",
     caption="One majority, three minorities. Left: features. Right: classifiers, which contrastive learning has not.",
     data=curve,
-    source="lib/convex.py:layer_peeled",
+    source="lib/geometry/convex.py:layer_peeled",
     face=exact,
 )
 lines = [(f"{b:g}", f"{h:.3f}", f"{w:.3f}") for b, (h, w) in at_hundred.items()]
@@ -658,10 +661,10 @@ curve = [
 ]
 columns = ["panel", "what", "ratio", "cosine"]
 curve, dots = pd.DataFrame(curve, columns=columns), pd.DataFrame(dots, columns=columns)
-plots.show(
+page.show(
     run.folder,
     "networks",
-    charts_collapse.curves(
+    minority_collapse.curves(
         curve, dots, "ratio", "cosine", "what", "R / R*", "cosine between minorities", "panel", rule=1.0
     ),
     alt=f"Mean cosine between {p.minorities} minority classes under trained networks against the predicted curve. At half of R* = "
@@ -669,7 +672,7 @@ plots.show(
     f"twice R* {float(measured['Gaussian classes, fresh'][twice].mean()):.3f}.",
     caption=f"{p.minorities} minorities, τ = {p.temperature:g}, M = ∞, label-aware; R* = {threshold:.2f}. A dot a network.",
     data=pd.concat([curve, dots]),
-    source="lib/collapse_nets.py:train",
+    source="lib/geometry/collapse_nets.py:train",
     face=face,
 )
 lines = []
@@ -754,7 +757,7 @@ display(
 # `collapse-11c` and `11d` take those of `11a` and `11b` to images. Exact optima have no seeds: theirs is a verdict on the number alone.
 
 # %% tags=["hide-input"]
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 digest = {"train": images.digest(train_set), "test": images.digest(test_set)}
 run.save([{"seeds": 0} | row for row in rows], judged, data=digest)
 display(Markdown(report.verdicts(judged, record, order)))

@@ -67,7 +67,11 @@ from IPython.display import Code, Markdown, display
 from scipy import stats
 from sklearn.cluster import KMeans
 
-from lib import blocks, charts, charts_sbm, claims, evidence, intervals, neighbours, plans, plots, report, sbm
+from lib import claims, intervals, sbm
+from lib.figures import charts, sbm_theory
+from lib.sbm import blocks, estimate
+from lib.studies.shared import evidence
+from lib.study import page, report
 
 p = run.p
 face, exact = run.face(), "computed, float64, CPU"
@@ -196,7 +200,7 @@ for (_, row), small, titled in zip(figure.iterrows(), (p.nodes, p.nodes // 8, p.
         for i, j in zip(*off, strict=True)
     ]
 matrices = pd.concat(panels, ignore_index=True)
-plots.show(
+page.show(
     run.folder,
     "shipped-graph",
     charts.heatmaps(matrices, neutral=0, reach=1, titles=("block", "block", "cosine"), cell=34, columns=4),
@@ -204,7 +208,7 @@ plots.show(
     f"titles. In the last row the graph is within {gaps[-1][2]} of the shipped figure.",
     caption="Mean cosine between blocks. A row of panels a size of block 1.",
     data=matrices,
-    source="lib/blocks.py:finite_optimum",
+    source="lib/sbm/blocks.py:finite_optimum",
     face=exact,
 )
 header = ["shipped panel", "code", "graph", "population, sizes of the code", "population, sizes of the title"]
@@ -252,15 +256,15 @@ rows += [
     {"quantity": f"exponent of n, {name}", "value": m, "low": low, "high": high, "seeds": p.seeds}
     for name, (m, low, high) in rate.items()
 ]
-plots.show(
+page.show(
     run.folder,
     "rate",
-    charts_sbm.powers(growth, "n", "value", "measure", "nodes n", "distance"),
+    sbm_theory.powers(growth, "n", "value", "measure", "nodes n", "distance"),
     alt=f"Distance from collapse against the number of nodes on logarithmic axes: exponent {rate['within blocks'][0]:.2f} "
     f"within blocks, {rate['to the population'][0]:.2f} for the gap to the population.",
     caption=f"Graphs of three equal blocks, {p.seeds} seeds; the line joins the means.",
     data=growth,
-    source="lib/blocks.py:finite_optimum",
+    source="lib/sbm/blocks.py:finite_optimum",
     face=exact,
 )
 display(
@@ -313,7 +317,7 @@ for (_, row), share in zip(figure.iterrows(), (2.0**-2, 2.0**-4, 2.0**-6), stric
 matrices = pd.concat(
     [df.assign(panel=f"{df.panel.iloc[0]} ({i // 4 + 1})") for i, df in enumerate(panels)], ignore_index=True
 )
-plots.show(
+page.show(
     run.folder,
     "shipped-theory",
     charts.heatmaps(matrices, neutral=0, reach=1, titles=("block", "block", "cosine"), cell=34, columns=4),
@@ -322,7 +326,7 @@ plots.show(
     f"coded and {gaps[-1][3]} after 1,000 steps.",
     caption="A row of panels a share of block 1: (1) a quarter, (2) a sixteenth, (3) a sixty-fourth.",
     data=matrices,
-    source="lib/sbm.py:terms",
+    source="lib/sbm/population.py:terms",
     face=exact,
 )
 display(
@@ -373,15 +377,15 @@ rows += [
     for i, a in enumerate(alphas)
     for j in range(len(shares))
 ]
-plots.show(
+page.show(
     run.folder,
     "curves",
-    charts_sbm.curves(curves, "share", "cosine", "α₁₂", "panel", "share of block 1", "cosine"),
+    sbm_theory.curves(curves, "share", "cosine", "α₁₂", "panel", "share of block 1", "cosine"),
     alt=f"Cosines over the share of block 1 for four connectivities. At share 1/192 and connectivity 0.4 cos(h1, h2) is "
     f"{end:.3f} under the population objective and {float(cos12['as_coded'][-1, -1]):.3f} as coded.",
     caption="Left: the population objective. Right: as coded, where the rare block reaches cosine 1.",
     data=curves,
-    source="lib/sbm.py:population_optimum",
+    source="lib/sbm/population.py:population_optimum",
     face=exact,
 )
 worst = max(float(o.certificate.gap.max()) for o in grid.values())
@@ -485,16 +489,16 @@ def between(values: np.ndarray) -> np.ndarray:
 error = max(np.abs(np.cos(between(t12)) - np.cos(true12)).max(), np.abs(np.cos(between(t23)) - np.cos(true23)).max())
 rows += [{"quantity": "slider, largest interpolation error of a cosine", "value": float(error)}]
 rows += [{"quantity": "slider, largest part outside the plane", "value": float(third.max())}]
-plots.show(
+page.show(
     run.folder,
     "play",
-    charts_sbm.play(positions),
+    sbm_theory.play(positions),
     alt=f"Three unit vectors on a circle, moved by sliders; the grid behind it has {len(positions)} optima, and between them "
     f"a cosine is off by at most {error:.3f}.",
     caption=f"Optimal directions of the three blocks: {len(log2_share)} shares by {len(alpha_grid)} connectivities by "
     f"{len(play_taus)} temperatures, interpolated between.",
     data=positions,
-    source="lib/sbm.py:population_optimum",
+    source="lib/sbm/population.py:population_optimum",
     face=exact,
 )
 display(
@@ -523,15 +527,15 @@ diagram = pd.DataFrame(
     ],
     columns=["tau", "share", "alpha", "value"],
 )
-plots.show(
+page.show(
     run.folder,
     "phase",
-    charts_sbm.phase(diagram.dropna()),
+    sbm_theory.phase(diagram.dropna()),
     alt=f"RH between the rare block and its neighbour over share and connectivity at three temperatures; it is lowest, "
     f"{np.nanmin(harm):.2f}, at τ = {play_taus[int(np.unravel_index(np.nanargmin(harm), harm.shape)[0])]:g}.",
     caption="Predicted RH(1, 2). A blank cell: at equal shares the two blocks already coincide.",
     data=diagram,
-    source="lib/sbm.py:population_optimum",
+    source="lib/sbm/population.py:population_optimum",
     face=exact,
 )
 
@@ -578,15 +582,15 @@ surgery = sbm.population_optimum(rare(1 / 48), connected(cut)).cosines[:, 0, 1].
 judged.append(("run", claims.judge_number("harms-14e", (np.diff(surgery) < 0).mean())))
 rows += [{"quantity": "cosine h1 h2 at share 1/48, anchors weighted", "value": at48[0]}]
 rows += [{"quantity": "cosine h1 h2 at share 1/48, plain", "value": at48[1]}]
-plots.show(
+page.show(
     run.folder,
     "weights",
-    charts_sbm.curves(lines, "share", "cosine", "loss", "panel", "share of block 1", "cos(h₁, h₂)"),
+    sbm_theory.curves(lines, "share", "cosine", "loss", "panel", "share of block 1", "cos(h₁, h₂)"),
     alt=f"cos(h1, h2) over the share of block 1 under three weightings. At share 1/48 and connectivity 0.4 it is {at48[1]:.3f} "
     f"plain and {at48[0]:.3f} with the anchors weighted.",
     caption="Weighting by group restores the balanced cosine; weighting the anchors alone can overshoot.",
     data=lines,
-    source="lib/sbm.py:terms",
+    source="lib/sbm/population.py:terms",
     face=exact,
 )
 display(
@@ -645,12 +649,12 @@ display(Markdown(f"Nodes whose cluster's majority is their own block: {agree.mea
 # the class means under the same encoders.
 
 # %% tags=["hide-input"]
-arms = plans.sbm_theory(p)
+arms = run.plan
 seen = evidence.of_arms(arms)
 names, own = list(seen.classes), list(seen.treated)
-alpha_hat = torch.stack([neighbours.connectivity(z, seen.y, len(names), p.nearest) for z in seen.reference]).mean(0)
+alpha_hat = torch.stack([estimate.connectivity(z, seen.y, len(names), p.nearest) for z in seen.reference]).mean(0)
 alpha_hat = alpha_hat / alpha_hat.max()
-predicted = neighbours.predicted_harm(alpha_hat, own, p.ratio, p.temperature)  # (T, K)
+predicted = estimate.predicted_harm(alpha_hat, own, p.ratio, p.temperature)  # (T, K)
 similar = seen.cosines("reference").mean(0)[own]  # (T, K)
 _, measured = evidence.harm_matrix(seen)  # (seeds, T, K)
 accuracy = seen.confusion("balanced").diagonal(dim1=-2, dim2=-1).mean(-1)
@@ -683,7 +687,7 @@ for name, values in (("block model", theory), ("cosine of class means", rival)):
     rows.append(
         {"quantity": f"rank correlation with RH, {name}", "value": m, "low": low, "high": high, "seeds": len(values)}
     )
-plots.show(
+page.show(
     run.folder,
     "bridge",
     charts.scatter(
@@ -693,7 +697,7 @@ plots.show(
     f"within rows is {theory.mean():.2f}, and {rival.mean():.2f} for the cosine of class means.",
     caption="Every pair of an undersampled class and another class; measured on other seeds than the prediction.",
     data=dots,
-    source="lib/neighbours.py:predicted_harm",
+    source="lib/sbm/estimate.py:predicted_harm",
     face=face,
 )
 display(Markdown(report.table(["prediction", "rank correlation with measured RH", "95 % interval over seeds"], lines)))
@@ -712,7 +716,7 @@ judged.append(("run", claims.judge("harms-11c", apart[:, -1])))
 graphs = SHIPPED[SHIPPED.figure == "SBM-mean-cosine.pdf"]
 printed = [graphs.pm11.iloc[:2].max(), graphs.pm22.max(), graphs.pm33.max()]
 judged.append(("authors", claims.judge_number("harms-11a", max(printed))))
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 run.save([{"seeds": 0} | row for row in rows], judged)
 display(Markdown(report.verdicts(judged, record, order)))
 

@@ -69,32 +69,19 @@ import pandas as pd
 import torch
 from IPython.display import Code, Markdown, display
 
-from lib import (
-    charts_applications,
-    charts_labels,
-    claims,
-    coarse_data,
-    coresets,
-    group_dro,
-    images,
-    intervals,
-    label_stacks,
-    lemmas,
-    matching,
-    noisy_labels,
-    plans,
-    plots,
-    recovery,
-    report,
-    robust,
-    spurious,
-)
-from lib.application_plans import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
-from lib.collapse_alpha import collapse_alpha_of_batches
+from lib import claims, images, intervals
+from lib.encoders import label_stacks, robust
+from lib.figures import charts_applications, charts_labels
+from lib.images import coarse_labels, spurious
+from lib.losses import group_dro
+from lib.strata import coresets, label_noise, matching, noisy_labels, recovery
+from lib.strata.collapse import collapse_alpha_of_batches
+from lib.studies.strata_applications import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
+from lib.study import page, report
 
 p = run.p
-arms = plans.strata_applications(p)
-train, test = (coarse_data.load(arms.encoders[PLAIN][0].settings, split) for split in ("train", "test"))
+arms = run.plan
+train, test = (coarse_labels.load(arms.encoders[PLAIN][0].settings, split) for split in ("train", "test"))
 face = run.face()
 rows: list[dict] = []
 judged: list[tuple[str, claims.Judgement]] = []
@@ -136,7 +123,7 @@ display(Markdown(report.table(["group", "training images", "share", "test images
 
 # %% tags=["hide-input"]
 if p.data.startswith("spurious"):
-    plots.picture(
+    page.show(
         run.folder,
         "groups",
         charts_applications.pictures(
@@ -145,7 +132,7 @@ if p.data.startswith("spurious"):
         alt=f"Ten training images of each of {len(train.names)} groups: digits on stripes along rows or along columns.",
         caption="Training images of each group.",
         data=pd.DataFrame(lines, columns=["group", "train", "share", "test"]),
-        source="lib/spurious.py:composed",
+        source="lib/images/spurious.py:composed",
         face=face,
     )
 
@@ -260,7 +247,7 @@ f1 = {
     c: {k: np.array([matching.matched_f1(g, train.stratum) for g in v]) for k, v in groups[c].items()} for c in groups
 }
 both = ", ".join(f"{f1[c][SPREAD][0]:.2f} with the {MEANS[c]}" for c in groups)
-plots.show(
+page.show(
     run.folder,
     "recovered",
     charts_applications.recovered(shown),
@@ -269,7 +256,7 @@ plots.show(
     caption=f"What the clustering sees of class {train.classes[0]}, first seed: all points of rare groups, a sample of the others. Click a "
     "point to see its recovered group alone; double click for all.",
     data=shown,
-    source="lib/recovery.py:reduced",
+    source="lib/strata/recovery.py:reduced",
     face=face,
 )
 
@@ -385,7 +372,7 @@ for name, values in accuracy.items():
         m, low, high = (float(v) for v in intervals.over_seeds(values[:, s]))
         dots.append((name, group, m, low, high))
 dots = pd.DataFrame(dots, columns=["training", "group", "value", "low", "high"])
-plots.show(
+page.show(
     run.folder,
     "worst",
     charts_applications.by_group(dots),
@@ -394,7 +381,7 @@ plots.show(
     + ".",
     caption="Accuracy of the test groups with 95 % intervals; dashed, the lowest without groups. Click a group in the legend.",
     data=dots,
-    source="lib/robust.py:run",
+    source="lib/encoders/robust.py:run",
     face=face,
 )
 share = (
@@ -555,7 +542,7 @@ alone = summary(by_seed("cross_entropy", 0.0, "none"))[0]
 told("accuracy, head alone, no contrastive loss", by_seed("cross_entropy", 0.0, "none"))
 shown = pd.DataFrame(shown, columns=["panel", "series", "noise", "value", "low", "high"])
 lost_50 = [by_seed(loss, 0.0, "none") - by_seed(loss, 0.5, "none") for loss in ("sup_con", "spread")]
-plots.show(
+page.show(
     run.folder,
     "noise",
     charts_labels.levels(shown, "noise", "share of wrong labels ν", "accuracy", (alone, "the head's labels alone")),
@@ -563,7 +550,7 @@ plots.show(
     f"{100 * lost_50[1].mean():.1f}; a net that has the head's labels alone reaches {alone:.3f}.",
     caption="Held-out accuracy of the linear head; bars are 95 % intervals over seeds.",
     data=shown,
-    source="lib/noisy_labels.py:correct",
+    source="lib/strata/noisy_labels.py:correct",
     face=labels_face,
 )
 header = ["loss", "noise", "labels", "accuracy", "recovered", "detection AUC"]
@@ -632,7 +619,7 @@ swapped = {
 toy = {(1.0, "none", s): labelled_net("triplet", s, halves[0].y) for s in own_seeds}
 toy |= {(1.0, "alone", s): labelled_net("cross_entropy", s, nobody) for s in own_seeds}
 for right in SHARES_RIGHT:
-    weights = tuple(lemmas.debias_weights(right))
+    weights = tuple(label_noise.debias_weights(right))
     for s in own_seeds:
         toy[right, "none", s] = labelled_net("triplet", s, swapped[right, s])
         toy[right, "weights", s] = labelled_net("triplet", s, swapped[right, s], weights=weights)
@@ -646,7 +633,9 @@ for right in (1.0, *SHARES_RIGHT):
     z = toy_features[1.0, "none", p.seed].double()
     batch = torch.cat([(halves[0].y == c).nonzero()[:12, 0] for c in (0, 1)])
     drawn = torch.stack([noisy_labels.symmetric_noise(halves[0].y[batch], 1 - right, 2, i) for i in range(200)])
-    each = noisy_labels.triplet(z[batch].expand(len(drawn), -1, -1), drawn, p.temperature, lemmas.debias_weights(right))
+    each = noisy_labels.triplet(
+        z[batch].expand(len(drawn), -1, -1), drawn, p.temperature, label_noise.debias_weights(right)
+    )
     swing[right] = (float(each.mean()), float(each.std()))
 lines, shown = [], []
 for (right, arm), values in sorted(toy_values.items(), key=lambda item: -item[0][0]):
@@ -659,7 +648,7 @@ rows += [
     {"quantity": f"sd of the corrected loss over noise, p = {r:g}", "value": v[1], "seeds": 0} for r, v in swing.items()
 ]
 hard = SHARES_RIGHT[-1]
-plots.show(
+page.show(
     run.folder,
     "debiased",
     charts_labels.levels(
@@ -675,7 +664,7 @@ plots.show(
     "geometric correction.",
     caption="Held-out accuracy of the linear head, which sees a fifth of the right labels; 95 % intervals over seeds.",
     data=shown,
-    source="lib/noisy_labels.py:triplet",
+    source="lib/strata/noisy_labels.py:triplet",
     face=labels_face,
 )
 display(
@@ -775,7 +764,7 @@ shown = pd.DataFrame(
     columns=["panel", "series", "kept", "value", "low", "high"],
 )
 gain = kept_values["fullest buckets", 0.3] - kept_values["random", 0.3]
-plots.show(
+page.show(
     run.folder,
     "coresets",
     charts_labels.levels(
@@ -785,7 +774,7 @@ plots.show(
     f"points; all images give {everything.mean():.3f}.",
     caption="Held-out accuracy of a net trained by cross-entropy on the images kept; 95 % intervals over seeds.",
     data=shown,
-    source="lib/coresets.py:coreset",
+    source="lib/strata/coresets.py:coreset",
     face=labels_face,
 )
 display(Markdown(report.table(["kept by", *(f"{100 * share:.0f} % kept" for share in KEPT)], lines)))
@@ -859,7 +848,7 @@ lines = [
 ]
 lines.append(("SimCLR", *[told("accuracy, no labels, SimCLR", base)] * len(LABELLED)))
 told("accuracy, few labels, head alone", bare)
-plots.show(
+page.show(
     run.folder,
     "samples",
     charts_labels.levels(
@@ -874,7 +863,7 @@ plots.show(
     f"{few_values['sup_con', 1.0].mean():.3f}, SimCLR without any {base.mean():.3f}.",
     caption=f"Held-out accuracy of the linear head, which sees {100 * p.labels_few:g} % of the labels; 95 % intervals over seeds, which share much of their spread: differences by seed are in the table that follows.",
     data=shown,
-    source="lib/label_stacks.py:train",
+    source="lib/encoders/label_stacks.py:train",
     face=labels_face,
 )
 display(Markdown(report.table(["loss", *(f"{100 * share:.0f} % of labels" for share in LABELLED)], lines)))
@@ -953,7 +942,7 @@ display(Markdown(report.table(["", "statement", "condition in the paper", "paper
 # its groups, were added after a pilot on seed 100 had shown both readings; no claim rests on them.
 
 # %% tags=["hide-input"]
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 run.save(rows, judged)
 display(Markdown(report.verdicts(judged, record, order)))
 

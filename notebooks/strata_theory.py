@@ -49,21 +49,11 @@ import pandas as pd
 from IPython.display import Code, Markdown, display
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from lib import (
-    charts_alignment,
-    charts_strata,
-    claims,
-    debiasing,
-    images,
-    intervals,
-    lemmas,
-    mean_classifier,
-    plots,
-    report,
-    spread_limit,
-    subsampling,
-)
-from lib.spread_limit import Classes
+from lib import claims, images, intervals
+from lib.figures import alignment_uniformity, strata_theory
+from lib.strata import debiasing, label_noise, mean_classifier, spread_limit, subsampling
+from lib.strata.spread_limit import Classes
+from lib.study import page, report
 
 p = run.p
 tau, weight = p.temperature, p.alpha
@@ -77,7 +67,7 @@ record = report.recorded(run.study)
 def judge(claim: str, value) -> float:
     """The verdict on a number that has no seeds; it is kept as a result too."""
     judged.append(("run", claims.judge_number(claim, float(value))))
-    rows.append({"quantity": f"{claim}: {claims.CLAIMS[claim].quantity}", "value": float(value)})
+    rows.append({"quantity": f"{claim}: {claims.known()[claim].quantity}", "value": float(value)})
     return float(value)
 
 
@@ -172,15 +162,15 @@ rate = pd.DataFrame(
     ],
     columns=["features", "M", "error"],
 )
-plots.show(
+page.show(
     run.folder,
     "rate",
-    charts_alignment.rates(rate),
+    alignment_uniformity.rates(rate),
     alt=f"Distance of L_spread from the sum of its three limits against M on logarithmic axes, five spreads: all lines fall as 1/M, the "
     f"flattest slope is {max(slopes):.3f}.",
     caption=f"n⁺ = n⁻ = M, {FAMILY[0].number} classes, d = {FAMILY[0].dim}, s = {FAMILY[0].view}, τ = {tau:g}, α = {weight:g}; exact expectations.",
     data=rate,
-    source="lib/spread_limit.py:loss",
+    source="lib/strata/spread_limit.py:loss",
     face=exact,
 )
 header = [
@@ -243,7 +233,7 @@ for name, c in shapes.items():
     lines.append((name, f"{c.spread:g}", *(f"{v:.4f}" for v in t), f"{sum(t):.4f}"))
     rows += [
         {"quantity": f"{n}, {name}", "value": v}
-        for n, v in zip((*charts_strata.PARTS, "sum"), (*t, sum(t)), strict=True)
+        for n, v in zip((*strata_theory.PARTS, "sum"), (*t, sum(t)), strict=True)
     ]
 display(
     Markdown(
@@ -295,15 +285,15 @@ for k in (2, 4, 10):
 tug = pd.DataFrame(tug, columns=["classes", "b", "align", "view", "same", "other"]).round(6)
 start_alpha = 0.4
 shown = spread_limit.best_spread(4, 8, tau, start_alpha)
-plots.show(
+page.show(
     run.folder,
     "tug",
-    charts_strata.tug(tug, start_alpha),
+    strata_theory.tug(tug, start_alpha),
     alt=f"The three limits and their sum over the spread of classes; a slider moves alpha. At alpha = {start_alpha} and 4 classes the sum is "
     f"lowest at b = {shown:.2f}; from alpha = {spread_limit.limit_alpha(4):.3f} on it is lowest at b = 0.",
     caption=f"d = 8, s = 1, τ = {tau:g}. Move α through α* = (K − 1)/(2K − 1).",
     data=tug,
-    source="lib/spread_limit.py:terms",
+    source="lib/strata/spread_limit.py:terms",
     face=exact,
 )
 
@@ -316,15 +306,15 @@ for t in (0.1, 0.5, 1.0):
         curve += [(f"τ = {t:g}", f"{k}", a, spread_limit.best_spread(k, 8, t, float(a)), at) for a in a_grid]
 curve = pd.DataFrame(curve, columns=["panel", "classes", "alpha", "b", "threshold"]).round(6)
 narrow = curve[(curve.classes == "4") & (curve.b < 1) & (curve.b > 0)].groupby("panel").alpha.agg(["min", "max"])
-plots.show(
+page.show(
     run.folder,
     "balance",
-    charts_strata.best(curve),
+    strata_theory.best(curve),
     alt=f"Best spread over alpha for 2, 4 and 10 classes at three temperatures: 1 for small alpha, 0 from {spread_limit.limit_alpha(2):.3f} on for 2 "
     f"classes and from {spread_limit.limit_alpha(10):.3f} on for 10; the colder, the wider the passage.",
     caption="d = 8, s = 1. Dots: α*, the same at every temperature.",
     data=curve,
-    source="lib/spread_limit.py:best_spread",
+    source="lib/strata/spread_limit.py:best_spread",
     face=exact,
 )
 rows += [{"quantity": f"limit of alpha*, K = {k}", "value": spread_limit.limit_alpha(k)} for k in (2, 4, 10)]
@@ -388,17 +378,17 @@ display(
 # %% tags=["hide-input"]
 grid_n = pd.DataFrame({"n": np.unique(np.geomspace(1, 20_000, 200).round().astype(int))})
 start_p, start_q = 0.01, 0.05
-plots.show(
+page.show(
     run.folder,
     "held",
-    charts_strata.held(grid_n, start_p, start_q),
+    strata_theory.held(grid_n, start_p, start_q),
     alt="Probabilities that a sample holds both strata, only z, only z′ or neither over the number of draws; sliders move both probabilities. At "
     f"p = {start_p:g}, q = {start_q:g} holding only z first becomes likelier, up to n* = {subsampling.peak(start_p, start_q):.0f} draws, and then rarer.",
     caption="Computed in the page. Dotted: n*, the number of draws at which holding z alone is likeliest.",
     data=grid_n.assign(
-        **dict(zip(charts_strata.HELD, subsampling.subsample_probabilities(start_p, start_q, grid_n.n), strict=True))
+        **dict(zip(strata_theory.HELD, subsampling.subsample_probabilities(start_p, start_q, grid_n.n), strict=True))
     ),
-    source="lib/subsampling.py:subsample_probabilities",
+    source="lib/strata/subsampling.py:subsample_probabilities",
     face=exact,
 )
 
@@ -434,7 +424,7 @@ for first, second, total, n in (
     rows += [
         {"quantity": f"{word}, {how}, {first} and {second} of {total}, n = {n}", "value": v}
         for how, four in (("independent", drawn), ("fixed set", fixed))
-        for word, v in zip(charts_strata.HELD, four, strict=True)
+        for word, v in zip(strata_theory.HELD, four, strict=True)
     ]
 display(
     Markdown(
@@ -450,7 +440,7 @@ display(
         "*one* data set, with so many points of each stratum, a part of it is drawn without replacement. Independent / from a fixed set:"
     )
 )
-display(Markdown(report.table(["points of z, of z′; n", *charts_strata.HELD], lines)))
+display(Markdown(report.table(["points of z, of z′; n", *strata_theory.HELD], lines)))
 
 # %% [markdown]
 # Where a stratum has a few points, half of a fixed set misses it far less often than as many independent draws do.
@@ -553,15 +543,15 @@ for (name, kind), found in trials.items():
         rows += [{"quantity": f"largest multiplier needed in lemma {lemma + 1}, {name}", "value": least.max()}]
     lines.append((name, *cells))
 table = pd.DataFrame(table, columns=["panel", "group", "kind", "excess", "multiplier"])
-plots.show(
+page.show(
     run.folder,
     "bounds",
-    charts_strata.excess(table),
+    strata_theory.excess(table),
     alt="Loss minus the bounds of lemmas 1 and 2 at multiplier 1, a dot a trial: above 0 in every trial with equal concentrations, by "
     f"{equal[:, 0, 0].min():.1e} to {equal[:, 0, 0].max():.1e} in lemma 1 and {equal[:, 1, 0].min():.1e} to {equal[:, 1, 0].max():.1e} in lemma 2.",
     caption=f"{p.seeds} trials of generated strata at each setting; digits as ten strata of two classes. Right of the line the bound is broken.",
     data=table,
-    source="lib/mean_classifier.py:Strata",
+    source="lib/strata/mean_classifier.py:Strata",
     face=face.replace(f", {p.seeds} seeds", f", {p.seeds} trials"),
 )
 header = [
@@ -678,16 +668,16 @@ display(Markdown(report.table(header, lines)))
 # through all cases of right and wrong labels.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(lemmas.correction_system), language="python")
+Code(inspect.getsource(label_noise.correction_system), language="python")
 
 # %% tags=["hide-input"]
 lines, gaps = [], []
 for share in np.round(np.arange(0.55, 0.96, 0.05), 2):
-    w = lemmas.debias_weights(float(share))
-    solved = np.linalg.solve(*lemmas.correction_system(float(share)))
+    w = label_noise.debias_weights(float(share))
+    solved = np.linalg.solve(*label_noise.correction_system(float(share)))
     gaps.append(np.abs(solved - np.array([w.w_plus, -w.w_minus, w.w1, -w.w2, -w.w2])).max())
     if round(100 * share) in (55, 60, 70, 80, 90, 95):
-        true = lemmas.noisy_triplets(float(share))[1, 0]
+        true = label_noise.noisy_triplets(float(share))[1, 0]
         cells = (f"{v:.3f}" for v in (w.w_plus, w.w_minus, w.w1, w.w2))
         lines.append((f"{share:.2f}", f"{true:.1%}", *cells, f"{gaps[-1]:.0e}"))
 judge("lspread-9a", max(gaps))
@@ -719,15 +709,15 @@ for v in found.itertuples():  # 95 % intervals of the simulated means
     about = {"value": v.mean, "low": v.mean - half, "high": v.mean + half}
     rows.append({"quantity": f"mean loss {v.loss}, p = {v.p:g}"} | about)
 rows += [{"quantity": "exponent of 2p - 1 in the standard deviation", "value": power}]
-plots.show(
+page.show(
     run.folder,
     "corrected",
-    charts_strata.corrected(found, truth),
+    strata_theory.corrected(found, truth),
     alt=f"Mean loss over the share of right labels: corrected at the true {truth:.3f} within three standard errors, as labelled rising to "
     f"{plain['mean'][0.55]:.2f}. The standard deviation of a corrected triplet rises from {sd[1.0]:.2f} to {sd[0.55]:.0f}.",
     caption=f"{p.draws:,} triplets a point; bars are three standard errors; dashed: the loss under true labels.",
     data=found,
-    source="lib/debiasing.py:Pools",
+    source="lib/strata/debiasing.py:Pools",
     face=simulated,
 )
 display(
@@ -776,7 +766,10 @@ display(
 # :::
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(lemmas.lemma7_matrix) + "\n\n" + inspect.getsource(lemmas.lemma7_weights), language="python")
+Code(
+    inspect.getsource(label_noise.lemma7_matrix) + "\n\n" + inspect.getsource(label_noise.lemma7_weights),
+    language="python",
+)
 
 # %% tags=["hide-input"]
 SHARES, ms = (0.6, 0.7, 0.8, 0.9, 0.95), np.arange(1, 9)
@@ -784,9 +777,9 @@ eigen, residual, table, slopes_w = [], [], [], {}
 for share in SHARES:
     s, lengths = 2 * share - 1, []
     for m in ms.tolist():
-        matrix, w = lemmas.lemma7_matrix(m, share), lemmas.lemma7_weights(m, share)
+        matrix, w = label_noise.lemma7_matrix(m, share), label_noise.lemma7_weights(m, share)
         found_ = np.sort(np.linalg.eigvals(matrix).real)[::-1]
-        eigen.append(np.abs(found_ - lemmas.lemma7_eigenvalues(m, share)).max())
+        eigen.append(np.abs(found_ - label_noise.lemma7_eigenvalues(m, share)).max())
         residual.append(np.abs(matrix @ w - np.eye(m + 1)[1]).max())
         lengths.append(np.abs(w).sum())
         bound = s ** -(2 * ((m + 1) // 2))
@@ -809,16 +802,16 @@ for share, m in itertools.product((0.8, 0.9, 0.95), (1, 2, 4, 8)):
         {"quantity": f"variance ratio of the corrected log-sum, m = {m}, p = {share:g}", "value": ratio[share, m]}
     )
 growth = pd.DataFrame(table, columns=["panel", "p", "m", "value", "bound"])
-longest = lemmas.lemma7_weights(8, 0.6)
-plots.show(
+longest = label_noise.lemma7_weights(8, 0.6)
+page.show(
     run.folder,
     "growth",
-    charts_strata.growth(growth),
+    strata_theory.growth(growth),
     alt="Sum of absolute weights, condition number and variance of the corrected log-sum against the number of points, logarithmic: all grow "
     f"exponentially. With 60 % right labels and 8 points the weights sum to {np.abs(longest).sum():.1e}.",
     caption="Dashed: (2p − 1) to the power −2⌈m/2⌉, the lower bound of the theorem.",
     data=growth,
-    source="lib/lemmas.py:lemma7_weights",
+    source="lib/strata/label_noise.py:lemma7_weights",
     face=simulated,
 )
 display(
@@ -840,7 +833,7 @@ display(
 effect = {j.claim: j.effect for _, j in judged}
 PAPER, CORRECTED, DERIVED, NUMERICAL = "proved in the paper", "corrected here", "derived here", "numerical only"
 odd_even = max(
-    np.abs(lemmas.lemma7_weights(m, share)).sum() * (2 * share - 1) ** m for share in SHARES for m in (2, 4, 6, 8)
+    np.abs(label_noise.lemma7_weights(m, share)).sum() * (2 * share - 1) ** m for share in SHARES for m in (2, 4, 6, 8)
 )
 statements = [
     ("theorem 1, the limit", PAPER, f"within {np.abs(error[:, -1]).max():.1e} at M = {ladder[-1]:,}"),
@@ -906,7 +899,7 @@ display(Markdown(report.table(["statement", "rests on", "this run"], statements)
 # without seeds get a point verdict.
 
 # %% tags=["hide-input"]
-order = [c.id for c in claims.CLAIMS.values() if c.study == run.study]
+order = [c.id for c in claims.of(run.study)]
 run.save([{"seeds": 0} | row for row in rows], judged, data={"train": images.digest(digits)})
 display(Markdown(report.verdicts(judged, record, order)))
 
@@ -988,7 +981,7 @@ def most_points(p, budget):
     """The lower bound grows with m, but the length does not at every step: try all that the bound allows."""
     s = 2 * p - 1
     allowed = [m for m in range(1, 101) if s ** (-2 * ((m + 1) // 2)) <= budget]
-    return max((m for m in allowed if np.abs(lemmas.lemma7_weights(m, p)).sum() <= budget), default=0)
+    return max((m for m in allowed if np.abs(label_noise.lemma7_weights(m, p)).sum() <= budget), default=0)
 
 
 # %%

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib import images
-from lib.vision import torchvision  # before any test imports lightly, which imports torchvision itself
+from lib.images.vision import torchvision  # before any test imports lightly, which imports torchvision itself
 
 REAL = {
     "cifar10": "cifar-10-batches-py/test_batch",

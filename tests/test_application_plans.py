@@ -2,15 +2,15 @@
 
 import pytest
 
-from lib import plans, study
-from lib.application_plans import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
+from lib import study
+from lib.studies.strata_applications import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
 from lib.study import ParameterError, Run
 
 NAME = "strata_applications"
 
 
 def arms(preset, **given):
-    return plans.PLANS[NAME](Run(NAME, study.complete(NAME, study.preset(NAME, preset) | given)).p)
+    return Run(NAME, study.complete(NAME, study.preset(NAME, preset) | given)).plan
 
 
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])

@@ -1,4 +1,4 @@
-"""lib.augment against torchvision's transforms, image by image where possible, else by their statistics."""
+"""lib.images.augment against torchvision's transforms, image by image where possible, else by their statistics."""
 
 import colorsys
 import importlib
@@ -13,9 +13,9 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from lib import augment, colour
-from lib.augment import POLICIES, Policy
-from lib.vision import torchvision
+from lib.images import augment, colour
+from lib.images.augment import POLICIES, Policy
+from lib.images.vision import torchvision
 
 T = torchvision.transforms
 TF = torchvision.transforms.functional

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import nn
 
-from lib import benchmarks_page, site
-from lib.code import ROOT
-from lib.pretrain import Encoder
+from lib.book import benchmarks_page, site
+from lib.encoders.pretrain import Encoder
+from lib.hashing import ROOT
 
 # by name: the test of the requirements takes an imported package for an installed one
 bounds, loss, main, measure = (

@@ -1,4 +1,4 @@
-"""lib.biographies: the causes that are set are the causes that act, measured on the texts alone."""
+"""lib.text.generated: the causes that are set are the causes that act, measured on the texts alone."""
 
 import re
 from collections import Counter
@@ -8,10 +8,11 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from lib import biographies, text
-from lib.biographies import OWN, SHARED, SHARES, STEREOTYPES, generate, overlap, vocabulary
-from lib.images import DataError
-from lib.scrub import GIVEN
+from lib import text
+from lib.images.sets import DataError
+from lib.text import generated
+from lib.text.generated import OWN, SHARED, SHARES, STEREOTYPES, generate, overlap, vocabulary
+from lib.text.scrub import GIVEN
 
 PRONOUNS = {"F": {"she", "her", "herself"}, "M": {"he", "his", "him", "himself"}}
 NAMES = {g: {pair[i].lower() for pair in GIVEN} for i, g in enumerate("FM")}
@@ -55,15 +56,15 @@ def test_the_known_matrix_is_that_of_the_shares():
 def test_every_content_word_has_one_topic_and_names_no_occupation():
     known = vocabulary()
     assert len(set(known)) == len(known)
-    others = set(" ".join(biographies.FIRST + biographies.NEXT).lower().split()) | set(" ".join(STEREOTYPES).split())
-    places = set(" ".join(biographies.SURNAMES + biographies.PLACES + biographies.NUMBERS).lower().split())
+    others = set(" ".join(generated.FIRST + generated.NEXT).lower().split()) | set(" ".join(STEREOTYPES).split())
+    places = set(" ".join(generated.SURNAMES + generated.PLACES + generated.NUMBERS).lower().split())
     assert not set(known) & (others | places | NAMES["F"] | NAMES["M"])
     said = words(generate(100, 0).text)
     assert not {w for o in text.PROFESSIONS for w in (o, f"{o}s")} & set(said)
 
 
 def test_the_cue_is_all_that_tells_the_gender():
-    for cue in biographies.CUES:
+    for cue in generated.CUES:
         b = generate(60, 2, cue=cue)
         for g, own in enumerate("FM"):
             said = set(words(b.take(b.gender == g).text))

@@ -1,11 +1,12 @@
-"""lib.blocks: graphs with the edges they should have, the loss against a plain loop, optima against the population."""
+"""lib.sbm.blocks: graphs with the edges they should have, the loss against a plain loop, optima against the population."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 
-from lib import blocks, sbm
+from lib import sbm
+from lib.sbm import blocks
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 BOOK = Path(os.environ.get("BOOK_HTML") or ROOT / "build/_build/html")
 STUDY = "notebooks/cifar10_undersampling.html"

@@ -1,12 +1,12 @@
-"""lib.checkpoints: a training taken up again is the same training, and a wrong file is refused by name."""
+"""lib.encoders.checkpoints: a training taken up again is the same training, and a wrong file is refused by name."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from lib import checkpoints
-from lib.checkpoints import CheckpointError
+from lib.encoders import checkpoints
+from lib.encoders.checkpoints import CheckpointError
 
 
 def model(width: int = 4) -> tuple[nn.Module, torch.optim.SGD]:

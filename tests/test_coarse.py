@@ -1,4 +1,4 @@
-"""lib.coarse: training on coarse labels, against losses written out and torch's own parts."""
+"""lib.encoders.coarse: training on coarse labels, against losses written out and torch's own parts."""
 
 import math
 from dataclasses import replace
@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from lib import augment, checkpoints, coarse, coarse_data, encoders, records
-from lib.coarse_units import LOSSES, CoarseSettings, CoarseUnit
-from lib.pretrain import Keeper, TrainingError
+from lib import records
+from lib.encoders import checkpoints, coarse
+from lib.encoders import store as stored
+from lib.encoders.coarse_settings import LOSSES, CoarseSettings, CoarseUnit
+from lib.encoders.pretrain import Keeper, TrainingError
+from lib.images import augment, coarse_labels
 
 S = CoarseSettings(
     data="digits_coarse",
@@ -29,13 +32,13 @@ UNIT = CoarseUnit(S, 5)
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
     """Encoders of a test lie in its own folder, and it belongs to no build."""
-    monkeypatch.setattr(encoders, "STORE", tmp_path / "encoders")
+    monkeypatch.setattr(stored, "STORE", tmp_path / "encoders")
     monkeypatch.delenv(records.OWNER, raising=False)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return coarse_data.load(S, "train")
+    return coarse_labels.load(S, "train")
 
 
 def fit(data, settings=S, seed=0, **more):
@@ -282,7 +285,7 @@ def test_a_unit_is_written_whole(data, tmp_path, capsys):
     path = tmp_path / "units.json"
     path.write_text(UNIT.to_json() + "\n")
     assert coarse.main([str(path)]) == 0 and UNIT.done
-    test = coarse_data.load(S, "test")
+    test = coarse_labels.load(S, "test")
     for split, d in (("train", data), ("test", test)):
         z, y = UNIT.embeddings(split)
         assert z.shape == (1, len(d), 64) and torch.equal(y, d.y) and torch.equal(UNIT.strata(split), d.stratum)

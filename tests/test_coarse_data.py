@@ -1,4 +1,4 @@
-"""lib.coarse_data: coarse labels, strata, subsampling."""
+"""lib.images.coarse_labels: coarse labels, strata, subsampling."""
 
 from dataclasses import replace
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib import coarse_data, coarse_units, images
-from lib.coarse_data import DataError, Strata
-from lib.coarse_units import CoarseSettings
-from lib.images import Images
+from lib import images
+from lib.encoders import coarse_settings
+from lib.encoders.coarse_settings import CoarseSettings
+from lib.images import coarse_labels
+from lib.images.coarse_labels import DataError, Strata
+from lib.images.sets import Images
 
 # Members of five superclasses by name, from the table on the CIFAR page; torchvision sorts the fine classes by name.
 BY_NAME = {
@@ -57,27 +59,27 @@ def _parts(per_class: int):
 
 
 def test_every_named_set_has_a_reader_and_a_size():
-    assert set(coarse_data.LOADERS) == set(coarse_units.SETS)
+    assert set(coarse_labels.LOADERS) == set(coarse_settings.SETS)
 
 
 def test_digits_from_five_on_are_the_second_class():
     s = CoarseSettings(data="digits_coarse", validation=0)
     for split in ("train", "test"):
-        coarse, fine = coarse_data.load(s, split), images.load("digits", split)
+        coarse, fine = coarse_labels.load(s, split), images.load("digits", split)
         assert coarse.y.tolist() == [int(int(fine.classes[k]) >= 5) for k in fine.y.tolist()]
         assert torch.equal(coarse.stratum, fine.y) and torch.equal(coarse.x, fine.x)
-    assert len(coarse_data.load(s, "train")) == coarse_units.SETS["digits_coarse"][0] == s.samples
+    assert len(coarse_labels.load(s, "train")) == coarse_settings.SETS["digits_coarse"][0] == s.samples
 
 
 def test_fine_sets_are_their_own_strata():
-    data = coarse_data.load(CoarseSettings(data="digits"), "test")
+    data = coarse_labels.load(CoarseSettings(data="digits"), "test")
     assert torch.equal(data.y, data.stratum) and data.classes == data.names == tuple("0123456789")
 
 
 @pytest.mark.parametrize("name, per_stratum", [("cifar10", 1000), ("mnist", 800)])
 def test_real_sets(name, per_stratum, real_data):
     real_data(name)
-    data, fine = coarse_data.load(CoarseSettings(data=f"{name}_coarse"), "test"), images.load(name, "test")
+    data, fine = coarse_labels.load(CoarseSettings(data=f"{name}_coarse"), "test"), images.load(name, "test")
     names = [fine.classes[k] for k in fine.y.tolist()]
     if name == "cifar10":
         wanted = [k in ("airplane", "automobile", "ship", "truck") for k in names]
@@ -89,63 +91,63 @@ def test_real_sets(name, per_stratum, real_data):
 
 
 def test_superclasses_by_name():
-    assert sorted(np.ravel(coarse_data.SUPERCLASSES).tolist()) == list(range(100)) and len(FINE) == 100
-    data = coarse_data.coarsen(hundred(1), coarse_data.SUPER)
+    assert sorted(np.ravel(coarse_labels.SUPERCLASSES).tolist()) == list(range(100)) and len(FINE) == 100
+    data = coarse_labels.coarsen(hundred(1), coarse_labels.SUPER)
     for name, members in BY_NAME.items():
         code = data.classes.index(name)
         assert {FINE[k] for k in data.stratum[data.y == code].tolist()} == members
-    for code, members in enumerate(coarse_data.SUPERCLASSES):
+    for code, members in enumerate(coarse_labels.SUPERCLASSES):
         assert tuple(data.stratum[data.y == code].tolist()) == members
 
 
 def test_superclasses_are_the_official_coarse_labels(real_data):
     real_data("cifar100")
-    data = coarse_data.load(CoarseSettings(data="cifar100_coarse"), "test")
+    data = coarse_labels.load(CoarseSettings(data="cifar100_coarse"), "test")
     assert torch.equal(data.y, images.load("cifar100_coarse", "test").y)
 
 
 def test_the_uneven_set_of_the_text(cifar100):
     s = CoarseSettings(data="cifar100_coarse_u", validation=0)
-    data = coarse_data.load(s, "train")
-    assert len(data) == coarse_units.SETS["cifar100_coarse_u"][0]
-    for members in coarse_data.SUPERCLASSES:
+    data = coarse_labels.load(s, "train")
+    assert len(data) == coarse_settings.SETS["cifar100_coarse_u"][0]
+    for members in coarse_labels.SUPERCLASSES:
         assert [int((data.stratum == k).sum()) for k in sorted(members)] == [500, 250, 100, 50, 50]
     assert ranks(data, 4) == list(range(500)) and ranks(data, 95) == list(range(50)), "the first images, each once"
-    assert len(coarse_data.load(s, "test")) == 10_000, "the text subsamples the training images alone"
+    assert len(coarse_labels.load(s, "test")) == 10_000, "the text subsamples the training images alone"
 
 
 def test_the_uneven_set_of_the_released_code(cifar100):
     s = CoarseSettings(data="cifar100_coarse_u", resample=True)
-    train, test = (coarse_data.load(s, split) for split in ("train", "test"))
+    train, test = (coarse_labels.load(s, split) for split in ("train", "test"))
     for data in (train.take(~train.held_out), train.take(train.held_out), test):
         sizes = data.stratum.bincount(minlength=100)
-        for members in coarse_data.SUPERCLASSES:
+        for members in coarse_labels.SUPERCLASSES:
             assert [int(sizes[k]) for k in sorted(members)] == [500, 250, 100, 50, 50]
     assert len(ranks(test, 4)) == 500 and 90 < len(set(ranks(test, 4))) < 101, "500 draws from 100 images"
     seen, back = (ranks(train.take(mask), 0) for mask in (~train.held_out, train.held_out))
     assert not set(seen) & set(back), "what is held out is split off before the draws"
-    whole = coarse_data.load(replace(s, validation=0.0), "train")
+    whole = coarse_labels.load(replace(s, validation=0.0), "train")
     assert len(whole) == 19_000 and not whole.held_out.any()
 
 
 def test_the_first_of_each_stratum():
-    data = coarse_data.load(CoarseSettings(data="digits_coarse", images_per_stratum=7), "train")
+    data = coarse_labels.load(CoarseSettings(data="digits_coarse", images_per_stratum=7), "train")
     assert data.stratum.bincount().tolist() == [7] * 10 and data.held_out.sum() == 7
-    whole = coarse_data.load(CoarseSettings(data="digits_coarse"), "train")
+    whole = coarse_labels.load(CoarseSettings(data="digits_coarse"), "train")
     for k in range(10):
         assert torch.equal(data.x[data.stratum == k], whole.x[whole.stratum == k][:7])
-    test = coarse_data.load(CoarseSettings(data="digits_coarse", images_per_stratum=7), "test")
+    test = coarse_labels.load(CoarseSettings(data="digits_coarse", images_per_stratum=7), "test")
     assert len(test) == images.DIGITS_TEST and not test.held_out.any()
 
 
 def test_what_is_held_out_depends_on_the_size_alone():
-    mask = coarse_data.held_out(1000, 0.1)
-    assert mask.sum() == 100 and torch.equal(mask, coarse_data.held_out(1000, 0.1))
-    assert not coarse_data.held_out(1000, 0.0).any()
+    mask = coarse_labels.held_out(1000, 0.1)
+    assert mask.sum() == 100 and torch.equal(mask, coarse_labels.held_out(1000, 0.1))
+    assert not coarse_labels.held_out(1000, 0.0).any()
 
 
 def test_groups_are_pairs_of_label_and_stratum():
-    data = coarse_data.load(CoarseSettings(data="digits_coarse"), "test")
+    data = coarse_labels.load(CoarseSettings(data="digits_coarse"), "test")
     assert torch.equal(data.group, data.stratum), "strata of digits lie in one class each, in order"
     mixed = replace(data, stratum=data.stratum % 2)
     pairs = sorted(set(zip(mixed.y.tolist(), mixed.stratum.tolist(), strict=True)))
@@ -154,24 +156,24 @@ def test_groups_are_pairs_of_label_and_stratum():
 
 
 def test_the_digest_sees_every_part():
-    data = coarse_data.load(CoarseSettings(data="digits_coarse", images_per_stratum=5), "train")
+    data = coarse_labels.load(CoarseSettings(data="digits_coarse", images_per_stratum=5), "train")
     parts = ("x", "y", "stratum", "held_out")
     changed = [replace(data, **{name: getattr(data, name).roll(1, 0)}) for name in parts]
     changed += [replace(data, names=data.names[::-1]), replace(data, classes=data.classes[::-1])]
-    digests = {coarse_data.digest(d) for d in [data, *changed]}
-    assert len(digests) == 7 and coarse_data.digest(replace(data)) == coarse_data.digest(data)
+    digests = {coarse_labels.digest(d) for d in [data, *changed]}
+    assert len(digests) == 7 and coarse_labels.digest(replace(data)) == coarse_labels.digest(data)
 
 
 def test_bad_input_is_a_clear_error():
     fine = hundred(2)
     with pytest.raises(DataError, match="label 100 is out of range; the 100 strata are coded 0 to 99"):
-        coarse_data.coarsen(replace(fine, y=fine.y + 1), coarse_data.SUPER)
+        coarse_labels.coarsen(replace(fine, y=fine.y + 1), coarse_labels.SUPER)
     with pytest.raises(DataError, match="label -1 is out of range"):
-        coarse_data.coarsen(replace(fine, y=fine.y - 1), coarse_data.HALVES)
+        coarse_labels.coarsen(replace(fine, y=fine.y - 1), coarse_labels.HALVES)
     with pytest.raises(DataError, match=r"stratum '0' has \d+ images; ask for fewer"):
-        coarse_data.load(CoarseSettings(data="digits_coarse", images_per_stratum=500), "train")
+        coarse_labels.load(CoarseSettings(data="digits_coarse", images_per_stratum=500), "train")
     with pytest.raises(DataError, match="split 'validation' is unknown"):
-        coarse_data.load(CoarseSettings(data="digits_coarse"), "validation")
-    two = Strata(*coarse_data.coarsen(fine, coarse_data.SUPER).take(torch.arange(50)).__dict__.values())
+        coarse_labels.load(CoarseSettings(data="digits_coarse"), "validation")
+    two = Strata(*coarse_labels.coarsen(fine, coarse_labels.SUPER).take(torch.arange(50)).__dict__.values())
     with pytest.raises(DataError, match="each needs 5"):
-        coarse_data.uneven(two)
+        coarse_labels.uneven(two)

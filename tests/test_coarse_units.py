@@ -1,14 +1,16 @@
-"""lib.coarse_units: what names an encoder trained on coarse labels, and its place in the graph."""
+"""lib.encoders.coarse_settings: what names an encoder trained on coarse labels, and its place in the graph."""
 
 import json
 from dataclasses import fields, replace
 
 import pytest
 
-from lib import coarse_units, code, data_sets, jobs, records
-from lib.coarse_units import CoarseSettings, CoarseUnit
-from lib.encoders import Settings, Unit
-from lib.units import read_unit
+from lib import hashing, records
+from lib.book import data_sets, jobs
+from lib.encoders import coarse_settings
+from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.encoders.settings import Settings, Unit
+from lib.encoders.units import read_unit
 
 UNIT = CoarseUnit(CoarseSettings(data="digits_coarse", net="convnet", epochs=10), 3)
 OTHER = {  # for each setting a value that is not the default
@@ -96,7 +98,7 @@ def test_cost_grows_with_images_and_epochs():
     assert long - jobs.START_SECONDS == pytest.approx(2 * (short - jobs.START_SECONDS))
     assert few - jobs.START_SECONDS == pytest.approx((short - jobs.START_SECONDS) / 2)
     assert "1 encoder(s) to train in 1 job(s)" in jobs.described([[CoarseUnit(s, 0)]])
-    for net in coarse_units.NETS:
+    for net in coarse_settings.NETS:
         assert net in jobs.CPU_SECONDS and net in jobs.GPU_SECONDS and net in jobs.DISK_MIB
     assert "cifar100_coarse_u is downloaded" in jobs.described(
         [[CoarseUnit(CoarseSettings(data="cifar100_coarse_u"), 0)]]
@@ -104,13 +106,13 @@ def test_cost_grows_with_images_and_epochs():
 
 
 def test_planning_needs_no_torch():
-    assert "torch" not in {m for name in ("units", "jobs", "plans") for m in code.closure(name)}
-    source = (code.ROOT / "lib/coarse_units.py").read_text()
+    assert "torch" not in {m for name in ("units", "jobs", "plans") for m in hashing.closure(name)}
+    source = (hashing.ROOT / "lib/encoders/coarse_settings.py").read_text()
     assert "\nimport torch" not in source and "\nfrom torch" not in source
 
 
 def test_training_needs_no_chart_and_no_graph():
-    assert not {"charts", "plots", "study", "graph", "plans", "jobs"} & set(code.closure("coarse"))
+    assert not {"charts", "plots", "study", "graph", "plans", "jobs"} & set(hashing.closure("coarse"))
 
 
 def test_the_graph_describes_a_coarse_set(tmp_path, monkeypatch):

@@ -1,11 +1,12 @@
-"""lib.collapse: two levels against certified free vectors, thresholds against closed forms, limits against large R."""
+"""lib.geometry.collapse: two levels against certified free vectors, thresholds against closed forms, limits against large R."""
 
 import math
 
 import pytest
 import torch
 
-from lib import collapse, geometry
+from lib import geometry
+from lib.geometry import collapse
 
 R = torch.tensor([0.5, 3.0, 20.0, 80.0], dtype=torch.float64)
 

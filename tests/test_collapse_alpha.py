@@ -1,4 +1,4 @@
-"""lib.collapse_alpha against automatic differentiation, enumeration of batches and limits known by hand."""
+"""lib.strata.collapse against automatic differentiation, enumeration of batches and limits known by hand."""
 
 import itertools
 import math
@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from lib.collapse_alpha import clamped_alpha, collapse_alpha, collapse_alpha_of_batches, positive_share
-from lib.free_vectors import Objective, simplex, stability_root
-from lib.supervised import attract, repel
+from lib.geometry.free_vectors import Objective, simplex, stability_root
+from lib.losses.supervised import attract, repel
+from lib.strata.collapse import clamped_alpha, collapse_alpha, collapse_alpha_of_batches, positive_share
 
 SETTINGS = [
     (2, 4, 0.5, 2),

@@ -1,4 +1,4 @@
-"""lib.collapse_nets: the loss against plain sums, a stacked net against one alone, training against the optimum."""
+"""lib.geometry.collapse_nets: the loss against plain sums, a stacked net against one alone, training against the optimum."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib import collapse, collapse_nets, geometry
+from lib import geometry
+from lib.geometry import collapse, collapse_nets
 
 SMALL = collapse_nets.Training(width=16, features=5, per_class=6, steps=40)
 

@@ -1,4 +1,4 @@
-"""lib.comparison and the plan of a comparison: numbers by hand, and which encoders each label reads."""
+"""lib.studies.methods_and_mitigations and the plan of a comparison: numbers by hand, and which encoders each label reads."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,17 +6,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lib import comparison, plans, study
-from lib.comparison import Measured
-from lib.encoders import Settings
-from lib.evidence import Evidence
+from lib import study
+from lib.encoders.settings import Settings
+from lib.studies import methods_and_mitigations
+from lib.studies import methods_and_mitigations as comparison
+from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison, Measured
+from lib.studies.shared.evidence import Evidence
+from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
 EMPTY = torch.empty(0)
 
 
-def plan(**change) -> plans.Comparison:
-    return plans.methods_and_mitigations(SimpleNamespace(**study.complete(NAME, change)))
+def plan(**change) -> Comparison:
+    return methods_and_mitigations.plan(SimpleNamespace(**study.complete(NAME, change)))
 
 
 def measured() -> Measured:
@@ -66,14 +69,14 @@ def test_every_label_of_the_plan_reads_its_own_encoders():
     made = plan()
     methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
-    assert list(made.arms) == [*methods, *weightings, plans.EQUAL_STEPS, plans.CLAMP, "simclr, 60 images a class"]
+    assert list(made.arms) == [*methods, *weightings, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
-    assert settings[plans.EQUAL_STEPS].equal_steps and settings[plans.CLAMP].clamp and not settings["simclr"].clamp
+    assert settings[EQUAL_STEPS].equal_steps and settings[CLAMP].clamp and not settings["simclr"].clamp
     assert settings["simclr, 60 images a class"].images_per_class == 60
     shared = made.arms["simclr"].balanced
-    assert all(made.arms[label].balanced == shared for label in (*weightings, plans.EQUAL_STEPS))
+    assert all(made.arms[label].balanced == shared for label in (*weightings, EQUAL_STEPS))
     assert len({u.name for u in made.units}) == len(made.units)
 
 
@@ -96,8 +99,8 @@ def test_published_settings_are_those_of_the_public_code():
 
 
 def test_small_nets_share_the_other_studies_encoders():
-    first = {u.name for u in plans.units("cifar10_undersampling", study.complete("cifar10_undersampling", {}))}
-    second = {u.name for u in plans.units("mediation", study.complete("mediation", {}))}
+    first = {u.name for u in plan_of("cifar10_undersampling", study.complete("cifar10_undersampling", {})).units}
+    second = {u.name for u in plan_of("mediation", study.complete("mediation", {})).units}
     assert second <= first
     simclr = plan().arms["simclr"]
     assert {u.name for seed in (*simclr.balanced, *simclr.under) for u in seed} <= first

@@ -1,4 +1,4 @@
-"""lib.convex: cvxpy against the free vectors, the layer-peeled model against gradient descent on it, refusals."""
+"""lib.geometry.convex: cvxpy against the free vectors, the layer-peeled model against gradient descent on it, refusals."""
 
 import math
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib import convex, geometry
+from lib import geometry
+from lib.geometry import convex
 
 SHARES = np.array([0.45, 0.3, 0.15, 0.1])
 

@@ -1,4 +1,4 @@
-"""lib.coresets: against enumeration, hand-made sequences and numpy."""
+"""lib.strata.coresets: against enumeration, hand-made sequences and numpy."""
 
 from itertools import combinations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lib import coresets, strata
+from lib import strata
+from lib.strata import coresets
 
 
 def buckets(counts: torch.Tensor, rows) -> list[int]:

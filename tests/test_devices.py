@@ -1,4 +1,4 @@
-"""lib.devices: one CPU process does without accelerate, several train one encoder together."""
+"""lib.encoders.devices: one CPU process does without accelerate, several train one encoder together."""
 
 import json
 import os
@@ -7,14 +7,15 @@ import sys
 
 import torch
 
-from lib import code, devices
-from lib.encoders import Settings, Unit
+from lib import hashing
+from lib.encoders import devices
+from lib.encoders.settings import Settings, Unit
 
 
 def test_one_cpu_process_imports_no_accelerate():
-    program = "import sys, lib.pretrain as p; p.devices.place('float32'); print('accelerate' in sys.modules)"
+    program = "import sys, lib.encoders.pretrain as p; p.devices.place('float32'); print('accelerate' in sys.modules)"
     env = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": "."}
-    done = subprocess.run([sys.executable, "-c", program], cwd=code.ROOT, env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], cwd=hashing.ROOT, env=env, capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
 
 
@@ -43,7 +44,7 @@ def test_two_processes_train_one_encoder(tmp_path):
         "import sys\nfrom pathlib import Path\nfrom lib import encoders, pretrain\n"
         f"encoders.STORE = Path({str(store)!r})\nsys.exit(pretrain.main(sys.argv[1:]))\n"
     )
-    env = os.environ | {"PYTHONPATH": str(code.ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env = os.environ | {"PYTHONPATH": str(hashing.ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run([*words, str(program), str(file)], cwd=tmp_path, env=env, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-2000:]

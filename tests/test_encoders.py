@@ -1,4 +1,4 @@
-"""lib.encoders: what names an encoder, and what its folder holds."""
+"""lib.encoders.settings: what names an encoder, and what its folder holds."""
 
 import json
 import subprocess
@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import code, encoders
-from lib.encoders import Settings, Unit
+from lib import hashing
+from lib.encoders import store
+from lib.encoders.settings import Settings, Unit
 
 UNIT = Unit(Settings(classes=("cat", "dog")), ("cat",), 0.01, 3)
 OTHER = {  # for each setting a value that is not the default
@@ -67,7 +68,7 @@ def test_the_key_changes_with_each_setting():
 @pytest.mark.parametrize("what, arguments", [("closure_hash", "pretrain"), ("lock_hash", "torch")])
 def test_the_key_changes_with_code_and_versions(monkeypatch, what, arguments):
     before, asked = UNIT.key, []
-    monkeypatch.setattr(code, what, lambda *a: asked.append(a) or "another")
+    monkeypatch.setattr(hashing, what, lambda *a: asked.append(a) or "another")
     assert UNIT.key != before and arguments in asked[0]
 
 
@@ -89,7 +90,7 @@ def test_the_defaults_are_the_public_codes():
 
 
 def test_a_unit_is_done_when_its_record_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoders, "STORE", tmp_path)
+    monkeypatch.setattr(store, "STORE", tmp_path)
     assert not UNIT.done
     with pytest.raises(FileNotFoundError):
         _ = UNIT.record
@@ -111,5 +112,5 @@ from lib.encoders import Settings, Unit
 assert Unit(Settings(), ("",), 1.0, 0).name
 print("torch" in sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=code.ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", program], cwd=hashing.ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

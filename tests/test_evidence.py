@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lib import evidence
+from lib.studies.shared import evidence
 
 CLASSES = ("a", "b", "c")
 

@@ -1,4 +1,4 @@
-"""lib.free_vectors and lib.spread_optimum against the losses of the library, plain loops, and cvxpy."""
+"""lib.geometry.free_vectors and lib.strata.spread_optimum against the losses of the library, plain loops, and cvxpy."""
 
 import math
 
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from lib import free_vectors as fv
-from lib import spread_optimum, supervised
+from lib.geometry import free_vectors as fv
+from lib.losses import supervised
+from lib.strata import spread_optimum
 
 Y = torch.arange(3).repeat_interleave(4)
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lib.losses import gather, nt_xent, vicreg
+from lib.losses.self_supervised import gather, nt_xent, vicreg
 
 PROCESSES, IMAGES = 2, 10
 LOSSES = {

@@ -9,9 +9,10 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.metrics import balanced_accuracy_score
 
-from lib import gender, harms
-from lib import gender_evidence as ge
-from lib.text_encoders import TextSettings, TextUnit
+from lib import harms
+from lib.encoders.text_settings import TextSettings, TextUnit
+from lib.harms import gender
+from lib.studies import gender_evidence as ge
 
 K, D = 3, 8
 

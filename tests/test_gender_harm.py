@@ -1,4 +1,4 @@
-"""lib.gender and its probe against loops over pairs, fairlearn, scikit-learn and genders dealt by chance."""
+"""lib.harms.gender and its probe against loops over pairs, fairlearn, scikit-learn and genders dealt by chance."""
 
 import warnings
 
@@ -9,16 +9,16 @@ from scipy.stats import binom
 from sklearn.metrics import recall_score
 from sklearn.metrics.pairwise import cosine_similarity
 
-from lib import gender as module
 from lib import harms
-from lib.gender_probe import gender_predictability
-from lib.harms import (
+from lib.harms import gender as module
+from lib.harms.representation import (
     gender_representation_harm,
     mean_gap,
     permutation_null,
     tpr_gap,
     within_between,
 )
+from lib.probe.gender import gender_predictability
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -114,7 +114,7 @@ def test_two_classes_are_antipodal_and_a_grid_equals_its_points():
 
 def test_a_wrong_point_is_not_certified():
     problem = geometry.programme([[0.4, 0.3, 0.3]], 0.5, 1)
-    from lib.optimum import certify
+    from lib.geometry.newton import certify
 
     together = torch.ones(1, 3, 1, dtype=torch.float64) * torch.eye(1, 3, dtype=torch.float64)
     found = certify(problem, together)
@@ -217,6 +217,6 @@ def test_bad_problems_are_refused(change, message):
 def test_one_minority_has_no_threshold_and_no_certificate_is_an_error(monkeypatch):
     with pytest.raises(ValueError, match="minorities=1"):
         geometry.collapse_threshold(1, 0.5, 1)
-    monkeypatch.setattr("lib.optimum.GAP", -1.0)
+    monkeypatch.setattr("lib.geometry.newton.GAP", -1.0)
     with pytest.raises(RuntimeError, match="certified only to"):
         geometry.optimal_gram([0.5, 0.5])

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 NAME = "cifar10_undersampling"
 COPIED = ("lib", "notebooks", "presets", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
@@ -118,15 +118,21 @@ def test_only_what_a_change_touches_is_stale(checkout):
     assert planned(checkout, "studies") == {}, "what a finished result was made from is not needed again"
     pretend(checkout)
 
-    edit(checkout / "lib/harms.py", '"""Representation harm and', '"""On representation harm and')
-    edit(checkout / "lib/harms.py", "    length = z.norm(dim=-1)", "    # a comment\n    length = z.norm(dim=-1)")
+    edit(checkout / "lib/harms/representation.py", '"""Representation harm and', '"""On representation harm and')
+    edit(
+        checkout / "lib/harms/representation.py",
+        "    length = z.norm(dim=-1)",
+        "    # a comment\n    length = z.norm(dim=-1)",
+    )
     assert planned(checkout, "studies") == {}, "a docstring or a comment made a study stale"
 
-    edit(checkout / "lib/harms.py", "length = z.norm(dim=-1)", "length = z.norm(p=2, dim=-1)")
-    assert planned(checkout, "studies") == {"study": 10}, "a function of lib/harms.py re-runs the studies alone"
+    edit(checkout / "lib/harms/representation.py", "length = z.norm(dim=-1)", "length = z.norm(p=2, dim=-1)")
+    assert planned(checkout, "studies") == {"study": 10}, (
+        "a function of lib/harms/representation.py re-runs the studies alone"
+    )
     pretend(checkout)
 
-    edit(checkout / "lib/losses.py", "n = len(z1)", "n = z1.shape[0]")
+    edit(checkout / "lib/losses/self_supervised.py", "n = len(z1)", "n = z1.shape[0]")
     assert planned(checkout, "studies") == {"encoder": 179, "study": 10}
     pretend(checkout)
 
@@ -215,7 +221,7 @@ def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
         text = body if name == "small" else body.replace("run.save(", "raise OSError('the reason')\nrun.save(")
         (checkout / f"notebooks/{name}.py").write_text(text)
         (checkout / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
-    with open(checkout / "lib/plans.py", "a") as f:
+    with open(checkout / "lib/studies/shared/arms.py", "a") as f:
         f.write("\n\nPLANS['small'] = PLANS['broken'] = lambda p: SimpleNamespace(units=[])\n")
     done = python(
         checkout, "-c", "import sys; from lib import graph; sys.exit(graph.build(graph.quick_runs(), 'studies'))"
@@ -242,7 +248,7 @@ def test_plain_papermill_refuses_and_accepts(checkout):
     (checkout / "notebooks/small.py").write_text(
         SMALL_STUDY.replace("seeds: int = 3  # [1, 9]", "seeds: float = 3.0  # [1, 9]")
     )
-    with open(checkout / "lib/plans.py", "a") as f:
+    with open(checkout / "lib/studies/shared/arms.py", "a") as f:
         f.write("\n\nPLANS['small'] = lambda p: SimpleNamespace(units=[])\n")
     for words, line in {
         ("-p", "seedz", "1"): "parameter 'seedz' does not exist in small; did you mean 'seeds'?",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import group_dro
+from lib.losses import group_dro
 
 
 def test_a_training_is_that_of_a_plain_loop():

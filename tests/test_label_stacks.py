@@ -1,13 +1,15 @@
-"""lib.label_stacks: the losses are lib.losses' own, and a net of a stack is the one trained alone by plain torch."""
+"""lib.encoders.label_stacks: the losses are lib.losses' own, and a net of a stack is the one trained alone by plain torch."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from lib import label_stacks, losses, noisy_labels, stacks
-from lib.augment import POLICIES, view
-from lib.images import Images, load
-from lib.label_stacks import ALONE, Course, Net
+from lib import losses
+from lib.encoders import label_stacks, stacks
+from lib.encoders.label_stacks import ALONE, Course, Net
+from lib.images.augment import POLICIES, view
+from lib.images.sets import Images, load
+from lib.strata import noisy_labels
 
 POLICY = POLICIES["digits"]
 COURSE = Course(steps=5, batch=12, width=4, hidden=8, features=6, temperature=0.4)

@@ -1,4 +1,4 @@
-"""lib.leaks: a sentence is found however it is wrapped, and none of the real data stands in a file of the book."""
+"""lib.book.leaks: a sentence is found however it is wrapped, and none of the real data stands in a file of the book."""
 
 import gzip
 import html
@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib import biographies, leaks, text
-from lib.code import ROOT
-from lib.text import Biographies
+from lib import text
+from lib.book import leaks
+from lib.hashing import ROOT
+from lib.text import generated
+from lib.text.corpora import Biographies
 
 SENTENCE = "Zoë's brother-in-law said \"it can't be done\" & she <quietly> did it in Łódź anyway."
 SHORT = "He is 5 feet tall."
@@ -86,7 +88,7 @@ def test_sentences_of_fewer_than_six_words_do_not_count(tmp_path):
 
 
 def test_every_row_of_a_set_is_found_and_its_words_in_another_order_are_not(tmp_path):
-    b = biographies.generate(20, 0, length=2)
+    b = generated.generate(20, 0, length=2)
     keys = leaks.sentences(b)
     for row in range(0, len(b), 7):
         (tmp_path / str(row)).write_text(f"<td>{html.escape(b.text[row])}</td>")
@@ -117,5 +119,5 @@ def test_a_real_text_would_be_found(real_data):
         for row in range(0, len(b), 20):
             page.write_text(f"<p>before</p><script>{json.dumps({'bio': html.escape(b.text[row])})}</script>")
             missed += not leaks.scan([page], keys)
-        page.write_text("\n".join(biographies.generate(200, 0).text))
+        page.write_text("\n".join(generated.generate(200, 0).text))
         assert missed == 0 and leaks.scan([page], keys) == [], f"{missed} rows missed"

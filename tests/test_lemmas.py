@@ -1,4 +1,4 @@
-"""lib.lemmas and lib.subsampling: against enumeration, simulation, scipy's hypergeometric law and exact fractions."""
+"""lib.strata.label_noise and lib.strata.subsampling: against enumeration, simulation, scipy's hypergeometric law and exact fractions."""
 
 import itertools
 from fractions import Fraction
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib import strata, subsampling
-from lib.lemmas import (
+from lib import strata
+from lib.strata import subsampling
+from lib.strata.label_noise import (
     anchor_right,
     correction_system,
     debias_weights,

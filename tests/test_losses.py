@@ -12,7 +12,7 @@ import pytorch_metric_learning.losses as metric
 import torch
 from torch import Tensor
 
-from lib.losses import alignment, barlow_twins, nt_xent, simsiam, uniformity, vicreg
+from lib.losses.self_supervised import alignment, barlow_twins, nt_xent, simsiam, uniformity, vicreg
 
 
 def views(n: int, d: int, seed: int) -> list[Tensor]:

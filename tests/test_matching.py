@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import adjusted_rand_score, f1_score
 
-from lib import matching
+from lib.strata import matching
 
 
 def by_permutation(groups, truth):

@@ -10,8 +10,9 @@ import statsmodels.api as sm
 import torch
 from statsmodels.stats.mediation import Mediation
 
-from lib import mediation, report
-from lib.mediation import NAMES, Toy
+from lib import mediation
+from lib.mediation.decomposition import NAMES, Toy
+from lib.study import report
 
 
 def confusions(*shape: int) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""lib.methods: weights, BCL's memory and the clusters against the same computed by hand."""
+"""lib.encoders.methods: weights, BCL's memory and the clusters against the same computed by hand."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ import torch
 from sklearn.utils.class_weight import compute_sample_weight
 from torch.nn import functional as F
 
-from lib import losses, methods
-from lib.encoders import METHODS, WEIGHTINGS, Settings
-from lib.methods import Objective, group_weights
+from lib import losses
+from lib.encoders import methods
+from lib.encoders.methods import Objective, group_weights
+from lib.encoders.settings import METHODS, WEIGHTINGS, Settings
 
 BASE = Settings(data="digits", net="convnet", pretrained=False, epochs=9, clamp=False, temperature=0.5)
 Y = torch.tensor([0] * 12 + [1] * 3 + [2] * 5)

@@ -1,11 +1,11 @@
-"""lib.nets: shapes, the CIFAR stem, and what is refused."""
+"""lib.encoders.nets: shapes, the CIFAR stem, and what is refused."""
 
 import pytest
 import torch
 from torch import nn
 
-from lib import nets
-from lib.vision import torchvision
+from lib.encoders import nets
+from lib.images.vision import torchvision
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""lib.noisy_labels: scores and correction against plain loops, the corrected loss by enumerating every noise."""
+"""lib.strata.noisy_labels: scores and correction against plain loops, the corrected loss by enumerating every noise."""
 
 from functools import partial
 from itertools import product
@@ -9,9 +9,9 @@ import torch
 from scipy.stats import chisquare
 from sklearn.metrics import roc_auc_score
 
-from lib import noisy_labels as nl
 from lib import strata
-from lib.lemmas import debias_weights
+from lib.strata import noisy_labels as nl
+from lib.strata.label_noise import debias_weights
 
 
 def cloud(n: int = 24, classes: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

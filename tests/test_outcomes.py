@@ -1,4 +1,4 @@
-"""lib.outcomes: the four cells by scikit-learn one head at a time, counts by hand, a ratio's interval by simulation."""
+"""lib.studies.shared.outcomes: the four cells by scikit-learn one head at a time, counts by hand, a ratio's interval by simulation."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import normalize
 
-from lib import images, outcomes, probe
-from lib.evidence import Evidence
-from lib.plans import Arms
+from lib import images, probe
+from lib.studies.shared import outcomes
+from lib.studies.shared.arms import Arms
+from lib.studies.shared.evidence import Evidence
 
 K, N, D = 3, 240, 6
 EMPTY = torch.empty(0)

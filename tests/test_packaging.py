@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
-from lib import code
+from lib import hashing
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -166,7 +166,7 @@ def test_every_requirement_is_used():
 
 
 def test_training_runs_on_a_bare_gpu_machine():
-    used = third_party(ROOT / "lib" / f"{m}.py" for m in code.closure("pretrain"))
+    used = third_party(ROOT / "lib" / f"{m}.py" for m in hashing.closure("pretrain"))
     assert set(used) <= TRAINING, used
 
 

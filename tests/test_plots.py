@@ -8,7 +8,8 @@ import torch
 import vl_convert
 from PIL import Image
 
-from lib import charts, plots
+from lib.figures import charts
+from lib.study import page
 
 pytestmark = pytest.mark.filterwarnings("ignore:Automatically deduplicated")
 FACE = "digits, quick, CPU, 3 seeds"
@@ -18,7 +19,7 @@ FACE = "digits, quick, CPU, 3 seeds"
 def shown(monkeypatch):
     """What the notebook displays."""
     html = []
-    monkeypatch.setattr(plots, "display", lambda item: html.append(item.data))
+    monkeypatch.setattr(page, "display", lambda item: html.append(item.data))
     return html
 
 
@@ -35,14 +36,21 @@ def scenes(chart) -> str:
     return vl_convert.vegalite_to_svg(chart.to_dict())
 
 
-def show(folder, data, alt="RH falls to 0.78", caption="A caption with RH < 1.", source="lib/harms.py", face=FACE):
+def show(
+    folder,
+    data,
+    alt="RH falls to 0.78",
+    caption="A caption with RH < 1.",
+    source="lib/harms/representation.py",
+    face=FACE,
+):
     chart = charts.heatmaps(data)
-    plots.show(folder, "rh", chart, alt=alt, caption=caption, data=data, source=source, face=face)
+    page.show(folder, "rh", chart, alt=alt, caption=caption, data=data, source=source, face=face)
 
 
 def test_a_shown_chart_leaves_its_data_a_picture_and_its_links(tmp_path, shown):
     data = matrix("this run", "abc", 0.9)
-    show(tmp_path, data, source="lib/harms.py:representation_harm")
+    show(tmp_path, data, source="lib/harms/representation.py:representation_harm")
     assert pd.read_csv(tmp_path / "figures/rh.csv").equals(data)
     assert "<svg" in (tmp_path / "figures/rh.svg").read_text()
     (html,) = shown
@@ -53,7 +61,7 @@ def test_a_shown_chart_leaves_its_data_a_picture_and_its_links(tmp_path, shown):
         "RH &lt; 1",
         FACE,
         'href="figures/rh.csv"',
-        'href="../../../../lib/harms.py#representation_harm"',
+        'href="../../../../lib/harms/representation.py#representation_harm"',
         'href="provenance.json"',
     ):
         assert piece in html
@@ -156,7 +164,7 @@ def test_the_balanced_curve_is_the_strongest():
 def test_the_grid_enlarges_pixels_exactly_and_pales_what_was_dropped():
     kept, dropped = torch.zeros(1, 1, 2, 2, dtype=torch.uint8), torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
     kept[0, 0, 0, 0] = 255
-    grid = np.asarray(plots.image_grid([(kept, dropped)], ["3"], side=36))
+    grid = np.asarray(page.image_grid([(kept, dropped)], ["3"], side=36))
     tile = grid[24:60, 20:56, 0]
     assert (tile[:18, :18] == 255).all()
     assert tile[18:].max() == 0
@@ -167,7 +175,7 @@ def test_the_grid_enlarges_pixels_exactly_and_pales_what_was_dropped():
 def test_a_picture_keeps_its_image_and_carries_it_in_the_page(tmp_path, shown):
     image = Image.new("RGB", (4, 3), "red")
     counts = pd.DataFrame({"class": ["3"], "kept": [1]})
-    plots.picture(tmp_path, "grid", image, "1 image", "What stays.", counts, "lib/images.py:undersample", FACE)
+    page.show(tmp_path, "grid", image, "1 image", "What stays.", counts, "lib/images/sets.py:undersample", FACE)
     assert Image.open(tmp_path / "figures/grid.png").size == (4, 3)
     assert 'src="data:image/png;base64,' in shown[0]
     assert 'alt="1 image"' in shown[0]

@@ -1,4 +1,4 @@
-"""lib.pretrain on three classes of digits: the same numbers again, whole folders, and clear ends."""
+"""lib.encoders.pretrain on three classes of digits: the same numbers again, whole folders, and clear ends."""
 
 import csv
 import math
@@ -15,9 +15,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
-from lib import augment, code, encoders, images, pretrain, records
-from lib.encoders import METHODS, WEIGHTINGS, Settings, Unit
-from lib.pretrain import TrainingError
+from lib import hashing, images, records
+from lib.encoders import pretrain
+from lib.encoders import store as stored
+from lib.encoders.pretrain import TrainingError
+from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
+from lib.images import augment
 
 TINY = Settings(
     data="digits",
@@ -36,7 +39,7 @@ BIT = Unit(TINY, ("", "1"), 0.1, 5)
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
     """Encoders of a test lie in its own folder, and it belongs to no build."""
-    monkeypatch.setattr(encoders, "STORE", tmp_path / "encoders")
+    monkeypatch.setattr(stored, "STORE", tmp_path / "encoders")
     monkeypatch.delenv(records.OWNER, raising=False)
     return tmp_path / "encoders"
 
@@ -49,7 +52,7 @@ def trained(unit: Unit) -> torch.Tensor:
 def test_the_same_settings_and_seed_give_the_same_bits(store, monkeypatch):
     first = trained(BIT)
     weights = load_file(BIT.folder / "checkpoint.safetensors")
-    monkeypatch.setattr(encoders, "STORE", store / "again")
+    monkeypatch.setattr(stored, "STORE", store / "again")
     torch.manual_seed(99)  # what was drawn before does not count
     assert torch.equal(trained(BIT), first)
     again = load_file(BIT.folder / "checkpoint.safetensors")
@@ -122,7 +125,7 @@ def test_run_writes_a_whole_folder(capsys):
     assert record["samples"] == [120, 84]  # 40 a class; 4 of 40 kept
     assert record["unit"]["seed"] == 5 and record["device"] and record["threads"] == torch.get_num_threads()
     assert record["data_sha256"]["test"] == images.digest(test)
-    assert set(record["packages"]) == set(encoders.PACKAGES) and record["seconds"] >= 0
+    assert set(record["packages"]) == set(BIT.packages) and record["seconds"] >= 0
     progress = capsys.readouterr().err
     assert "encoder 2 of 2, epoch 2/2" in progress and "s left" in progress
 
@@ -331,15 +334,15 @@ def test_a_training_killed_in_the_middle_goes_on_and_ends_equal(store, tmp_path,
     """kill -9 once a checkpoint of the second member is there; BCL's memory and the momentum must come back too."""
     whole = trained(LONG)
     curve, weights = (LONG.folder / "loss.csv").read_text(), load_file(LONG.folder / "checkpoint.safetensors")
-    monkeypatch.setattr(encoders, "STORE", store / "killed")
+    monkeypatch.setattr(stored, "STORE", store / "killed")
     file, part = tmp_path / "unit.json", LONG.folder / "1.part.safetensors"
     file.write_text(LONG.to_json())
     program = (
         "import sys; from pathlib import Path; from lib import encoders, pretrain;"
-        f"encoders.STORE = Path({str(encoders.STORE)!r}); sys.exit(pretrain.main(sys.argv[1:]))"
+        f"encoders.STORE = Path({str(stored.STORE)!r}); sys.exit(pretrain.main(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", program, str(file), "--save-seconds", "0"]
-    job = subprocess.Popen(words, cwd=code.ROOT, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.DEVNULL)
+    job = subprocess.Popen(words, cwd=hashing.ROOT, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.DEVNULL)
     deadline = time.time() + 60
     while not part.exists() and job.poll() is None and time.time() < deadline:
         time.sleep(0.005)
@@ -359,6 +362,8 @@ def test_a_training_killed_in_the_middle_goes_on_and_ends_equal(store, tmp_path,
 
 def test_training_imports_none_of_the_books_tools():
     """A bare GPU machine has no papermill, altair, pandas or Snakemake."""
-    program = "import sys, lib.pretrain; print({'papermill', 'altair', 'pandas', 'snakemake'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=code.ROOT, capture_output=True, text=True, check=True)
+    program = (
+        "import sys, lib.encoders.pretrain; print({'papermill', 'altair', 'pandas', 'snakemake'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=hashing.ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""lib.probe and lib.heads against scikit-learn, one fit at a time."""
+"""lib.probe and lib.probe.heads against scikit-learn, one fit at a time."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from torch import Tensor
 
 from lib import probe
-from lib.probe import fit_heads
+from lib.probe.logistic import fit_heads
 
 
 def softmax(x: Tensor, coefficients: Tensor, intercepts: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""lib.randaugment against PIL, one 8-bit image at a time."""
+"""lib.images.randaugment against PIL, one 8-bit image at a time."""
 
 import math
 
@@ -9,9 +9,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from scipy import stats
 from torch import Generator
 
-from lib import augment, randaugment
-from lib.augment import POLICIES
-from lib.randaugment import OPERATIONS, boost
+from lib.images import augment, randaugment
+from lib.images.augment import POLICIES
+from lib.images.randaugment import OPERATIONS, boost
 
 N = 6000
 NEAREST = Image.Resampling.NEAREST

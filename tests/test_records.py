@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lib import records
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 
 def python(program: str, *arguments, **environment) -> subprocess.Popen:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import matching, recovery
+from lib.strata import matching, recovery
 
 
 def blobs(sizes, seed=0, spread=0.05):

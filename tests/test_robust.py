@@ -7,10 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib import coarse, coarse_data, encoders, jobs, recovery, robust
-from lib.coarse_units import CoarseSettings, CoarseUnit
-from lib.robust_units import RobustSettings, RobustUnit
-from lib.units import read_unit
+from lib.book import jobs
+from lib.encoders import coarse, robust
+from lib.encoders import store as stored
+from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.encoders.robust_settings import RobustSettings, RobustUnit
+from lib.encoders.units import read_unit
+from lib.images import coarse_labels
+from lib.strata import recovery
 
 TINY = {"data": "spurious_digits", "net": "mlp", "epochs": 1, "validation": 0.0, "augment": "digits"}
 BASE = CoarseUnit(CoarseSettings(**TINY, loss="sup_con", learning_rate=0.003), 3)
@@ -19,7 +23,7 @@ UNIT = RobustUnit(RobustSettings(**TINY, reduce="pca", k_max=3, step=0.1, adjust
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoders, "STORE", tmp_path)
+    monkeypatch.setattr(stored, "STORE", tmp_path)
     return tmp_path
 
 
@@ -47,7 +51,7 @@ def test_training_stores_groups_weights_and_logits(store):
     assert float(weights.sum()) == pytest.approx(1, abs=1e-5) and len(set(weights.tolist())) > 1
     assert UNIT.logits("test").shape == (1180, 2) and UNIT.record["unit"]["base"]["seed"] == 3
     assert torch.equal(
-        robust.groups_of(replace(UNIT, base=None), coarse_data.load(BASE.settings, "train")), UNIT.strata("train")
+        robust.groups_of(replace(UNIT, base=None), coarse_labels.load(BASE.settings, "train")), UNIT.strata("train")
     )
 
 
@@ -60,7 +64,7 @@ def test_an_encoder_without_a_head_is_given_a_linear_probe(store):
 
 def test_one_group_is_plain_training():
     s = CoarseSettings(**TINY, loss="cross_entropy")
-    data = coarse_data.load(s, "train").take(torch.arange(256))
+    data = coarse_labels.load(s, "train").take(torch.arange(256))
     one = torch.zeros(256, dtype=torch.int64)
     runs = []
     for options in ({}, {"groups": one, "robust": robust.GroupDRO(torch.tensor([256]), 0.1, 2.0)}):

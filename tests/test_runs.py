@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from lib import pages, records, runs, study, sweeps
+from lib import records, study
+from lib.book import pages, runs, sweeps
 
 
 @pytest.fixture

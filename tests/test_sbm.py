@@ -9,7 +9,7 @@ import torch
 from scipy import optimize
 
 from lib import sbm
-from lib.code import ROOT
+from lib.hashing import ROOT
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])
 

@@ -1,4 +1,4 @@
-"""lib.scrub: gendered words taken out or turned round, on cases and on every generated text."""
+"""lib.text.scrub: gendered words taken out or turned round, on cases and on every generated text."""
 
 import re
 
@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 from lib import text
-from lib.biographies import CUES, generate
-from lib.scrub import AFTER_OBJECT, GIVEN, NOUNS, scrub, swap
+from lib.text.generated import CUES, generate
+from lib.text.scrub import AFTER_OBJECT, GIVEN, NOUNS, scrub, swap
 
 
 @pytest.mark.parametrize(

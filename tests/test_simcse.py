@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lib import checkpoints, pretrain, simcse
-from lib.encoders import BALANCED
-from lib.text_encoders import TextSettings, TextUnit
+from lib.encoders import checkpoints, pretrain, simcse
+from lib.encoders.store import BALANCED
+from lib.encoders.text_settings import TextSettings, TextUnit
 
 S = TextSettings(per_group=12, max_length=48, masked_epochs=2, epochs=3, batch_size=16, learning_rate=1e-3)
 UNIT = TextUnit(S, (BALANCED, "surgeon:F"), 0.25, 0)

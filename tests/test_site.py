@@ -10,9 +10,12 @@ import pytest
 import yaml
 from sphinx.cmd import build as sphinx
 
-from lib import charts, claims, pages, plots, site, study, sweeps
-from lib.code import ROOT
-from lib.pages import SiteError
+from lib import claims, study
+from lib.book import pages, site, sweeps
+from lib.book.pages import SiteError
+from lib.figures import charts
+from lib.hashing import ROOT
+from lib.study import page
 
 STUDY = "cifar10_undersampling"
 FACE = "digits, quick, CPU, 3 seeds"
@@ -34,9 +37,9 @@ def make_run(folder: Path, monkeypatch, effect: float = 0.8, **changed) -> Path:
     )
     with monkeypatch.context() as patch:
         shown = []
-        patch.setattr(plots, "display", lambda item: shown.append(item.data))
-        source = "lib/harms.py:representation_harm"
-        plots.show(folder, "rh", charts.heatmaps(heat), "RH is 0.90", "Caption.", heat, source, FACE)
+        patch.setattr(page, "display", lambda item: shown.append(item.data))
+        source = "lib/harms/representation.py:representation_harm"
+        page.show(folder, "rh", charts.heatmaps(heat), "RH is 0.90", "Caption.", heat, source, FACE)
     notebook = site.jupytext.read(ROOT / f"notebooks/{STUDY}.py")
     cells = []
     for cell in notebook.cells:
@@ -94,11 +97,11 @@ def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results,
         f"_static/runs/{STUDY}/quick-1/figures/rh.svg",
         f"_static/runs/{STUDY}/quick-1/provenance.json",
         f"_static/runs/{STUDY}/quick-1/{STUDY}.ipynb",
-        "_static/code/lib/harms.py.html",
+        "_static/code/lib/harms/representation.py.html",
     ):
         assert f"../{address}" in text.replace('\\"', '"')
         assert (tmp_path / "out" / address).exists()
-    assert 'id="representation_harm"' in (tmp_path / "out/_static/code/lib/harms.py.html").read_text()
+    assert 'id="representation_harm"' in (tmp_path / "out/_static/code/lib/harms/representation.py.html").read_text()
 
 
 def cell(kind: str, source: str, *tags: str, outputs=None):
@@ -159,17 +162,17 @@ def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, m
 
 
 def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
-    text = site._markdown("see [`nt_xent`](../lib/losses.py#nt_xent)", "notebooks/x")
-    assert text == 'see <a href="../_static/code/lib/losses.py.html#nt_xent"><code>nt_xent</code></a>'
+    text = site._markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
+    assert text == 'see <a href="../_static/code/lib/losses/self_supervised.py.html#nt_xent"><code>nt_xent</code></a>'
     with pytest.raises(SiteError, match=r"no_such in lib/losses\.py"):
-        site._markdown("[x](../lib/losses.py#no_such)", "index")
+        site._markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
     with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
         site._markdown("[x](../lib/nothing.py)", "index")
 
 
 def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
-    text = site._listing("lib/losses.py")
-    lines = (ROOT / "lib/losses.py").read_text().splitlines()
+    text = site._listing("lib/losses/self_supervised.py")
+    lines = (ROOT / "lib/losses/self_supervised.py").read_text().splitlines()
     assert text.count('class="line"') == len(lines)
     number = next(i for i, line in enumerate(lines, 1) if line.startswith("def nt_xent"))
     assert f'id="nt_xent"><a href="#L{number}">' in text
@@ -180,7 +183,7 @@ def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(results, monke
     site.assemble({STUDY: run}, tmp_path / "out")
     text = (tmp_path / "out/scoreboard.md").read_text()
     sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
-    assert set(sections) == set(claims.CLAIMS)
+    assert set(sections) == set(claims.known())
     first, second = sections["harms-1"], sections["harms-2a"]
     assert "✓ holds" in first and "analogue" in first and "point" in first and "0.700 to 0.900" in first
     assert first.count("not run") == 1  # no recorded run
@@ -209,13 +212,13 @@ def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(result
     assert len(rows) == len(study.names())
     mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
     assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"
-    assert all(c.statement in (tmp_path / "out/scoreboard.md").read_text() for c in claims.CLAIMS.values())
+    assert all(c.statement in (tmp_path / "out/scoreboard.md").read_text() for c in claims.known().values())
 
 
 def test_without_a_run_the_site_says_so(results, tmp_path):
     site.assemble({}, tmp_path / "out")
     assert "was not run" in (tmp_path / "out/index.md").read_text()
-    assert (tmp_path / "out/scoreboard.md").read_text().count("not run") >= 3 * len(claims.CLAIMS)
+    assert (tmp_path / "out/scoreboard.md").read_text().count("not run") >= 3 * len(claims.known())
 
 
 def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""lib.spread_tables and lib.spread_plans: printed numbers by hand, arms, and what is refused."""
+"""lib.figures.lspread_tables and lib.studies.lspread_strata: printed numbers by hand, arms, and what is refused."""
 
 from types import SimpleNamespace
 
@@ -6,8 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import claims, plans, report, spread_tables, study
-from lib.spread_plans import RELEASED
+from lib import claims, study
+from lib.figures import lspread_tables
+from lib.studies import lspread_strata
+from lib.studies.lspread_strata import RELEASED
+from lib.study import report
+from lib.study.key import plan as plan_of
 
 FACE = "digits_coarse, quick, CPU, 3 seeds"
 
@@ -18,14 +22,14 @@ def parameters(**other):
 
 
 def test_alpha_of_the_paper():
-    assert spread_tables.alpha_of("cifar10_coarse") == 0.25  # transfer's, not 0.16 of the end model
-    assert spread_tables.alpha_of("mnist_coarse") == 0.5
-    assert spread_tables.alpha_of("cifar100") == 0.33
-    assert spread_tables.alpha_of("digits_coarse") == spread_tables.DEFAULT_ALPHA
+    assert lspread_tables.alpha_of("cifar10_coarse") == 0.25  # transfer's, not 0.16 of the end model
+    assert lspread_tables.alpha_of("mnist_coarse") == 0.5
+    assert lspread_tables.alpha_of("cifar100") == 0.33
+    assert lspread_tables.alpha_of("digits_coarse") == lspread_tables.DEFAULT_ALPHA
 
 
 def test_settings_are_the_balanced_ones_with_their_thresholds():
-    found = spread_tables.settings().set_index("name")
+    found = lspread_tables.settings().set_index("name")
     assert len(found) == 11
     row = found.loc["MNIST-Coarse, transfer"]
     # w = e² / (e² + 128 e⁻²) = 0.299; α* = 1 / (1 + 2 · 0.701) = 0.416, and 0.416 / 0.584 with the clamp
@@ -40,12 +44,12 @@ def test_settings_are_the_balanced_ones_with_their_thresholds():
 
 
 def test_sentences_of_the_paper():
-    found = {sentence: words for sentence, _, words in spread_tables.consistency()}
+    found = {sentence: words for sentence, _, words in lspread_tables.consistency()}
     assert list(found.values()) == ["agrees"] * 4 + ["**does not agree**"]
 
 
 def test_the_papers_numbers_judge_its_claims():
-    found = {name: claims.judge_number(name, value) for name, value in spread_tables.authors().items()}
+    found = {name: claims.judge_number(name, value) for name, value in lspread_tables.authors().items()}
     assert found["lspread-3a"].effect == pytest.approx(0.236)
     assert found["lspread-4"].effect == pytest.approx(0.015)
     assert found["lspread-6b"].effect == pytest.approx(0.002)
@@ -59,9 +63,9 @@ def test_tables_have_every_printed_number_and_say_what_was_not_run():
         {"params": {"data": "cifar10_coarse", "preset": "laptop", "seeds": 3}, "device": ["CPU"]},
     )
     carried = {"SupCon": torch.tensor([0.30, 0.32, 0.34])}
-    table = spread_tables.beside("digits_coarse", ["SupCon"], FACE, {}, carried, [record])
+    table = lspread_tables.beside("digits_coarse", ["SupCon"], FACE, {}, carried, [record])
     assert (table.source == "reported").sum() == 9 * 3 + 4 * 3 + 2
-    words = spread_tables.markdown(table[table.quantity == "transfer"], ["SupCon"])
+    words = lspread_tables.markdown(table[table.quantity == "transfer"], ["SupCon"])
     lines = [line for line in words.splitlines() if line.startswith("| CIFAR10-Coarse |")]
     assert [("52.5" in line, "50.0 [40.0, 60.0]" in line) for line in lines] == [(True, False), (False, True)]
     assert "32.0 [27.0, 37.0]" in words
@@ -69,7 +73,7 @@ def test_tables_have_every_printed_number_and_say_what_was_not_run():
 
 
 def test_arms_are_losses_alphas_and_clamped_ones_with_the_same_seeds():
-    arms = plans.lspread_strata(parameters(clamped="attract,spread", seeds=2)).arms
+    arms = lspread_strata.plan(parameters(clamped="attract,spread", seeds=2)).arms
     wanted = ["cross-entropy", "SimCLR", "SupCon", "L_attract", "L_spread 0.25", "L_spread 0.5"]
     assert list(arms) == [*wanted, *(f"{a}{RELEASED}" for a in wanted[3:])]
     assert all([unit.seed for unit in units] == [0, 1] for units in arms.values())
@@ -93,11 +97,11 @@ def test_arms_are_losses_alphas_and_clamped_ones_with_the_same_seeds():
 )
 def test_bad_parameters(given, words):
     with pytest.raises(ValueError, match=words):
-        plans.lspread_strata(parameters(**given))
+        lspread_strata.plan(parameters(**given))
 
 
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])
 def test_presets_are_complete(preset):
     values = study.complete("lspread_strata", study.preset("lspread_strata", preset))
     assert values["preset"] == preset
-    assert {unit.settings.data for unit in plans.units("lspread_strata", values)} == {values["data"]}
+    assert {unit.settings.data for unit in plan_of("lspread_strata", values).units} == {values["data"]}

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from lib import images, spurious
-from lib.images import DataError
+from lib import images
+from lib.images import spurious
+from lib.images.sets import DataError
 
 
 def test_generated_digits_have_the_shape_of_waterbirds():

@@ -1,4 +1,4 @@
-"""lib.stacks: a stacked encoder is the same encoder trained alone by torch.optim with the book's losses."""
+"""lib.encoders.stacks: a stacked encoder is the same encoder trained alone by torch.optim with the book's losses."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,11 @@ import torch
 from sklearn.linear_model import Ridge
 from torch.nn import functional as F
 
-from lib import losses, stacks
-from lib.augment import POLICIES, view
-from lib.images import Images, load
-from lib.stacks import Group, Recipe
+from lib import losses
+from lib.encoders import stacks
+from lib.encoders.stacks import Group, Recipe
+from lib.images.augment import POLICIES, view
+from lib.images.sets import Images, load
 
 POLICY = POLICIES["digits"]
 RECIPES = [

@@ -1,4 +1,4 @@
-"""lib.strata_geometry and lib.gaussian_strata against plain loops, other libraries and losses of the library."""
+"""lib.strata.measures and lib.strata.gaussian against plain loops, other libraries and losses of the library."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,8 @@ from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 
-from lib import gaussian_strata, strata_geometry, supervised
+from lib.losses import supervised
+from lib.strata import gaussian, measures
 
 Y = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1])
 S = torch.tensor([0, 0, 2, 2, 1, 1, 3, 3, 3])
@@ -15,7 +16,7 @@ Z = torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(0), dtype=torch
 
 
 def test_cosines_within_classes_and_across_strata_by_loops():
-    inside, across = strata_geometry.within_classes(Z, Y), strata_geometry.across_strata(Z, Y, S)
+    inside, across = measures.within_classes(Z, Y), measures.across_strata(Z, Y, S)
     for e in range(2):
         c = cosine_similarity(Z[e])
         for k in range(2):
@@ -28,7 +29,7 @@ def test_cosines_within_classes_and_across_strata_by_loops():
 
 @pytest.mark.parametrize("even", [False, True])
 def test_cosine_to_the_centre_by_loops(even):
-    found = strata_geometry.to_centre(Z, Y, S, even)
+    found = measures.to_centre(Z, Y, S, even)
     unit = torch.nn.functional.normalize(Z[1], dim=1)
     for s in range(4):
         k = int(Y[s == S][0])
@@ -41,28 +42,28 @@ def test_cosine_to_the_centre_by_loops(even):
 def test_plane_is_the_first_two_principal_components():
     z = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     wanted = PCA(2).fit_transform(torch.nn.functional.normalize(z, dim=1))
-    assert np.allclose(np.abs(strata_geometry.plane(z).numpy()), np.abs(wanted))
+    assert np.allclose(np.abs(measures.plane(z).numpy()), np.abs(wanted))
 
 
 def test_bad_strata():
     with pytest.raises(ValueError, match="of one class"):
-        strata_geometry.to_centre(Z, Y, torch.zeros(9, dtype=torch.long))
+        measures.to_centre(Z, Y, torch.zeros(9, dtype=torch.long))
     with pytest.raises(ValueError, match="at least 2"):
-        strata_geometry.within_classes(Z, torch.tensor([0, 1, 1, 1, 1, 1, 1, 1, 1]))
+        measures.within_classes(Z, torch.tensor([0, 1, 1, 1, 1, 1, 1, 1, 1]))
 
 
 def test_the_stacked_loss_is_that_of_each_network():
     z = torch.nn.functional.normalize(torch.randn(3, 2, 10, 5, dtype=torch.float64), dim=-1)
     y = torch.tensor([0, 0, 1, 1, 1, 0, 2, 2, 0, 1])
     alpha, which = torch.tensor([0.3, 1.0, 0.5], dtype=torch.float64), torch.tensor([False, False, True])
-    found = gaussian_strata.loss(z[:, 0], z[:, 1], y, 0.5, alpha, which).tolist()
+    found = gaussian.loss(z[:, 0], z[:, 1], y, 0.5, alpha, which).tolist()
     kinds = (lambda a, b: supervised.spread(a, b, y, 0.5, 0.3), lambda a, b: supervised.attract(a, b, y, 0.5))
     kinds += (lambda a, b: supervised.sup_con(a, b, y, 0.5),)
     assert found == pytest.approx([float(f(*z[i])) for i, f in enumerate(kinds)])
 
 
 def test_sets_have_the_sizes_of_the_paper_and_fresh_points_the_same_strata():
-    seen, fresh = gaussian_strata.draw([3, 4]), gaussian_strata.draw([3, 4], fresh=True)
+    seen, fresh = gaussian.draw([3, 4]), gaussian.draw([3, 4], fresh=True)
     assert torch.bincount(seen.stratum).tolist() == [500, 250, 100, 50, 50] * 2
     assert (seen.y == seen.stratum // 5).all()
     assert not torch.equal(seen.x, fresh.x)
@@ -72,22 +73,20 @@ def test_sets_have_the_sizes_of_the_paper_and_fresh_points_the_same_strata():
 
 
 def test_a_network_of_a_stack_is_what_it_is_alone():
-    few = gaussian_strata.Training(steps=5)
+    few = gaussian.Training(steps=5)
     alpha, which = torch.tensor([0.5, 1.0]), torch.tensor([False, True])
-    both = gaussian_strata.draw([0, 1])
-    z = gaussian_strata.train(both, [0, 1], alpha, which, few)(both.x)
-    one = gaussian_strata.draw([1])
+    both = gaussian.draw([0, 1])
+    z = gaussian.train(both, [0, 1], alpha, which, few)(both.x)
+    one = gaussian.draw([1])
     # the noise of the views is drawn for the whole stack, so that the start alone is compared
-    start = gaussian_strata.Training(steps=0)
-    first = gaussian_strata.train(both, [0, 1], alpha, which, start)(both.x)
-    assert torch.allclose(gaussian_strata.train(one, [1], alpha[1:], which[1:], start)(one.x)[0], first[1])
+    start = gaussian.Training(steps=0)
+    first = gaussian.train(both, [0, 1], alpha, which, start)(both.x)
+    assert torch.allclose(gaussian.train(one, [1], alpha[1:], which[1:], start)(one.x)[0], first[1])
     assert not torch.allclose(z, first)
 
 
 def test_rank_correlation_is_scipys():
     cosine = torch.rand(3, 10, generator=torch.Generator().manual_seed(2))
-    found = gaussian_strata.rank_correlation(cosine)
-    wanted = [
-        np.mean([spearmanr(gaussian_strata.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine
-    ]
+    found = gaussian.rank_correlation(cosine)
+    wanted = [np.mean([spearmanr(gaussian.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine]
     assert found.tolist() == pytest.approx(wanted)

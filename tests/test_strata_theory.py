@@ -12,9 +12,12 @@ import pytest
 import torch
 from scipy import integrate, optimize, special
 
-from lib import charts_strata, debiasing, mean_classifier, spread_limit, subsampling, supervised, uniformity
-from lib.mean_classifier import Strata
-from lib.spread_limit import Classes
+from lib.figures import strata_theory
+from lib.geometry import uniformity
+from lib.losses import supervised
+from lib.strata import debiasing, mean_classifier, spread_limit, subsampling
+from lib.strata.mean_classifier import Strata
+from lib.strata.spread_limit import Classes
 
 
 @pytest.mark.parametrize("c, m", [(Classes(3, 2, 0.0, 0.5), 4), (Classes(2, 3, 0.4, 0.8), 8), (Classes(5, 6, 1.0), 16)])
@@ -219,7 +222,7 @@ def test_labels_are_right_as_often_as_said():
 
 def test_the_page_computes_what_the_library_does():
     """The sliders' charts, drawn at their start: Vega's expressions against the closed forms."""
-    shown = charts_strata.held(pd.DataFrame({"n": [1, 10, 100]}), 0.01, 0.05)
+    shown = strata_theory.held(pd.DataFrame({"n": [1, 10, 100]}), 0.01, 0.05)
     star = subsampling.peak(10 ** round(math.log10(0.01), 2), 10 ** round(math.log10(0.05), 2))
     assert f"n* = {star:.1f}" in drawn_as_text(shown)
     rows = []
@@ -228,7 +231,7 @@ def test_the_page_computes_what_the_library_does():
         rows.append(("4", b, (1 - b) / 0.5, 2.0, 2 * t.uniform, 2 * t.neg))
     table = pd.DataFrame(rows, columns=["classes", "b", "align", "view", "same", "other"])
     best = spread_limit.best_spread(4, 8, 0.5, 0.4)
-    assert f"lowest at b = {best:.2f}" in drawn_as_text(charts_strata.tug(table, 0.4))
+    assert f"lowest at b = {best:.2f}" in drawn_as_text(strata_theory.tug(table, 0.4))
 
 
 def drawn_as_text(chart) -> str:

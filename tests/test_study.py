@@ -6,8 +6,12 @@ import sys
 
 import pytest
 
-from lib import graph, jobs, plans, study
+from lib import study
+from lib.book import jobs, make
+from lib.studies import cifar10_undersampling
+from lib.studies.shared.arms import known_pairs
 from lib.study import Parameter, ParameterError
+from lib.study.key import plan as plan_of
 
 NAME = "cifar10_undersampling"
 
@@ -71,7 +75,7 @@ def test_the_quick_preset_is_the_notebooks_defaults():
 
 
 def test_the_paper_preset_has_the_settings_of_the_public_code():
-    unit = plans.units(NAME, study.complete(NAME, study.preset(NAME, "paper")))[0]
+    unit = plan_of(NAME, study.complete(NAME, study.preset(NAME, "paper"))).units[0]
     assert unit.settings == type(unit.settings)()
 
 
@@ -91,37 +95,37 @@ def test_ranges_include_their_closed_ends_alone():
 
 
 def test_command_line_words():
-    values = graph.read_values(NAME, "quick", "ratio=1 seed=4 clamp=true")
+    values = make.read_values(NAME, "quick", "ratio=1 seed=4 clamp=true")
     assert (values["ratio"], values["seed"], values["clamp"]) == (1.0, 4, True)
     with pytest.raises(ParameterError, match="not name=value"):
-        graph.read_values(NAME, "quick", "ratio")
+        make.read_values(NAME, "quick", "ratio")
     with pytest.raises(ParameterError, match="did you mean 'ratio'"):
-        graph.read_values(NAME, "quick", "ratoi=3")
+        make.read_values(NAME, "quick", "ratoi=3")
 
 
 def test_a_grid_is_read_and_an_empty_one_refused():
-    assert graph.read_grid(NAME, "ratio=0.01,0.05 seed=0..2") == {"ratio": [0.01, 0.05], "seed": [0, 1, 2]}
+    assert make.read_grid(NAME, "ratio=0.01,0.05 seed=0..2") == {"ratio": [0.01, 0.05], "seed": [0, 1, 2]}
     for text in ("", "ratio=", "seed=3..1"):
         with pytest.raises(ParameterError, match="write for instance"):
-            graph.read_grid(NAME, text)
+            make.read_grid(NAME, text)
 
 
 def test_the_sweep_shares_encoders_between_its_runs():
     a, b = (study.complete(NAME, {"ratio": r, "milder": 0.5}) for r in (0.05, 0.1))
-    ua, ub = ({u.name for u in plans.units(NAME, v)} for v in (a, b))
+    ua, ub = ({u.name for u in plan_of(NAME, v).units} for v in (a, b))
     assert len(ua & ub) == 3 + 3 + 3 + 3 + 3  # balanced, milder, null, reference, untrained
     assert len(ua - ub) == 3
 
 
 def test_cifar_pairs_are_the_papers_and_need_no_reference_encoders():
     values = study.complete(NAME, study.preset(NAME, "laptop"))
-    arms = plans.cifar10_undersampling(study.Run(NAME, values).p)
-    assert plans.known_pairs(arms.classes) == [(0, 1), (1, 0), (2, 3), (3, 2)]
+    arms = cifar10_undersampling.plan(study.Run(NAME, values).p)
+    assert known_pairs(arms.classes) == [(0, 1), (1, 0), (2, 3), (3, 2)]
     assert not arms.reference and not arms.mild
 
 
 def test_student_version_keeps_checks_and_drops_solutions():
-    from lib import runs
+    from lib.book import runs
 
     text = study.source(NAME).read_text()
     student = runs.student_version(text)

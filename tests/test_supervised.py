@@ -1,4 +1,4 @@
-"""lib.supervised against other libraries, the definitions written as loops, and closed forms on the circle."""
+"""lib.losses.supervised against other libraries, the definitions written as loops, and closed forms on the circle."""
 
 import math
 from functools import partial
@@ -10,8 +10,8 @@ from scipy.integrate import quad
 from scipy.special import i0
 from torch import Tensor
 
-from lib import vision  # noqa: F401  before lightly
-from lib.losses import attract, nt_xent, repel, spread, sup_con
+from lib.images import vision  # noqa: F401  before libraries that import torchvision themselves
+from lib.losses.self_supervised import attract, nt_xent, repel, spread, sup_con
 
 ALL = {"sup_con": sup_con, "attract": attract, "repel": repel, "spread": partial(spread, alpha=0.3)}
 CLAMPED = {name: loss for name, loss in ALL.items() if name != "repel"}

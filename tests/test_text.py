@@ -11,9 +11,10 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from lib import biographies, text
-from lib.images import DataError
-from lib.text import Biographies, folds, undersample
+from lib import text
+from lib.images.sets import DataError
+from lib.text import generated
+from lib.text.corpora import Biographies, folds, undersample
 
 SECRET = "Zanzibarquux was born here."
 
@@ -225,7 +226,7 @@ def test_undersample_cuts_one_group_and_no_other(ratio, kept):
 
 
 def test_undersample_is_nested_seeded_and_fair():
-    b = biographies.generate(50, 0, occupations=("nurse", "surgeon"))
+    b = generated.generate(50, 0, occupations=("nurse", "surgeon"))
 
     def kept(ratio, seed, occupation="surgeon"):
         o = b.occupations.index(occupation)

@@ -1,4 +1,4 @@
-"""lib.transfer: the linear layers against scikit-learn and torch, and the whole protocol on digits."""
+"""lib.probe.transfer: the linear layers against scikit-learn and torch, and the whole protocol on digits."""
 
 from dataclasses import replace
 
@@ -8,9 +8,12 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from lib import coarse, coarse_data, encoders, records, transfer
-from lib.coarse_units import CoarseSettings, CoarseUnit
-from lib.transfer import Layers, Protocol
+from lib import records
+from lib.encoders import coarse, store
+from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.images import coarse_labels
+from lib.probe import transfer
+from lib.probe.transfer import Layers, Protocol
 
 S = CoarseSettings(
     data="digits_coarse", net="mlp", epochs=2, batch_size=64, learning_rate=0.003, period=2, augment="digits"
@@ -116,7 +119,7 @@ def test_accuracy_by_stratum():
 
 @pytest.fixture
 def units(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoders, "STORE", tmp_path / "encoders")
+    monkeypatch.setattr(store, "STORE", tmp_path / "encoders")
     monkeypatch.delenv(records.OWNER, raising=False)
     made = [CoarseUnit(replace(S, loss=loss), 0) for loss in ("cross_entropy", "simclr")]
     for unit in made:
@@ -127,7 +130,7 @@ def units(tmp_path, monkeypatch):
 def test_the_protocol_on_digits(units):
     p = Protocol(epochs=6, learning_rate=0.02, views=2)
     both, alone = transfer.coarse_to_fine(units, p), transfer.coarse_to_fine(units[1:], p)
-    test = coarse_data.load(S, "test")
+    test = coarse_labels.load(S, "test")
     assert both.codes.shape == (2, 600) and torch.equal(both.y, test.stratum)
     assert torch.equal(both.codes[1:], alone.codes) and (both.accuracy > 0.3).all(), "chance is 0.1"
     assert both.by_stratum.shape == (2, 10)
@@ -138,7 +141,7 @@ def test_the_protocol_on_digits(units):
 
 
 def test_every_encoder_sees_the_same_copies_of_the_images(units):
-    data = coarse_data.load(S, "train")
+    data = coarse_labels.load(S, "train")
     made = [coarse.read(unit, data) for unit in units]
     found = transfer.augmented([made[0], made[1], made[0]], data.x, "digits", 0, 3)
     assert torch.equal(found[0], found[2]) and not torch.equal(found[0], found[1])

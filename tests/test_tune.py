@@ -1,4 +1,4 @@
-"""lib.tune: equal trials for every label, and presets that follow their tables."""
+"""lib.book.tune: equal trials for every label, and presets that follow their tables."""
 
 from types import SimpleNamespace
 
@@ -6,15 +6,18 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib import plans, study, tune
-from lib.code import ROOT
+from lib import study
+from lib.book import tune
+from lib.hashing import ROOT
+from lib.studies import methods_and_mitigations
+from lib.studies.methods_and_mitigations import Comparison
 
 NAME = "methods_and_mitigations"
 TABLES = sorted((ROOT / "presets").glob("*/tuning.csv"))
 
 
-def comparison(**change) -> plans.Comparison:
-    return plans.methods_and_mitigations(SimpleNamespace(**study.complete(NAME, change)))
+def comparison(**change) -> Comparison:
+    return methods_and_mitigations.plan(SimpleNamespace(**study.complete(NAME, change)))
 
 
 def test_every_label_gets_the_same_trials_on_seeds_that_no_study_uses():

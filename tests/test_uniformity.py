@@ -1,4 +1,4 @@
-"""lib.uniformity against mpmath, Monte Carlo, enumeration, scipy's integration and the definition."""
+"""lib.geometry.uniformity against mpmath, Monte Carlo, enumeration, scipy's integration and the definition."""
 
 import itertools
 import math
@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import integrate
 
-from lib import uniformity as u
-from lib.losses import alignment, uniformity
+from lib.geometry import uniformity as u
+from lib.losses.self_supervised import alignment, uniformity
 
 
 @pytest.mark.parametrize("t", [0.01, 2, 100])

@@ -1,4 +1,4 @@
-"""lib.vit and lib.coarse_nets: the transformer against torch's own pieces, and what every network gives out."""
+"""lib.encoders.vit and lib.encoders.coarse_nets: the transformer against torch's own pieces, and what every network gives out."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lib import coarse_nets, vit
+from lib.encoders import coarse_nets, vit
 
 SIZES = vit.Sizes(patch=2, width=24, blocks=3, heads=4, hidden=40)
 

@@ -68,7 +68,7 @@ def check_notebooks(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> 
             for output in cell.get("outputs", []):
                 for spec in charts("".join(output.get("data", {}).get("text/html", ""))):
                     if not str(spec.get("description", "")).strip():
-                        raise ExtensionError(f"{path.name}: a chart has no alt text; show it with lib.plots.show")
+                        raise ExtensionError(f"{path.name}: a chart has no alt text; show it with lib.study.plots.show")
 
 
 class Images(HTMLParser):

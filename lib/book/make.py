@@ -1,0 +1,309 @@
+"""What ``make`` calls: the checks first, then Snakemake on the Snakefile.
+
+One build works in a checkout at a time.  It holds a lock that the system frees when the process ends, however it ends,
+and its jobs end with it (``lib.records``), so that a killed build needs no clearing up.
+"""
+
+import argparse
+import fcntl
+import itertools
+import json
+import os
+import platform
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib import records, study
+from lib.book import jobs, runs, sweeps, tune
+from lib.encoders.units import AnyUnit, read_unit
+from lib.study import ParameterError, Run
+
+LOCK = Path("build/lock")
+SWEEPS = study.RUNS / "sweeps"
+HTML = Path("build/_build/html")
+SITE = (
+    "_config.yml",
+    "_toc.yml",
+    "book/**/*",
+    "notebooks/*.py",
+    "lib/**/*.py",
+    "claims/*.yaml",
+    "results/recorded/**/*",
+)
+SITE += ("benchmarks/results.json", "results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
+
+
+class Busy(RuntimeError):
+    """Another build is at work in this checkout."""
+
+
+def quick_runs() -> list[Run]:
+    """Every study of the book with its quick preset."""
+    return [Run(name, study.complete(name, study.preset(name, "quick"))) for name in study.names()]
+
+
+def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
+    """The jobs that train what the runs to execute lack, and what is lacking of more units."""
+    units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
+    return jobs.together([unit for unit in units.values() if not unit.done])
+
+
+def bases(units: list[AnyUnit]) -> list[str]:
+    """Records of the units from whose weights these trainings begin."""
+    return sorted({f"{unit.base.folder}/record.json" for unit in units if unit.base})
+
+
+def requested(path: str | None) -> tuple[list[Run], list[list[AnyUnit]]]:
+    """The runs in a requests file and the training jobs; those of the book's own runs where no file is given."""
+    if not path:
+        return quick_runs(), missing(quick_runs())
+    asked = json.loads(Path(path).read_text())
+    units = [[read_unit(text) for text in job] for job in asked["jobs"]]
+    return [Run(r["study"], r["values"]) for r in asked["runs"]], units
+
+
+def site_files() -> list[str]:
+    """Files whose change makes the site stale: prose, sources, recorded and reported numbers, asked-for runs."""
+    files = (path for pattern in SITE for path in Path().glob(pattern) if path.is_file())
+    return sorted(str(path) for path in files if "__pycache__" not in path.parts)
+
+
+def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) -> int:
+    """Have Snakemake make the target from the wanted runs and units; returns its exit status."""
+    with only_one():
+        request = Path("build/requests.json")
+        runs_ = [{"study": r.study, "values": r.values} for r in wanted]
+        lines = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
+        records.write_json(request, {"runs": runs_, "jobs": lines})
+        return snakemake([target, "--config", f"requests={request}"])
+
+
+def snakemake(arguments: list[str]) -> int:
+    """Run Snakemake in this process, with the options that every call of the book shares; its exit status."""
+    from snakemake.cli import main
+
+    cores = os.environ.get("CORES") or str(os.cpu_count())
+    # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it,
+    # and of a job that fails those written before are kept.
+    options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete"]
+    options += ["--nolock", "--keep-going"]
+    gpus = 1 if shutil.which("nvidia-smi") else cores  # without one, its jobs are the cores' like all others
+    options += ["--resources", f"gpu={gpus}", "--quiet", "rules", "host", "reason"]
+    try:
+        main([*arguments, *options])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the checkout's lock; Busy where another build holds it.  Names this process the owner of its jobs."""
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with open(LOCK, "a+") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            f.seek(0)
+            owner = f.read().strip() or "unknown"
+            raise Busy(f"another build (process {owner}) is at work here; wait for it, or stop it first") from None
+        f.truncate(0)
+        f.write(str(os.getpid()))
+        f.flush()
+        os.environ[records.OWNER] = f"{platform.node()}:{os.getpid()}"
+        _end_with_parent()
+        yield
+
+
+def announce(wanted: list[Run]) -> None:
+    """Say what is missing, and about how long, how much disk and which download it takes."""
+    todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
+    print(f"{len(todo)} run(s) to execute; {jobs.described(missing(todo))}", flush=True)
+
+
+def command_book(_) -> int:
+    wanted = quick_runs()
+    announce(wanted)
+    start, status = time.time(), build(wanted, "book")
+    if status == 0:
+        page = (HTML / "index.html").resolve().as_uri()
+        print(f"The book is made ({time.time() - start:.0f} s). Open {page} or type 'make serve'.")
+    return status
+
+
+def command_run(options) -> int:
+    run = Run(options.study, read_values(options.study, options.preset, options.parameters))
+    announce([*quick_runs(), run])
+    status = _make_pages([run], options.study)
+    pages = sorted(HTML.glob(f"runs/{run.study}-{run.id}.html")) or [HTML / f"notebooks/{run.study}.html"]
+    if status == 0:
+        print(f"page: {pages[0].resolve().as_uri()}")
+    return status
+
+
+def command_sweep(options) -> int:
+    grid = read_grid(options.study, options.grid)
+    if "preset" in grid:
+        raise ParameterError("preset cannot be swept; give one with PRESET=")
+    base = read_values(options.study, options.preset, options.parameters)
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    wanted = [Run(options.study, study.complete(options.study, base | point)) for point in points]
+    announce([*quick_runs(), *wanted])
+    name = runs.digest([run.id for run in wanted])
+    status = _make_pages(wanted, options.study, name, grid)
+    if status == 0:
+        print(sweeps.load(SWEEPS / f"{name}.json").table().to_string(index=False))
+        print(f"table: {SWEEPS / name}.csv")
+    return status
+
+
+def command_params(options) -> int:
+    rows = [(p.name, p.type, repr(p.default), p.range, p.help) for p in study.parameters(options.study).values()]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  " + row[4])
+    return 0
+
+
+def command_tune(options) -> int:
+    """Try learning rates on encoders of seeds that no study uses, and write the preset's tuning table."""
+    preset = options.preset or "quick"
+    values = study.complete(options.study, study.preset(options.study, preset))
+    comparison = Run(options.study, values).plan
+    if not hasattr(comparison, "arms") or options.study != "methods_and_mitigations":
+        raise ParameterError(f"study {options.study!r} compares no methods; tune methods_and_mitigations")
+    given = dict(word.split("=") for word in (options.parameters or "").split())
+    tried = tune.trials(comparison, **tune.options(given))
+    units = [unit for group in tried.values() for unit in group]
+    print(jobs.described(missing([], units)), flush=True)
+    build([], "encoders", units)
+    path = study.ROOT / "presets" / preset / "tuning.csv"
+    tune.write(path, tried)
+    print(path.read_text())
+    print("learning_rates: " + ",".join(f"{label}={rate:g}" for label, rate in tune.best(path).items()))
+    return 0
+
+
+def command_encoders(options) -> int:
+    """Train what one run needs, for a study that papermill runs alone."""
+    return build([Run(options.study, json.loads(options.values))], "encoders")
+
+
+def command_data(options) -> int:
+    """Fetch or find a data set, check it, and write what it is."""
+    from lib.book import data_sets
+
+    records.write_json(options.output, data_sets.about(options.name))
+    return 0
+
+
+def read_values(study_name: str, preset: str, text: str) -> dict:
+    """All parameters of a run from a preset and ``name=value`` words."""
+    values = study.preset(study_name, preset or "quick")
+    known = study.parameters(study_name)
+    for word in (text or "").split():
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise ParameterError(f'{word!r} is not name=value; write for instance P="ratio=0.05 seed=1"')
+        study.check(study_name, {name: known[name].default if name in known else None})
+        values[name] = known[name].read(value)
+    return study.complete(study_name, values)
+
+
+def read_grid(study_name: str, text: str) -> dict[str, list]:
+    """A grid such as ``ratio=0.01,0.05 seed=0..4``, every value checked; ParameterError for an empty one."""
+    known, grid = study.parameters(study_name), {}
+    for word in (text or "").split():
+        name, _, values = word.partition("=")
+        if name not in known:
+            study.check(study_name, {name: None})
+        first, dots, last = values.partition("..")
+        if dots and first.lstrip("-").isdigit() and last.lstrip("-").isdigit():
+            values = ",".join(str(i) for i in range(int(first), int(last) + 1))
+        grid[name] = [known[name].read(value) for value in values.split(",") if value]
+        if not grid[name]:
+            raise ParameterError(f"{word!r} names no value; write for instance {name}={known[name].default}")
+    if not grid:
+        raise ParameterError('the grid is empty; write for instance GRID="ratio=0.01,0.05 seed=0..4"')
+    return grid
+
+
+def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict | None = None) -> int:
+    with_book = {run.id: run for run in [*quick_runs(), *wanted]}
+    status = build(list(with_book.values()), "studies")
+    finished = [run for run in wanted if (run.folder / "executed.ipynb").exists()]
+    for run in finished:
+        print(f"run {run.id}: {run.folder}")
+        if not sweep and not (run.folder / "requested").exists():
+            records.write_text(run.folder / "requested", "")
+    if status == 0 and sweep:
+        path = SWEEPS / f"{sweep}.json"
+        about = {
+            "study": study_name,
+            "preset": wanted[0].values["preset"],
+            "grid": grid,
+            "runs": [r.id for r in wanted],
+        }
+        if not path.exists():
+            records.write_json(path, about)
+        with records.atomic(path.with_suffix(".csv")) as temporary:
+            sweeps.load(path).table().to_csv(temporary, index=False)
+    return status or build(list(with_book.values()), "book")
+
+
+COMMANDS = {
+    "book": command_book,
+    "run": command_run,
+    "sweep": command_sweep,
+    "params": command_params,
+    "compare": runs.command_compare,
+    "record": runs.command_record,
+    "prune": runs.command_prune,
+    "student": runs.command_student,
+    "tune": command_tune,
+    "encoders": command_encoders,
+    "data": command_data,
+}
+
+
+def _end_with_parent() -> None:
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> int:
+    """Read the command line; one clear line and exit status 2 for bad input."""
+    env = os.environ.get
+    parser = argparse.ArgumentParser(prog="make", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    arguments = {"encoders": ("study", "values"), "data": ("name", "output")}
+    for name in COMMANDS:
+        command = commands.add_parser(name)
+        for argument in arguments.get(name, ()):
+            command.add_argument(argument)
+    options = parser.parse_args()
+    if options.command not in arguments:  # make hands its variables on through the environment
+        options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
+        options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+    try:
+        if options.command in ("run", "sweep", "params", "student", "tune"):
+            study.source(options.study)
+        return COMMANDS[options.command](options)
+    except (ParameterError, Busy, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""The pages that are made from runs: verdicts, scoreboard, status, sweeps and the front page's figure."""
+
+import functools
+import html
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from lib import claims, study
+from lib.figures import charts
+from lib.hashing import ROOT
+from lib.study import page
+
+RESULTS = ROOT / "results"
+MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED)
+SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
+CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
+
+
+class SiteError(ValueError):
+    """Something that the site needs is missing or does not fit; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run on disk: its study, its folder, and why the site shows it ("this book", "recorded", "asked for")."""
+
+    study: str
+    folder: Path
+    kind: str
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def page(self) -> str:
+        """The page of a run that is not a chapter."""
+        return f"runs/{self.study}-{self.id}"
+
+    @property
+    def static(self) -> str:
+        """Where the site keeps the run's files."""
+        return f"_static/{'recorded' if self.kind == 'recorded' else 'runs'}/{self.study}/{self.id}"
+
+    @functools.cached_property
+    def provenance(self) -> dict:
+        return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+
+    @functools.cached_property
+    def claims(self) -> pd.DataFrame:
+        """claims.csv of the run; empty where there is none."""
+        path = self.folder / "claims.csv"
+        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["source", "claim"])
+
+    @property
+    def face(self) -> str:
+        """Data, preset, device and seeds."""
+        return study.face(self.provenance["params"], self.provenance["device"])
+
+    @property
+    def title(self) -> str:
+        """What tells the run from its study's chapter: the parameters that are not the declared ones, or its id."""
+        changed = self.changed()
+        return ", ".join(f"{k}={v}" for k, v in changed.items()) if 0 < len(changed) <= 4 else self.id
+
+    def changed(self) -> dict:
+        """The parameters that differ from the study's declared defaults."""
+        declared = {name: p.default for name, p in study.parameters(self.study).items()}
+        return {k: v for k, v in self.provenance["params"].items() if k in declared and v != declared[k]}
+
+    def stamp(self, up: str) -> str:
+        """The line under a study's title: which run the page shows, and its files."""
+        base, changed = f"{up}{self.static}", self.changed()
+        names = {f"{self.study}.ipynb": "executed notebook", "results.csv": "results", "claims.csv": "verdicts"}
+        names["provenance.json"] = "record"
+        links = " · ".join(f'<a href="{base}/{file}" download>{text}</a>' for file, text in names.items())
+        given = "; ".join(f"<code>{html.escape(f'{k}={v}')}</code>" for k, v in changed.items()) or "all as declared"
+        return (
+            f'<div class="stamp">Run <code>{self.id}</code>: {html.escape(self.face)}.<br>Parameters: {given}.<br>'
+            f"Download: {links}</div>"
+        )
+
+
+def asked_for() -> list[RunRecord]:
+    """Runs of this machine that somebody asked for: finished, with a file ``requested`` in the folder."""
+    found = sorted(RESULTS.glob("runs/*/*/requested"))
+    return [
+        RunRecord(f.parent.parent.name, f.parent, "asked for") for f in found if (f.parent / "executed.ipynb").exists()
+    ]
+
+
+def recorded() -> list[RunRecord]:
+    """The runs of record that are kept in git."""
+    found = sorted(RESULTS.glob("recorded/*/*/provenance.json"))
+    return [RunRecord(f.parent.parent.name, f.parent, "recorded") for f in found]
+
+
+def studies() -> list[str]:
+    """Every study, in the order of the table of contents; one that it does not name comes last."""
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    listed = [c["file"].removeprefix("notebooks/") for part in parts for c in part["chapters"]]
+    known = study.names()
+    return [name for name in listed if name in known] + [name for name in known if name not in listed]
+
+
+def _claims() -> list[claims.Claim]:
+    return [claim for name in studies() for claim in claims.of(name)]
+
+
+def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A row a claim: authors' numbers, recorded runs, this run."""
+    head = ("claim", "authors' numbers", "recorded runs", "this run")
+    rows = []
+    for claim in _claims():
+        authors, record, run = (_judged(claim, source, chapters, records_) for source in ("authors", "recorded", "run"))
+        link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
+        rows.append((link, *("<br>".join(verdict(j) for j in part) for part in (authors, record, run))))
+    return raw(table(head, rows, "verdicts"))
+
+
+def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A row a study: its question, and how many of its claims hold, do not hold or are not decided, by source."""
+    head, rows = ("study", "claims", "authors' numbers", "recorded runs", "this run"), []
+    for name in dict.fromkeys(claim.study for claim in _claims()):
+        mine = [claim for claim in _claims() if claim.study == name]
+        counts = []
+        for source in ("authors", "recorded", "run"):
+            words = [j["verdict"] for claim in mine for j in _judged(claim, source, chapters, records_)]
+            kinds = [w for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED) if w in words]
+            spans = [
+                f'<span class="verdict {CLASSES[w]}" title="{w}">{words.count(w)} {SIGNS[w]}'
+                f'<span class="visually-hidden"> {w}</span></span>'
+                for w in kinds
+            ]
+            counts.append(" &ensp; ".join(spans) or "none")
+        title = re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
+        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title)}</a>', len(mine), *counts))
+    legend = ", ".join(f"{SIGNS[w]} {w}" for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED))
+    return f"{raw(table(head, rows, 'verdicts tally'))}\n\n{legend}."
+
+
+def claim_sections(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A section a claim, with its anchor: what it says, what it rests on, and every judgement in full."""
+    return "\n\n".join(_section(claim, chapters, records_) for claim in _claims())
+
+
+def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
+    head = ("judged on", "verdict", "effect", "95 % interval", "seeds", "data, preset")
+    rows = []
+    for source, name in (("authors", "authors' published numbers"), ("recorded", "recorded run"), ("run", "this run")):
+        for j in _judged(claim, source, chapters, records_):
+            rows.append((name + j.get("link", ""), verdict(j), *_numbers(j)))
+    words = {
+        ("below", True): "below",
+        ("below", False): "at most",
+        ("above", True): "above",
+        ("above", False): "at least",
+    }
+    owner = f"of {{cite:t}}`{claim.paper}`" if claim.paper else "the book's own"
+    side = f"{claim.quantity} is {words[claim.side, claim.strict]} {claim.threshold:g}"
+    return (
+        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {owner}, {claim.rests_on}. "
+        f"It holds where the {side}.\n\n{raw(table(head, rows, 'judgements'))}"
+    )
+
+
+def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
+    """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
+    mine = [run for run in records_ if run.study == claim.study]
+    here = [chapters[claim.study]] if claim.study in chapters else []
+    runs = {"authors": (here + mine)[:1], "recorded": mine, "run": here}[source]
+    column, found = "authors" if source == "authors" else "run", []
+    for run in runs:
+        table = run.claims
+        for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
+            link = f' <small><a href="{run.static}/provenance.json">{run.id}</a></small>'
+            found.append(row | {"link": "" if source == "authors" else link, "source": source})
+    return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else claims.NOT_RUN}]
+
+
+def verdict(j: dict) -> str:
+    """Sign, word and colour of a verdict, and whether it is an analogue."""
+    word = j["verdict"]
+    if word not in SIGNS:
+        raise SiteError(f"verdict {word!r} is unknown; expected one of {', '.join(SIGNS)}")
+    notes = {"point": j.get("source") == "authors", "analogue": str(j.get("analogue", "")).lower() == "true"}
+    note = "".join(f" <small>{name}</small>" for name, given in notes.items() if given)
+    return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{note}'
+
+
+def _numbers(j: dict) -> tuple[str, str, str, str]:
+    """Effect, interval, seeds, and data with preset."""
+    if j["verdict"] in NONE:
+        return "", "", "", ""
+    if j["source"] == "authors":
+        return number(j["effect"]), "none published", "not published", "as published"
+    ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
+    return number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
+
+
+def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[RunRecord]) -> str:
+    """A block a run: what it is, where and how long it ran, the code and the versions."""
+    head = ("run", "data, preset, device, seeds", "seconds", "memory", "code", "versions")
+    rows = [_status_row(run) for run in [*chapters, *records_, *asked]]
+    missing = sorted({c.study for c in _claims()} - {run.study for run in chapters})
+    rows += [
+        (name, f'<span class="verdict not-run">{SIGNS[claims.NOT_RUN]} not run</span>', *[""] * 4) for name in missing
+    ]
+    return raw(table(head, rows, "runs"))
+
+
+def _status_row(run: RunRecord) -> tuple[str, ...]:
+    p = run.provenance
+    page = {"this book": f"notebooks/{run.study}.html", "asked for": f"{run.page}.html"}.get(run.kind)
+    name = f'<a href="{page}">{run.study}</a>' if page else run.study
+    commit = (p["git"]["commit"] or "")[:10] or "not in git"
+    dirty = ' <span class="verdict undecided">with changes not committed</span>' if p["git"]["dirty"] else ""
+    versions = ", ".join(f"{k} {v}" for k, v in {"Python": p["python"], **p["packages"]}.items())
+    seconds = f"{p['seconds']:,.0f}" + (
+        f"<br>and {p['training_seconds']:,.0f} training" if p.get("training_seconds") else ""
+    )
+    where = f"{html.escape(run.face)}<br><small>{html.escape(p['processor'])}, threads {words(p['threads'])}</small>"
+    return (
+        f'<span id="{run.id}">{name}</span><br><small>{run.kind}: <a href="{run.static}/provenance.json">{run.id}</a>'
+        f"<br>{p['started']}</small>",
+        where,
+        seconds,
+        f"{p['peak_memory_mib']:,} MiB",
+        f"<code>{commit}</code>{dirty}",
+        f"<details><summary>Python {p['python']}</summary><small>{html.escape(versions)}</small></details>",
+    )
+
+
+def main_figure(chapters: dict[str, RunRecord]) -> str:
+    """The front page's figure: a study's heatmaps drawn small from its own data; a note where it was not run."""
+    owner, name = MAIN_FIGURE
+    if owner not in chapters:
+        return f"*The main figure comes from the study {owner}, which was not run.*"
+    run = chapters[owner]
+    path = run.folder / "figures" / f"{name}.csv"
+    text = _output(run, name)
+    chart = charts.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=4, bare=True)
+    caption = f'{text["caption"]} <a href="notebooks/{owner}.html#fig-{name}">In the study.</a>'
+    still = f"{run.static}/figures/{name}.svg"
+    return figure(f"front-{name}", page.live(chart, f"front-{name}", text["description"], still), caption)
+
+
+def _output(run: RunRecord, name: str) -> dict[str, str]:
+    """Alternative text and caption of a figure, from the executed notebook."""
+    notebook = json.loads((run.folder / "executed.ipynb").read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            text = "".join(output.get("data", {}).get("text/html", ""))
+            if f'id="fig-{name}"' in text:
+                alt_text = re.search(r'<img [^>]*alt="([^"]*)"', text)[1]
+                caption = re.search(r"<figcaption>(.*?)<br><small", text, re.S)[1]
+                return {"description": html.unescape(alt_text), "caption": caption}
+    raise SiteError(f"the run {run.id} of {run.study} has no figure {name!r}, which the front page shows")
+
+
+def figure(name: str, body: str, caption: str) -> str:
+    return raw(f'<figure class="result" id="fig-{name}">{body}<figcaption>{caption}</figcaption></figure>')
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str) -> str:
+    cells = "".join(f"<th>{h}</th>" for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>\n" for row in rows)
+    head_ = f"<thead><tr>{cells}</tr></thead>"
+    return f'<div class="scroll"><table class="table {kind}">{head_}\n<tbody>\n{body}</tbody></table></div>'
+
+
+def raw(text: str) -> str:
+    return f"```{{raw}} html\n{text}\n```"
+
+
+def number(value: float) -> str:
+    return claims.shown(value).replace("-", "−")
+
+
+def words(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

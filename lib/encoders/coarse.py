@@ -1,0 +1,284 @@
+"""Train encoders on coarse labels: ``python -m lib.encoders.coarse UNITS.json``, one unit or several in a process.
+
+A contrastive loss and the cross-entropy of a linear head see the same features: there is no projection head (Chen et
+al. 2022, and their released code).
+"""
+
+import copy
+import math
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Generator, Tensor, nn
+
+from lib import losses, records
+from lib.encoders import checkpoints, coarse_nets, devices, pretrain
+from lib.encoders.coarse_settings import PACKAGES, CoarseSettings, CoarseUnit
+from lib.encoders.pretrain import Keeper, TrainingError
+from lib.images import augment, coarse_labels
+from lib.images.augment import Policy
+from lib.images.coarse_labels import Strata
+
+MOMENTUM = 0.9
+CLAMP = 1.0  # the released code's upper bound of the positive logit
+# The released code flips before and after the crop, which is one flip; on MNIST it has no grey, and flips digits.
+POLICIES = augment.POLICIES | {
+    "spread": Policy(scale=(0.2, 1.0)),
+    "spread_mnist": Policy(scale=(0.2, 1.0), grey_p=0.0),
+    "mnist": Policy(scale=(0.2, 1.0), flip=0.0, grey_p=0.0),
+    "none": Policy(scale=(1.0, 1.0), flip=0.0, jitter_p=0.0, grey_p=0.0),
+}
+Report = Callable[[int, float], None]
+Draw = Callable[[Tensor, int, int, Generator], tuple[Tensor, ...]]
+
+
+class CoarseEncoder(nn.Module):
+    """A backbone and a linear head on its features; pixels are standardised by the training images' mean and std."""
+
+    def __init__(self, s: CoarseSettings, data: Strata):
+        super().__init__()
+        channels = data.x.shape[1]
+        self.net, dim = coarse_nets.backbone(s.net, channels, data.x.shape[-1], s.pretrained)
+        self.head = nn.Linear(dim, len(data.classes))
+        flat = data.x[~data.held_out].transpose(0, 1).flatten(1)  # (channels, pixels)
+        mean, std = flat.float().mean(1) / 255, flat.float().std(1) / 255
+        self.register_buffer("mean", mean[:, None, None])
+        self.register_buffer("std", std.clamp(min=1e-6)[:, None, None])
+
+    def features(self, x: Tensor) -> Tensor:
+        """(n, c, h, w) in [0, 1] to the features (n, dim)."""
+        return self.net(((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, c, h, w) in [0, 1] to the features (n, dim) and the head's logits (n, K)."""
+        z = self.features(x)
+        return z, self.head(z)
+
+
+class Best(nn.Module):
+    """The encoder of the epoch with the highest validation accuracy so far; part of a checkpoint."""
+
+    def __init__(self, encoder: CoarseEncoder):
+        super().__init__()
+        self.encoder = copy.deepcopy(encoder).requires_grad_(False)
+        self.register_buffer("accuracy", torch.tensor(-1.0))
+
+    def offer(self, encoder: CoarseEncoder, accuracy: float) -> None:
+        """Keep the encoder where its accuracy is higher than that of the one kept."""
+        if accuracy > float(self.accuracy):
+            self.encoder.load_state_dict(encoder.state_dict())
+            self.accuracy.fill_(accuracy)
+
+
+def contrastive(s: CoarseSettings, z1: Tensor, z2: Tensor, y: Tensor) -> Tensor:
+    """The contrastive loss that the settings name, of two views (N, dim) with labels (N,); see ``lib.losses``.
+
+    "simclr" is "sup_con" with every image a class of its own.
+    """
+    options = {"one_view": s.one_view, "clamp": CLAMP if s.clamp else None}
+    if s.loss == "spread":
+        return losses.spread(z1, z2, y, s.temperature, s.alpha, **options)
+    if s.loss == "attract":
+        return losses.attract(z1, z2, y, s.temperature, **options)
+    if s.loss == "simclr":
+        y = torch.arange(len(y), device=y.device)
+    return losses.sup_con(z1, z2, y, s.temperature, **options)
+
+
+def learning_rate(s: CoarseSettings, epoch: int) -> float:
+    """The rate in epoch 0, 1, …: learning_rate (1 + cos(π epoch / period)) / 2, of period 2 x period in all."""
+    return s.learning_rate * (0.5 * (1 + math.cos(math.pi * epoch / s.period)) if s.period else 1.0)
+
+
+def train(
+    s: CoarseSettings,
+    data: Strata,
+    seed: int,
+    report: Report,
+    keeper: Keeper | None = None,
+    *,
+    noisy: Tensor | None = None,
+    labelled: Tensor | None = None,
+    groups: Tensor | None = None,
+    robust: nn.Module | None = None,
+    draw: Draw = pretrain.batches,
+    correct: Callable[[Tensor, Tensor], Tensor] | None = None,
+    watch: Callable[[int, CoarseEncoder], None] | None = None,
+) -> tuple[CoarseEncoder, list[float]]:
+    """Train one encoder on the images that are not held out; start, order and augmentation depend on ``seed`` alone.
+
+    The loss of a batch is the contrastive loss of its two views and, where joint, the mean cross-entropy of both.
+
+    report: called with epoch and mean loss.  keeper: where the training is kept, and taken up again if it was killed.
+    noisy: (n,) labels that the contrastive loss sees in place of data.y.
+    labelled: (n,) bool, the images that the cross-entropy head sees; None: all.
+    groups, robust: (n,) codes, and a module that maps the cross-entropy of single views (m,) and their groups (m,) to
+    the scalar that is minimised, in place of the mean; its buffers are part of a checkpoint.
+    draw: gives the batches of an epoch, as ``pretrain.batches`` and with its arguments.
+    correct: maps the first views' features (N, dim), without gradient, and the labels (N,) of a batch to the labels
+    (N,) that the contrastive loss sees.
+    watch: called after every epoch with its number, from 1, and the encoder as it stands (see ``predict``).
+
+    Returns the encoder of the last epoch, or of the best one on the held-out images (settings.validation), and the
+    mean loss of every epoch.  TrainingError: fewer images than a batch, or a loss that is not finite; CheckpointError:
+    see ``checkpoints.load``.  ValueError: labels, groups or masks that are not one an image.
+    """
+    _check(data, noisy=noisy, labelled=labelled, groups=groups)
+    if (groups is None) != (robust is None):
+        raise ValueError("groups and robust belong together: give both or neither")
+    home, pool = devices.place(s.precision), (~data.held_out).nonzero()[:, 0]
+    steps = len(pool) // s.batch_size
+    if steps == 0:
+        raise TrainingError(f"batch_size={s.batch_size} exceeds the {len(pool)} training images; lower it")
+    torch.manual_seed(seed)
+    encoder = CoarseEncoder(s, data).to(home.device, memory_format=torch.channels_last)
+    if home.num_processes > 1 and home.device.type == "cuda":
+        encoder = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
+    robust = robust if robust is None else robust.to(home.device)
+    step = _Step(s, data, noisy, labelled, groups, robust, correct, home)
+    optimiser = _optimiser(s, encoder)
+    model, best = home.prepare(encoder), Best(encoder) if _chooses(s, data) else None
+    whole = nn.ModuleList([part for part in (encoder, best, robust) if part is not None])
+    history, saved = checkpoints.load(keeper.path, keeper.owner, whole, optimiser) if keeper else [], time.time()
+    for epoch in range(len(history), s.epochs):
+        order, draws = pretrain.generators(seed, epoch, home.process_index, home.device)
+        torch.manual_seed(int(torch.randint(2**62, (), generator=order)) + home.process_index)  # dropout
+        optimiser.param_groups[0]["lr"] = learning_rate(s, epoch)
+        encoder.train()
+        total = torch.zeros((), device=home.device)
+        for positions in draw(pool, s.batch_size, steps, order):
+            loss = step(model, positions, draws)
+            optimiser.zero_grad(set_to_none=True)
+            home.backward(loss)
+            optimiser.step()
+            total += loss.detach()
+        history.append(float(total) / steps)
+        if not math.isfinite(history[-1]):
+            raise TrainingError(f"the loss is {history[-1]} in epoch {epoch + 1}; lower learning_rate and train again")
+        if best:
+            best.offer(encoder, accuracy(encoder, data.take(data.held_out)))
+        if keeper and home.process_index == 0 and time.time() - saved >= keeper.seconds:
+            checkpoints.save(keeper.path, keeper.owner, history, whole, optimiser)
+            saved = time.time()
+        if watch:
+            watch(epoch + 1, encoder)
+        report(epoch + 1, history[-1])
+    return best.encoder if best and history else encoder, history
+
+
+def _optimiser(s: CoarseSettings, encoder: nn.Module) -> torch.optim.Optimizer:
+    if s.optimiser == "sgd":
+        return torch.optim.SGD(encoder.parameters(), s.learning_rate, MOMENTUM, weight_decay=s.weight_decay)
+    return torch.optim.AdamW(encoder.parameters(), s.learning_rate, weight_decay=s.weight_decay)
+
+
+class _Step:
+    """The loss of one batch."""
+
+    def __init__(self, s, data, noisy, labelled, groups, robust, correct, home: devices.Place):
+        place = home.device
+        self.s, self.home, self.robust, self.correct = s, home, robust, correct
+        self.x, self.y = data.x.to(place), data.y.to(place)
+        self.noisy = self.y if noisy is None else noisy.to(place)
+        self.labelled = labelled if labelled is None else labelled.to(place)
+        self.groups = groups if groups is None else groups.to(place)
+
+    def __call__(self, model: nn.Module, positions: Tensor, draws: Generator) -> Tensor:
+        home = self.home
+        batch = positions[home.process_index :: home.num_processes].to(home.device)
+        views = augment.view(self.x[batch].repeat(2, 1, 1, 1), POLICIES[self.s.augment], draws)  # (2N, c, h, w)
+        with home.autocast():
+            z, logits = (t.float() for t in model(views))
+        loss = z.sum() * 0 if self.s.joint else logits.sum() * 0  # so that every weight has a gradient
+        if self.s.joint:
+            loss = loss + self._cross_entropy(logits, batch)
+        if self.s.loss != "cross_entropy":
+            loss = loss + self._contrastive(z, batch)
+        return loss
+
+    def _contrastive(self, z: Tensor, batch: Tensor) -> Tensor:
+        z1, z2 = (losses.gather(view) for view in z.chunk(2))
+        y = losses.gather(self.noisy[batch])
+        if self.correct:
+            y = self.correct(z1.detach(), y)
+        return contrastive(self.s, z1, z2, y)
+
+    def _cross_entropy(self, logits: Tensor, batch: Tensor) -> Tensor:
+        each = F.cross_entropy(logits, self.y[batch].repeat(2), reduction="none")  # (2N,)
+        seen = torch.ones_like(batch, dtype=torch.bool) if self.labelled is None else self.labelled[batch]
+        seen = seen.repeat(2)
+        if self.robust is not None and seen.any():
+            return self.robust(each[seen], self.groups[batch].repeat(2)[seen])
+        return (each * seen).sum() / seen.sum().clamp(min=1)
+
+
+def predict(encoder: CoarseEncoder, x: Tensor, batch: int = 1000) -> Tensor:
+    """Logits of the head (n, K) float32 on the CPU for uint8 images, in evaluation mode, without augmentation."""
+    was, place = encoder.training, next(encoder.parameters()).device
+    encoder.eval()
+    with torch.no_grad():
+        found = [encoder(part.to(place).float() / 255)[1].cpu() for part in x.split(batch)]
+    encoder.train(was)
+    return torch.cat(found)
+
+
+def accuracy(encoder: CoarseEncoder, data: Strata) -> float:
+    """Share of the images whose coarse label the head names; NaN without images."""
+    return float((predict(encoder, data.x).argmax(1) == data.y).float().mean()) if len(data) else math.nan
+
+
+def run(unit: CoarseUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
+    """Train the unit and write its folder; does nothing where the folder is whole.
+
+    A training that was killed goes on from its last checkpoint; they are ``save_seconds`` apart.
+    """
+    if unit.done:
+        return
+    start, s = time.time(), unit.settings
+    data = {split: coarse_labels.load(s, split) for split in ("train", "test")}
+    keeper = Keeper(unit.folder / "0.part.safetensors", unit.name, save_seconds)
+    report = pretrain.progress(unit.name, s.epochs)
+    encoder, history = train(s, data["train"], unit.seed, report, keeper)
+    write(unit, encoder, history, data, start)
+
+
+def write(unit: CoarseUnit, encoder: CoarseEncoder, history: list[float], data: dict, start: float) -> None:
+    """Write a unit's folder, the record last.  data: the splits "train" and "test"; start: of the training, seconds."""
+    tensors = {f"{split}_stratum": d.stratum for split, d in data.items()}
+    tensors |= {f"{split}_logits": predict(encoder, d.x) for split, d in data.items()}
+    tensors["held_out"] = data["train"].held_out.to(torch.uint8)
+    with records.atomic(unit.folder / "strata.safetensors") as path:
+        save_file(tensors, path)
+    features = {split: pretrain.embed(encoder, d.x) for split, d in data.items()}
+    seen = int((~data["train"].held_out).sum())
+    trained = [pretrain.Trained(unit.members[0], encoder, history, features, seen)]
+    digests = {split: coarse_labels.digest(d) for split, d in data.items()}
+    pretrain.write(unit, trained, {split: d.y for split, d in data.items()}, digests, start, PACKAGES)
+
+
+def read(unit: CoarseUnit, data: Strata) -> CoarseEncoder:
+    """The trained encoder of a unit; data: its training split, which says how large the net is."""
+    encoder = CoarseEncoder(unit.settings, data)
+    pretrain.read_weights(unit.folder, encoder, "")
+    return encoder.eval()
+
+
+def _chooses(s: CoarseSettings, data: Strata) -> bool:
+    return s.joint and bool(data.held_out.any())
+
+
+def _check(data: Strata, **given: Tensor | None) -> None:
+    for name, codes in given.items():
+        if codes is not None and codes.shape != data.y.shape:
+            raise ValueError(f"{name} of shape {tuple(codes.shape)}: one value an image, ({len(data)},), is expected")
+
+
+main = partial(pretrain.main, run=run, read=CoarseUnit.from_json)
+
+if __name__ == "__main__":
+    sys.exit(main())

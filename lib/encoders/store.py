@@ -1,0 +1,63 @@
+"""Where an encoder's files lie, what names their folder, and how they are read.  No torch here.
+
+A *unit* is what one job trains: one encoder, or several small ones that share a process.  Its folder
+``build/encoders/<name>-<key>/`` holds, written last to first, ``record.json`` (settings and provenance; its presence
+says the unit is whole), ``embeddings.safetensors`` (z: (members, n, d) of the evaluation split, y: (n,)),
+``train_embeddings.safetensors`` (the same of the whole training split), ``checkpoint.safetensors`` and ``loss.csv``.
+The key is a hash of the settings, the code that trains, and the pinned packages, so a folder never holds numbers of
+other settings.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar
+
+from lib import hashing
+
+STORE = Path("build/encoders")
+# nets so small that all treatments of one seed are one unit, and units share a job
+TOGETHER = ("convnet", "vit_small", "mlp", "small")
+BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
+
+
+class Stored:
+    """Where a unit, of images or of texts, keeps its files, and how they are read.  ``name`` is the folder's."""
+
+    name: str
+    trainer: ClassVar[str]  # the module that trains it, by its function ``run``
+    packages: ClassVar[tuple[str, ...]]  # what training imports
+    base = None  # the unit from whose weights the training begins
+
+    @property
+    def folder(self) -> Path:
+        return STORE / self.name
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "record.json").exists()
+
+    @property
+    def record(self) -> dict:
+        """The unit's provenance; FileNotFoundError where it was not trained yet."""
+        return json.loads((self.folder / "record.json").read_text())
+
+    def embeddings(self, split: str = "test"):
+        """(z, y): float32 (members, n, d) features of the "test" or the whole "train" split, int64 labels (n,)."""
+        from safetensors.torch import load_file
+
+        tensors = load_file(self.folder / ("train_" * (split == "train") + "embeddings.safetensors"))
+        return tensors["z"], tensors["y"]
+
+    def to_json(self) -> str:
+        return json.dumps({"trainer": self.trainer} | asdict(self))
+
+    @property
+    def key(self) -> str:
+        """Twelve hex digits of all that the numbers depend on: settings, the code that trains, pinned packages."""
+        return hashing.digest(self.key_parts())[:12]
+
+    def key_parts(self) -> dict:
+        """What the key is made of: settings, a hash of the code that the trainer reaches, one of the packages."""
+        code = hashing.code_hash((self.trainer, "run"))
+        return {"settings": asdict(self), "code": code, "packages": hashing.lock_hash(*self.packages)}

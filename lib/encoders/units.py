@@ -1,0 +1,16 @@
+"""Units of every kind, read from the graph's requests.  No torch here."""
+
+import json
+
+from lib.encoders.coarse_settings import CoarseUnit
+from lib.encoders.robust_settings import RobustUnit
+from lib.encoders.settings import Unit
+from lib.encoders.text_settings import TextUnit
+
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit
+
+
+def read_unit(text: str) -> AnyUnit:
+    """The unit of a line of JSON: of images, of texts, of images with coarse labels, or of robust training on them."""
+    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit)}
+    return kind[json.loads(text)["trainer"]].from_json(text)

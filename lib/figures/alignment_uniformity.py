@@ -1,0 +1,197 @@
+"""Charts of alignment and uniformity: densities on the circle, powers of M, encoders in the plane of both measures."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+
+ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
+PLACES = {"right": ("left", 7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12), "left": ("right", -7, 0)}
+TURN = alt.X(
+    "angle:Q",
+    title="angle, degrees",
+    scale=alt.Scale(domain=[-180, 180]),
+    axis=alt.Axis(values=[-180, -90, 0, 90, 180], labelFlush=False),
+)
+
+
+def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt.VConcatChart:
+    """A row an encoder: distances of positive pairs (histogram, mean dashed), density of all angles and of each class.
+
+    pairs: encoder, distance, share; mean: encoder, distance; angles: encoder, class ("all" among them), angle in
+    degrees, density.  A click in the legend picks a class.
+    """
+    pick = alt.selection_point(name="pick", fields=["class"], bind="legend")
+    names = [c for c in dict.fromkeys(angles["class"]) if c != "all"]
+    colours = alt.Scale(domain=names, range=[(COLOURS * 4)[i] for i in range(len(names))])
+    rows = []
+    for name in dict.fromkeys(angles.encoder):
+        one, mine = (df[df.encoder == name] for df in (pairs, angles))
+        whole, parts = mine[mine["class"] == "all"], mine[mine["class"] != "all"]
+        area = alt.Chart(whole, width=138, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
+        area = area.encode(TURN, alt.Y("density:Q", title="density, all", scale=alt.Scale(domainMin=0)))
+        flat = alt.Chart(whole).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(1 / 360))
+        lines = alt.Chart(parts, width=150, height=120).mark_line(strokeWidth=1.6)
+        lines = lines.encode(
+            TURN,
+            alt.Y("density:Q", title="density, by class"),
+            alt.Color("class:N", scale=colours, title="class", legend=alt.Legend(orient="bottom", columns=10)),
+            opacity=alt.condition(pick, alt.value(0.95), alt.value(0.08)),
+            tooltip=["class:N", "angle:Q", alt.Tooltip("density:Q", format=".4f")],
+        )
+        bars = _histogram(one, mean[mean.encoder == name], name)
+        rows.append(alt.hconcat(bars, area + flat, lines.add_params(pick), spacing=14))
+    return alt.vconcat(*rows, spacing=10)
+
+
+def _histogram(one: pd.DataFrame, mean: pd.DataFrame, name: str) -> alt.LayerChart:
+    half = float(one.distance.diff().median()) / 2
+    bars = alt.Chart(one, title=alt.Title(name, anchor="start"), width=130, height=120)
+    bars = bars.transform_calculate(a=f"datum.distance - {half}", b=f"datum.distance + {half}", zero="0")
+    bars = bars.mark_rect(color=BLUE, opacity=0.75).encode(
+        alt.X("a:Q", title="distance of a positive pair", scale=alt.Scale(domain=[0, 2])),
+        alt.X2("b:Q"),
+        alt.Y("share:Q", title="share of pairs"),
+        alt.Y2("zero:Q"),
+        tooltip=[alt.Tooltip("distance:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f")],
+    )
+    return bars + alt.Chart(mean).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="distance:Q")
+
+
+def _groups(values: pd.Series) -> tuple[alt.Color, alt.Shape]:
+    """One colour and one shape a group, in order of appearance, in one legend of two columns."""
+    groups = list(dict.fromkeys(values))
+    legend = alt.Legend(orient="bottom", columns=2, labelLimit=320)
+    colours = alt.Scale(domain=groups, range=[(COLOURS * 4)[i] for i in range(len(groups))])
+    shapes = alt.Scale(domain=groups, range=[(SHAPES * 8)[i] for i in range(len(groups))])
+    where = f"{values.name}:N"
+    return alt.Color(where, title=None, scale=colours, legend=legend), alt.Shape(where, title=None, scale=shapes)
+
+
+def rates(df: pd.DataFrame) -> alt.LayerChart:
+    """Errors against M on two logarithmic axes, a colour and a shape a group; dashed: the powers -1 and -1/2.
+
+    df: features (words), M, error.  The dashed lines start above the largest error at the smallest M.
+    """
+    ends = np.array([df.M.min(), df.M.max()], float)
+    top = 1.6 * df[df.M.min() == df.M].error.max()
+    powers = (("M^(-1/2)", -0.5), ("1/M", -1.0))
+    guides = pd.concat(
+        [pd.DataFrame({"M": ends, "error": top * (ends / ends[0]) ** p, "power": name}) for name, p in powers]
+    )
+    colour, shape = _groups(df.features)
+    ticks = alt.Axis(values=[4.0**k for k in range(1, 12) if 4.0**k <= ends[1]], format=",d")
+    where = alt.X("M:Q", title="negatives M", axis=ticks)
+    where.scale = alt.Scale(type="log", domain=[ends[0], 4 * ends[1]], nice=False)
+    high = alt.Y("error:Q", title="distance from the limit", scale=alt.Scale(type="log"))
+    high.axis = alt.Axis(format="~g", values=[10.0**k for k in range(-8, 4)])
+    dashed = alt.Chart(guides, width=440, height=310).mark_line(color=INK, strokeDash=[5, 4], opacity=0.7)
+    dashed = dashed.encode(where, high, detail="power:N")
+    words = alt.Chart(guides[ends[1] == guides.M]).mark_text(color=INK, align="left", dx=5)
+    base = alt.Chart(df).encode(where, high, colour)
+    tips = ["features:N", "M:Q", alt.Tooltip("error:Q", format=".3g")]
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(shape, tooltip=tips)
+    return dashed + words.encode(where, high, text="power:N") + base.mark_line() + points
+
+
+def lines(
+    df: pd.DataFrame, x: str, y: str, colour: str, x_title: str, y_title: str, log_y: bool = False
+) -> alt.LayerChart:
+    """Lines with points over a logarithmic axis, a colour and a shape a group; a click in the legend picks one."""
+    pick = alt.selection_point(name="pick", fields=[colour], bind="legend")
+    hue, shape = _groups(df[colour])
+    ends = [float(df[x].min()) / 1.1, float(df[x].max()) * 1.1]
+    ticks = [v for k in range(-2, 5) for v in (10.0**k, 2 * 10.0**k, 5 * 10.0**k) if ends[0] <= v <= ends[1]]
+    base = alt.Chart(df, width=430, height=270).encode(
+        alt.X(
+            f"{x}:Q",
+            title=x_title,
+            scale=alt.Scale(type="log", domain=ends, nice=False),
+            axis=alt.Axis(values=ticks, format="~g"),
+        ),
+        hue,
+        opacity=alt.condition(pick, alt.value(1), alt.value(0.12)),
+    )
+    high = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(type="log" if log_y else "linear", zero=False))
+    if log_y:
+        high.axis = alt.Axis(values=[10.0**k for k in range(-8, 4)], format="~g")
+    tips = [f"{colour}:N", alt.Tooltip(f"{x}:Q", format=".3~g"), alt.Tooltip(f"{y}:Q", format=".4~g")]
+    points = base.mark_point(filled=True, size=40).encode(high, shape, tooltip=tips)
+    return base.mark_line().encode(high) + points.add_params(pick)
+
+
+def weights(df: pd.DataFrame) -> alt.VConcatChart:
+    """Accuracy, alignment and uniformity over the share of uniformity in the loss, one above the other.
+
+    df: measure, share, value, low, high.
+    """
+    panels, measures = [], list(dict.fromkeys(df.measure))
+    for i, measure in enumerate(measures):
+        last, scale = i == len(measures) - 1, alt.Scale(zero=False)
+        where = alt.X("share:Q", axis=alt.Axis(labels=last), title="share of uniformity in the loss" if last else None)
+        base = alt.Chart(df[df.measure == measure], width=440, height=180 if i == 0 else 90).encode(where)
+        band = base.mark_area(opacity=0.2, color=COLOURS[i])
+        band = band.encode(alt.Y("low:Q", title=measure, scale=scale), alt.Y2("high:Q"))
+        tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("share", "value", "low", "high")]
+        line = base.mark_line(color=COLOURS[i], point={"size": 40, "color": COLOURS[i], "shape": SHAPES[i]})
+        panels.append(band + line.encode(alt.Y("value:Q", title=measure, scale=scale), tooltip=tips))
+    return alt.vconcat(*panels, spacing=8)
+
+
+def plane(df: pd.DataFrame) -> alt.Chart:
+    """Encoders in the plane of the two measures, coloured by accuracy, a shape a loss; lower left is best of both.
+
+    df: alignment, uniformity, accuracy, loss, recipe (words).  A click in the legend of shapes picks a loss.
+    """
+    pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
+    shapes = alt.Scale(domain=list(dict.fromkeys(df.loss)), range=list(SHAPES[: df.loss.nunique()]))
+    measures = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("alignment", "uniformity", "accuracy")]
+    legend = alt.Legend(orient="bottom", title=None, labelLimit=300, symbolFillColor=INK, symbolStrokeColor=INK)
+    points = alt.Chart(df, width=430, height=320).mark_point(filled=True, size=75)
+    return points.encode(
+        alt.X("alignment:Q", title="alignment (lower: positive pairs closer)", scale=alt.Scale(zero=False)),
+        alt.Y("uniformity:Q", title="uniformity (lower: more even)", scale=alt.Scale(zero=False)),
+        alt.Color("accuracy:Q", scale=alt.Scale(range=list(ACCURACY)), legend=alt.Legend(format=".2f")),
+        alt.Shape("loss:N", scale=shapes, legend=legend),
+        opacity=alt.condition(pick, alt.value(0.9), alt.value(0.08)),
+        tooltip=["recipe:N", "loss:N", *measures],
+    ).add_params(pick)
+
+
+def moves(df: pd.DataFrame) -> alt.HConcatChart:
+    """Where each class stands balanced (circle) and undersampled (triangle), joined; two panels.
+
+    df: panel, class, arm ("balanced", "undersampled"), x, y, x_title, y_title.
+    """
+    arms = ["balanced", "undersampled"]
+    legend = alt.Legend(orient="bottom", title=None)
+    colour = alt.Color("arm:N", scale=alt.Scale(domain=arms, range=[BLUE, ORANGE]), legend=legend)
+    shape = alt.Shape("arm:N", scale=alt.Scale(domain=arms, range=["circle", "triangle-up"]), legend=legend)
+    panels = []
+    for name, part in df.groupby("panel", sort=False):
+        base = alt.Chart(_sides(part), title=alt.Title(name, anchor="start"), width=248, height=270).encode(
+            alt.X("x:Q", title=part.x_title.iloc[0], scale=alt.Scale(zero=False, padding=24)),
+            alt.Y("y:Q", title=part.y_title.iloc[0], scale=alt.Scale(zero=False, padding=12)),
+        )
+        tips = ["class:N", "arm:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
+        points = base.mark_point(filled=True, size=60, opacity=1).encode(colour, shape, tooltip=tips)
+        words = []
+        for side, (align, dx, dy) in PLACES.items():
+            text = base.transform_filter(f"datum.side == '{side}'").mark_text(
+                color=INK, align=align, dx=dx, dy=dy, fontSize=11
+            )
+            words.append(text.encode(text="class:N"))
+        panels.append(alt.layer(base.mark_line(color=INK, opacity=0.4).encode(detail="class:N"), points, *words))
+    return alt.hconcat(*panels, spacing=20)
+
+
+def _sides(part: pd.DataFrame) -> pd.DataFrame:
+    """The rows with ``side``: where the label of each triangle stands, another place for each near one before it."""
+    reach = {c: max(float(part[c].max() - part[c].min()), 1e-9) for c in ("x", "y")}
+    side, placed = dict.fromkeys(part.index, ""), []
+    for i, row in part[part.arm == "undersampled"].sort_values("y").iterrows():
+        taken = [s for x, y, s in placed if abs(x - row.x) < 0.3 * reach["x"] and abs(y - row.y) < 0.07 * reach["y"]]
+        side[i] = next((s for s in PLACES if s not in taken), "right")
+        placed.append((row.x, row.y, side[i]))
+    return part.assign(side=pd.Series(side))

@@ -1,0 +1,188 @@
+"""Charts of the theory of L_spread: limits under a slider, subsamples under two, bounds broken, weights that grow."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+
+PARTS = ("L_align", "L_uniform", "L_neg")
+HELD = ("both", "only z", "only z′", "neither")
+
+
+def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
+    """The three limits over the spread of classes, and their sum; a slider moves alpha, buttons the number of classes.
+
+    df: classes (text), b (evenly spaced), and the expectations align (of a positive), view (of the augmentation),
+    same and other (log-means over positives and negatives), all over tau.  alpha: the slider's start.
+    """
+    many = list(dict.fromkeys(df.classes))
+    slide = alt.param(name="pick_alpha", value=alpha, bind=alt.binding_range(min=0, max=1, step=0.01, name="α "))
+    names = alt.binding_radio(options=many, name="classes K ")
+    pick = alt.param(name="pick_classes", value=many[min(1, len(many) - 1)], bind=names)
+    base = (
+        alt.Chart(df, width=440)
+        .transform_filter("datum.classes == pick_classes")
+        .transform_calculate(
+            L_align="-(pick_alpha * datum.align + (1 - pick_alpha) * datum.view)",
+            L_uniform="(1 - pick_alpha) * datum.same",
+            L_neg="pick_alpha * datum.other",
+        )
+        .transform_calculate(total="datum.L_align + datum.L_uniform + datum.L_neg")
+    )
+    scale = alt.Scale(domain=list(PARTS), range=list(COLOURS[:3]))
+    dashes = alt.Scale(domain=list(PARTS), range=[[6, 3], [2, 2], [8, 3, 2, 3]])
+    legend = alt.Legend(orient="top", title=None, symbolSize=250)
+    lines = base.properties(height=190).transform_fold(list(PARTS), as_=["part", "value"]).mark_line(strokeWidth=2.2)
+    lines = lines.encode(
+        alt.X("b:Q", title=None, axis=alt.Axis(labels=False)),
+        alt.Y("value:Q", title="limit", scale=alt.Scale(zero=False)),
+        alt.Color("part:N", scale=scale, legend=legend),
+        alt.StrokeDash("part:N", scale=dashes, legend=legend),
+        tooltip=["part:N", alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("value:Q", format=".4f")],
+    )
+    where = alt.X("b:Q", title="spread b (0: classes collapse, 1: classes share a sphere)")
+    high = alt.Y("total:Q", title="sum", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+    tips = [alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("total:Q", title="sum", format=".4f")]
+    line = base.properties(height=110).mark_line(strokeWidth=2.2, color=ORANGE).encode(where, high, tooltip=tips)
+    least = base.transform_joinaggregate(low="min(total)").transform_filter("datum.total <= datum.low + 1e-12")
+    dot = least.mark_point(filled=True, size=110, color=ORANGE, opacity=1).encode(where, high)
+    words = least.transform_calculate(words="'lowest at b = ' + format(datum.b, '.2f')")
+    words = words.mark_text(color=INK, align="center", fontSize=12)
+    words = words.encode(text="words:N", x=alt.value(220), y=alt.value(10))
+    return alt.vconcat(lines, line + dot + words, spacing=8).add_params(slide, pick)
+
+
+def best(df: pd.DataFrame) -> alt.FacetChart:
+    """The best spread over alpha, a line a number of classes, a panel a temperature; dots: where collapse begins.
+
+    df: panel, classes (text), alpha, b, and threshold (the alpha at which b reaches 0).
+    """
+    groups = list(dict.fromkeys(df.classes))
+    legend = alt.Legend(orient="bottom", title="classes K")
+    colour = alt.Color("classes:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend)
+    shapes = alt.Shape("classes:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    base = alt.Chart(df, width=170, height=210)
+    tips = ["classes:N", alt.Tooltip("alpha:Q", format=".3f"), alt.Tooltip("b:Q", format=".3f")]
+    line = base.mark_line(strokeWidth=2.2).encode(
+        alt.X("alpha:Q", title="α"), alt.Y("b:Q", title="best spread b"), colour, tooltip=tips
+    )
+    ends = base.transform_aggregate(alpha="min(threshold)", groupby=["classes", "panel"]).transform_calculate(b="0")
+    ends = ends.mark_point(filled=True, size=70, opacity=1).encode(x="alpha:Q", y="b:Q", color=colour, shape=shapes)
+    return (line + ends).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)
+
+
+def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
+    """What n draws hold of two strata, computed in the page; sliders move the probabilities of z and of z′.
+
+    df: n, whole and rising.  p, q: where the sliders start.
+    """
+    ends = {"min": -4.0, "max": -0.31, "step": 0.01}
+    sliders = [
+        alt.param(
+            name=f"pick_{v}",
+            value=round(float(np.log10(start)), 2),
+            bind=alt.binding_range(**ends, name=f"log₁₀ {v}, of {stratum} "),
+        )
+        for v, start, stratum in (("p", p, "z"), ("q", q, "z′"))
+    ]
+    chance = {"p": "pow(10, pick_p)", "q": "pow(10, pick_q)"}
+    none, no_p, no_q = f"(1 - {chance['p']} - {chance['q']})", f"(1 - {chance['p']})", f"(1 - {chance['q']})"
+    base = alt.Chart(df, width=460, height=280).transform_calculate(
+        neither=f"pow({none}, datum.n)",
+        a=f"pow({no_q}, datum.n) - pow({none}, datum.n)",
+        b=f"pow({no_p}, datum.n) - pow({none}, datum.n)",
+    )
+    base = base.transform_calculate(both="1 - datum.neither - datum.a - datum.b")
+    base = base.transform_calculate(**{"only z": "datum.a", "only z′": "datum.b"})
+    where = alt.X(
+        "n:Q",
+        title="draws n",
+        scale=alt.Scale(type="log", domain=[float(df.n.min()), float(df.n.max())], nice=False),
+        axis=alt.Axis(values=[10**k for k in range(6)], format="~s"),
+    )
+    scale = alt.Scale(domain=list(HELD), range=[BLUE, ORANGE, COLOURS[2], GREY])
+    dashes = alt.Scale(domain=list(HELD), range=[[1, 0], [1, 0], [6, 3], [2, 2]])
+    legend = alt.Legend(orient="bottom", title="the sample holds", symbolSize=250)
+    lines = base.transform_fold(list(HELD), as_=["held", "value"]).mark_line(strokeWidth=2.2)
+    lines = lines.encode(
+        where,
+        alt.Y("value:Q", title="probability", scale=alt.Scale(domain=[0, 1])),
+        alt.Color("held:N", scale=scale, legend=legend),
+        alt.StrokeDash("held:N", scale=dashes, legend=legend),
+        tooltip=["held:N", "n:Q", alt.Tooltip("value:Q", format=".4f")],
+    )
+    peak = f"log(log({none}) / log({no_q})) / log({no_q} / {none})"
+    one = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(star=peak)
+    rule = one.mark_rule(color=ORANGE, strokeDash=[3, 3]).encode(alt.X("star:Q"))
+    text = f"'p = ' + format({chance['p']}, '.2~g') + ', q = ' + format({chance['q']}, '.2~g')"
+    text += " + ': only z likeliest at n* = ' + format(datum.star, '.1f')"
+    words = one.transform_calculate(words=text).mark_text(color=INK, align="left", fontSize=12)
+    words = words.encode(text="words:N", x=alt.value(6), y=alt.value(-10))
+    return (lines + rule + words).add_params(*sliders)
+
+
+def excess(df: pd.DataFrame) -> alt.HConcatChart:
+    """By how much a loss is above its bound, a dot a trial, a panel a lemma; right of 0 the bound is broken.
+
+    df: panel, group (words, in order), excess, multiplier (the smallest that suffices), kind (words).
+    """
+    kinds, order = list(dict.fromkeys(df.kind)), list(dict.fromkeys(df.group))
+    colour = alt.Scale(domain=kinds, range=list(COLOURS[: len(kinds)]))
+    shape = alt.Scale(domain=kinds, range=list(SHAPES[: len(kinds)]))
+    legend = alt.Legend(orient="bottom", title=None, labelLimit=300)
+    panels, room = [], alt.Scale(padding=12)
+    for i, (name, part) in enumerate(df.groupby("panel", sort=False)):
+        labels = alt.Axis(labels=i == 0, ticks=False, labelLimit=260, labelPadding=10)
+        base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=200, height=alt.Step(21))
+        tips = ["group:N", alt.Tooltip("excess:Q", format=".2e"), alt.Tooltip("multiplier:Q", format=".4f")]
+        dots = base.mark_point(filled=True, size=34, opacity=0.6).encode(
+            alt.X("excess:Q", title="loss minus bound", axis=alt.Axis(tickCount=4, format="~g"), scale=room),
+            alt.Y("group:N", sort=order, title=None, axis=labels),
+            alt.Color("kind:N", scale=colour, legend=legend),
+            alt.Shape("kind:N", scale=shape, legend=legend),
+            tooltip=tips,
+        )
+        panels.append(alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(0)) + dots)
+    return alt.hconcat(*panels, spacing=12)
+
+
+def corrected(df: pd.DataFrame, truth: float) -> alt.HConcatChart:
+    """Left: the mean loss over the share of right labels, plain and corrected, with three standard errors, and the
+    truth; right: the standard deviation of one triplet.
+
+    df: loss (words), p, mean, low, high, sd.
+    """
+    groups = list(dict.fromkeys(df.loss))
+    legend = alt.Legend(orient="bottom", title=None)
+    colour = alt.Color("loss:N", scale=alt.Scale(domain=groups, range=[ORANGE, BLUE]), legend=legend)
+    shape = alt.Shape("loss:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    where = alt.X("p:Q", title="share of right labels p", scale=alt.Scale(zero=False, padding=12))
+    base = alt.Chart(df, width=225, height=250).encode(where, colour)
+    tips = ["loss:N", "p:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("mean", "low", "high", "sd"))]
+    bars = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title="mean loss"), alt.Y2("high:Q"))
+    dots = base.mark_point(filled=True, size=50, opacity=1)
+    means = dots.encode(alt.Y("mean:Q", title="mean loss", scale=alt.Scale(zero=False)), shape, tooltip=tips)
+    line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(truth))
+    high = alt.Y("sd:Q", title="standard deviation of a triplet", scale=alt.Scale(type="log"))
+    right = base.mark_line(opacity=0.6).encode(high) + dots.encode(high, shape, tooltip=tips)
+    return alt.hconcat(line + bars + means, right, spacing=22)
+
+
+def growth(df: pd.DataFrame) -> alt.FacetChart:
+    """Quantities that grow with the number of points, on a logarithmic scale, a line a share of right labels.
+
+    df: panel, p (text), m, value, bound (dashed: the power it is held against).
+    """
+    groups = list(dict.fromkeys(df.p))
+    legend = alt.Legend(orient="bottom", title="right labels p")
+    colour = alt.Color("p:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend)
+    shape = alt.Shape("p:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    scale, axis = alt.Scale(type="log"), alt.Axis(format="~e", tickCount=6)
+    base = alt.Chart(df, width=170, height=250).encode(alt.X("m:Q", title="points m", axis=alt.Axis(tickMinStep=1)))
+    dashed = base.mark_line(strokeDash=[4, 3], opacity=0.8).encode(alt.Y("bound:Q", scale=scale), colour)
+    tips = ["p:N", "m:Q", alt.Tooltip("value:Q", format=".4g"), alt.Tooltip("bound:Q", format=".4g")]
+    dots = base.mark_point(filled=True, size=50, opacity=1).encode(
+        alt.Y("value:Q", title=None, scale=scale, axis=axis), colour, shape, tooltip=tips
+    )
+    return (dashed + dots).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)

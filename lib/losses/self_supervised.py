@@ -1,0 +1,245 @@
+"""Losses of contrastive learning, each its formula."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from lib.losses.supervised import attract as attract
+from lib.losses.supervised import repel as repel
+from lib.losses.supervised import spread as spread
+from lib.losses.supervised import sup_con as sup_con
+
+
+def nt_xent(
+    z1: Tensor,
+    z2: Tensor,
+    temperature: float = 0.5,
+    clamp: float | None = None,
+    weights: Tensor | None = None,
+    anchors_only: bool = False,
+    block: int | None = None,
+    each: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Normalised temperature-scaled cross-entropy, the SimCLR loss (Chen et al. 2020, equation 1).
+
+    With s_ij the cosine of views i and j among the 2N views and j(i) the other view of the same image,
+    loss = mean over i of  l_i = -s_ij(i) / t + log sum over m != i of exp(s_im / t).
+
+    z1, z2: (N, d) two views of the same N images, not yet normalised; temperature t > 0.
+    clamp: lower bound put on every cosine before the division, as in the public code of Maity et al. (2024), which
+    uses 1e-7: pairs at 90 degrees or more then give no gradient.  None leaves the cosines alone.
+    weights: (N,) positive and finite, one an image.  The mean over anchors becomes sum w_i l_i / sum w_i and view m
+    counts w_m / mean(w) times in the sum inside the logarithm; anchors_only leaves that sum alone.  With weights
+    inverse to the classes' shares, classes count alike as anchors and as negatives.
+    block: None holds the (2N, 2N) matrix of cosines.  A number computes the same value and gradient from tiles of
+    block x block cosines, in memory that does not grow with N beyond the views themselves; 512 suits a CPU.
+
+    Returns the scalar loss; with each=True the pair of it and the images' own losses (N,), the mean of l_i over the
+    two views of an image, without gradient.
+    ValueError: shapes that differ, N < 1, temperature <= 0 (with block: < 0.003), unfit weights, block < 1.
+    """
+    _check_views(z1, z2)
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be above 0")
+    n = len(z1)
+    w = torch.ones_like(z1[:, 0]) if weights is None else _unit_mean(weights, z1)
+    w = w.repeat(2)
+    counts = torch.ones_like(w) if anchors_only else w  # how often a view counts among the others
+    z = F.normalize(torch.cat([z1, z2]), dim=1)  # (2N, d)
+    positive = (z[:n] * z[n:]).sum(1).repeat(2)
+    if clamp is not None:
+        positive = positive.clamp(min=clamp)
+    if block is None:
+        cosine = z @ z.T  # (2N, 2N)
+        if clamp is not None:
+            cosine = cosine.clamp(min=clamp)
+        logits = cosine / temperature + counts.log()
+        others = logits.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), float("-inf")).logsumexp(1)
+    else:
+        others = _others_by_block(z, counts, temperature, clamp, block)
+    terms = others - positive / temperature
+    loss = (w * terms).mean()
+    return (loss, terms.detach().view(2, n).mean(0)) if each else loss
+
+
+def simsiam(p1: Tensor, z1: Tensor, p2: Tensor, z2: Tensor) -> Tensor:
+    """Symmetrised negative cosine (Chen & He 2021, equations 1 to 4): -(cos(p1, sg z2) + cos(p2, sg z1)) / 2.
+
+    p1, p2: (N, d) predictions; z1, z2: (N, d) projections, through which no gradient passes (sg).
+    Returns the scalar mean over the images, from -1 to 1.  ValueError: shapes that differ, N < 1.
+    """
+    _check_views(p1, z2)
+    _check_views(p2, z1)
+    return -(F.cosine_similarity(p1, z2.detach()).mean() + F.cosine_similarity(p2, z1.detach()).mean()) / 2
+
+
+def vicreg(z1: Tensor, z2: Tensor, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> Tensor:
+    """Variance-invariance-covariance regularisation (Bardes, Ponce & LeCun 2022, equation 6 and Algorithm 1).
+
+    loss = invariance s + variance (v(z1) + v(z2)) + covariance (c(z1) + c(z2)), with s the mean over images and
+    features of (z1 - z2)^2, v the mean over features of max(0, 1 - sqrt(Var + 1e-4)), c the sum over pairs of
+    different features of Cov^2, divided by d; Var and Cov divide by N - 1.
+
+    s is that of Algorithm 1, to which the default coefficients belong; equation 5 sums over the features instead.
+    The authors' program and lightly halve v: variance=12.5 here is their 25.
+    z1, z2: (N, d), not normalised.  Returns a scalar.  ValueError: shapes that differ, N < 2.
+    """
+    _check_views(z1, z2, least=2)
+    loss = invariance * F.mse_loss(z1, z2)
+    for z in (z1, z2):
+        centred = z - z.mean(0)
+        cov = centred.T @ centred / (len(z) - 1)
+        spread = (cov.diagonal() + 1e-4).sqrt()
+        loss = loss + variance * F.relu(1 - spread).mean()
+        loss = loss + covariance * (cov - cov.diagonal().diag()).square().sum() / z.shape[1]
+    return loss
+
+
+def barlow_twins(z1: Tensor, z2: Tensor, redundancy: float = 0.005) -> Tensor:
+    """Barlow Twins (Zbontar et al. 2021, equations 1 and 2).
+
+    loss = sum_i (1 - C_ii)^2 + redundancy sum over i != j of C_ij^2, with C_ij the correlation over the batch of
+    feature i of one view with feature j of the other; a feature that does not vary has correlation 0.
+
+    lightly adds 1e-5 to every variance, which counts only where features hardly vary; the paper's Algorithm 1 makes
+    C smaller by (N - 1) / N, its standard deviations being unbiased.
+    z1, z2: (N, d), not normalised.  Returns a scalar.  ValueError: shapes that differ, N < 2.
+    """
+    _check_views(z1, z2, least=2)
+    c = F.normalize(z1 - z1.mean(0), dim=0).T @ F.normalize(z2 - z2.mean(0), dim=0)
+    square = c.square()
+    off_diagonal = square.sum() - square.diagonal().sum()
+    return (1 - c.diagonal()).square().sum() + redundancy * off_diagonal
+
+
+def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
+    """Mean over positive pairs of ||x_i - y_i||^alpha (Wang & Isola 2020, section 4.1.1).
+
+    x, y: (N, d) unit features of two views of the same N images; alpha > 0.  Returns a scalar, 0 to 2^alpha.
+    ValueError: shapes that differ, N < 1, alpha <= 0.
+    """
+    _check_views(x, y)
+    if not alpha > 0:
+        raise ValueError(f"alpha={alpha} must be above 0; the paper uses 2")
+    return (x - y).norm(dim=1).pow(alpha).mean()
+
+
+def uniformity(x: Tensor, t: float = 2.0) -> Tensor:
+    """log of the mean over pairs i < j of exp(-t ||x_i - x_j||^2) (Wang & Isola 2020, section 4.1.2).
+
+    x: (N, d) unit features, N >= 2; t > 0.  A feature is no pair with itself, as in the public code.  Returns a
+    scalar, from -2 t N / (N - 1) (a regular simplex) to 0 (all in one place).  ValueError: N < 2, t <= 0.
+    """
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"features of shape (N, d) with N >= 2 are expected, got {tuple(x.shape)}")
+    if not t > 0:
+        raise ValueError(f"t={t} must be above 0; the paper uses 2")
+    distances = torch.pdist(x)  # (N (N - 1) / 2,)
+    return (-t * distances.square()).logsumexp(0) - math.log(len(distances))
+
+
+def gather(z: Tensor) -> Tensor:
+    """The rows of every process of a torch.distributed run, in the order of ranks; z itself where there is none.
+
+    z: (n, d), the same shape in every process.  Returns (n x processes, d).
+
+    Every process then computes one and the same loss over all rows, and has a gradient for its own rows alone.
+    DistributedDataParallel averages the processes' gradients; the own rows' gradient is therefore multiplied by the
+    number of processes, so that the average is the gradient that one process with all rows would have.
+    """
+    return _Gather.apply(z) if dist.is_available() and dist.is_initialized() else z
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z: Tensor) -> Tensor:
+        parts = [torch.empty_like(z, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        return grad.chunk(dist.get_world_size())[dist.get_rank()] * dist.get_world_size()
+
+
+class _LogSumOfOthers(torch.autograd.Function):
+    """log sum over m != i of counts_m exp(max(x_i . x_m, floor)) for every row i of x, and its gradient to x.
+
+    E_im = exp(x_i . x_m) is symmetric: only the tiles on and above the diagonal are made, once in either direction,
+    which costs 2/3 of the multiplications that the whole matrix takes forwards and backwards.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, counts: Tensor, floor: float, block: int) -> Tensor:
+        total = torch.zeros_like(counts)
+        for rows, columns, e in _exponentials(x, block, floor, floor):
+            total[rows].addmv_(e, counts[columns])
+            if rows != columns:
+                total[columns].addmv_(e.T, counts[rows])
+        ctx.save_for_backward(x, counts, total)
+        ctx.floor, ctx.block = floor, block
+        return total.log()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, counts, total = ctx.saved_tensors
+        share = grad / total
+        left, right = torch.stack([share, counts], dim=1), torch.stack([counts, share])
+        result = torch.zeros_like(x)
+        for rows, columns, e in _exponentials(x, ctx.block, ctx.floor, float("-inf")):
+            e *= left[rows] @ right[:, columns]  # the gradients of x_i . x_m as anchor i and as anchor m
+            result[rows].addmm_(e, x[columns])
+            if rows != columns:
+                result[columns].addmm_(e.T, x[rows])
+        return result, None, None, None
+
+
+def _exponentials(x: Tensor, block: int, floor: float, below: float) -> Iterator[tuple[slice, slice, Tensor]]:
+    """exp(x x^T) on and above the diagonal, tile by tile in one buffer: 0 on it, exp(below) for products < floor."""
+    slices = [slice(i, min(i + block, len(x))) for i in range(0, len(x), block)]
+    buffer = x.new_empty(min(block, len(x)) ** 2)
+    for k, rows in enumerate(slices):
+        for columns in slices[k:]:
+            shape = rows.stop - rows.start, columns.stop - columns.start
+            tile = torch.mm(x[rows], x[columns].T, out=buffer[: math.prod(shape)].view(shape))
+            if floor > float("-inf"):
+                tile.masked_fill_(tile < floor, below)
+            tile.exp_()
+            if rows == columns:
+                tile.fill_diagonal_(0)
+            yield rows, columns, tile
+
+
+def _others_by_block(z: Tensor, counts: Tensor, temperature: float, clamp: float | None, block: int) -> Tensor:
+    """log sum over m != i of counts_m exp(max(z_i . z_m, clamp) / temperature), (2N,), for unit vectors z (2N, d)."""
+    if block < 1:
+        raise ValueError(f"block={block} must be at least 1, or None for the whole matrix at once")
+    if temperature < 0.003:
+        raise ValueError(f"temperature={temperature} is below 0.003, where exponentials overflow; use block=None")
+    # exponents lie within 1/t of 0: no maximum is taken off, but single precision has no room below t = 0.023
+    small = 2 / temperature > math.log(torch.finfo(z.dtype).max)
+    x, counts = (z.double(), counts.double()) if small else (z, counts)
+    floor = float("-inf") if clamp is None else clamp / temperature
+    return _LogSumOfOthers.apply(x / math.sqrt(temperature), counts, floor, block).to(z.dtype)
+
+
+def _unit_mean(weights: Tensor, z: Tensor) -> Tensor:
+    """The weights divided by their mean, without gradient, of z's type and place."""
+    if weights.shape != z.shape[:1]:
+        raise ValueError(f"weights of shape ({len(z)},), one an image, are expected, got {tuple(weights.shape)}")
+    w = weights.detach().to(z)
+    if not (torch.isfinite(w) & (w > 0)).all():
+        raise ValueError(f"weights must be positive and finite, got some from {float(w.min())} to {float(w.max())}")
+    return w / w.mean()
+
+
+def _check_views(z1: Tensor, z2: Tensor, least: int = 1) -> None:
+    if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < least:
+        wanted = f"two (N, d) views of the same N >= {least} images"
+        raise ValueError(f"{wanted} are expected, got {tuple(z1.shape)}, {tuple(z2.shape)}")

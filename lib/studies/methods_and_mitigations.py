@@ -1,0 +1,198 @@
+"""The study of methods and mitigations: its encoders, and what it measures of each: harms, accuracy, cost."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+from lib import harms, intervals
+from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
+from lib.encoders.store import TOGETHER
+from lib.studies.shared import evidence
+from lib.studies.shared.arms import Arms, arms_of, check_start, classes_of, settings_of, treated_units
+from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.words import listed, seeds_of
+
+# The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
+PUBLISHED = {
+    "simclr": {},
+    "simsiam": {
+        "net": "resnet18",
+        "pretrained": False,
+        "head_out": 2048,
+        "feature": "projection",
+        "learning_rate": 0.06,
+        "final_learning_rate": 0.0,
+        "squared_learning_rate": False,
+        "nesterov": False,
+        "weight_decay": 0.0005,
+        "clamp": False,
+        "normalise": True,
+        "augment": "simsiam",
+    },
+    "bcl": {
+        "net": "resnet18",
+        "epochs": 300,
+        "learning_rate": 0.5,
+        "final_learning_rate": 0.000001,
+        "squared_learning_rate": False,
+        "warmup_epochs": 10,
+        "nesterov": False,
+        "weight_decay": 0.0005,
+        "temperature": 0.2,
+        "clamp": False,
+        "augment": "bcl",
+    },
+}
+EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The arms of a study that compares methods and mitigations, by label.
+
+    A label is a method, a method with a weighting ("simclr_groups"), one of the controls, or SimCLR on fewer images
+    ("simclr, 60 images a class").  Mitigations and the equal-steps control share SimCLR's balanced encoders.
+    """
+
+    arms: dict[str, Arms]
+
+    @property
+    def units(self) -> list[Unit]:
+        return list({unit.name: unit for arms in self.arms.values() for unit in arms.units}.values())
+
+
+def plan(p: SimpleNamespace) -> Comparison:
+    """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
+    classes, treated = classes_of(p)
+    rates, base = _rates(p), settings_of(p, classes)
+    methods, weightings = listed(p.methods), listed(p.mitigations)
+    for name, given, known in (("methods", methods, METHODS[:-1]), ("mitigations", weightings, WEIGHTINGS[1:])):
+        if wrong := [word for word in given if word not in known]:
+            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong[0]!r} is unknown; there are {', '.join(known)}")
+    if methods[:1] != ("simclr",):
+        raise ValueError(f"methods={p.methods!r} must begin with simclr, to which the others are compared")
+    if p.published and (wrong := [m for m in methods if m not in PUBLISHED]):
+        raise ValueError(f"published=True: {wrong[0]!r} has no public code; there are {', '.join(PUBLISHED)}")
+
+    def tuned(label: str, **other) -> Settings:
+        return replace(base, **{"learning_rate": rates.get(label, base.learning_rate), **other})
+
+    arms = {}
+    for method in methods:
+        s = Settings(data=base.data, classes=base.classes, method=method, **PUBLISHED[method]) if p.published else None
+        s = s or tuned(method, method=method)
+        # small nets train every class of SimCLR at once, as the other studies do, so that they share the encoders
+        every = classes if method == "simclr" and s.net in TOGETHER else treated
+        arms[method] = arms_of(p, s, classes, every, reference=method == "simclr")
+    simclr = arms["simclr"]
+    plain = simclr.balanced[0][0].settings
+    extra = {f"simclr_{w}": tuned(f"simclr_{w}", weighting=w) for w in weightings}
+    if p.equal_steps:
+        extra[EQUAL_STEPS] = replace(plain, equal_steps=True)
+    for label, s in extra.items():
+        under = [treated_units(s, treated, p.ratio, seed) for seed in seeds_of(p)]
+        arms[label] = replace(simclr, treated=treated, under=under, reference=[], untrained=[])
+    switched = {CLAMP: p.clamp_control and {"clamp": not plain.clamp}}
+    switched |= {START: p.start_control and {"pretrained": not plain.pretrained}}
+    for label, change in switched.items():
+        if change:
+            check_start(replace(plain, **change))
+            arms[label] = arms_of(p, replace(plain, **change), classes, treated, reference=False)
+    for size in (int(word) for word in listed(p.sizes)):
+        s = replace(plain, images_per_class=size)
+        arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
+    return Comparison(arms)
+
+
+def _rates(p: SimpleNamespace) -> dict[str, float]:
+    """The learning rates written as "simclr=0.1,vicreg=0.3"; ValueError where a word is not label=number."""
+    try:
+        return {label: float(rate) for label, rate in (word.split("=") for word in listed(p.learning_rates))}
+    except ValueError:
+        raise ValueError(f"learning_rates={p.learning_rates!r}: write label=rate, as simclr=0.1,vicreg=0.3") from None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One label of a comparison.  T classes were undersampled, of K.
+
+    rh: (seeds, T, K) RH(k, j; k); nie: (seeds, T, K) change of row k of the confusion under heads with balanced labels;
+    accuracy, accuracy_under: (seeds,) balanced accuracy of the balanced encoders, and mean over the undersampled ones;
+    steps, seconds: of one undersampled encoder; treated: codes of the T classes.
+    """
+
+    rh: Tensor
+    nie: Tensor
+    accuracy: Tensor
+    accuracy_under: Tensor
+    steps: int
+    seconds: float
+    treated: tuple[int, ...]
+
+    def paired_rh(self, pairs: list[tuple[int, int]]) -> Tensor:
+        """Mean RH over the look-alike cells, (seeds,)."""
+        return harms.paired_mean(self._square(self.rh), self._mine(pairs))
+
+    def pair_gap(self, pairs: list[tuple[int, int]]) -> Tensor:
+        """Mean RH of the look-alike cells minus that of the other cells of their rows, (seeds,)."""
+        return harms.pair_gap(self._square(self.rh), self._mine(pairs))
+
+    def compactness(self) -> Tensor:
+        """Mean of RH(k, k; k), (seeds,)."""
+        return harms.diagonal_mean(self._square(self.rh))
+
+    def nie_diagonal(self) -> Tensor:
+        """NIE of the recall of each undersampled class, (seeds, T)."""
+        return self.nie[:, torch.arange(len(self.treated)), list(self.treated)]
+
+    def off_diagonal(self) -> Tensor:
+        """RH(k, j; k), j != k, in one row: (seeds, T (K - 1))."""
+        keep = torch.ones(self.rh.shape[1:], dtype=torch.bool)
+        keep[torch.arange(len(self.treated)), list(self.treated)] = False
+        return self.rh[:, keep]
+
+    def _square(self, matrix: Tensor) -> Tensor:
+        return evidence.square(matrix, self.treated)
+
+    def _mine(self, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        return [(k, j) for k, j in pairs if k in self.treated]
+
+
+def measure(arms: Arms, seen: Evidence, treated: tuple[str, ...]) -> Measured:
+    """Everything that the comparison shows of one label; ``treated`` are the undersampled classes that count."""
+    mine = [seen.treated.index(seen.classes.index(name)) for name in treated]
+    seen = replace(seen, treated=tuple(seen.treated[t] for t in mine), under=seen.under[:, mine])
+    balanced, under = seen.confusion("balanced"), seen.confusion("under")
+    own = list(seen.treated)
+    units = [unit for units in arms.under for unit in units]
+    return Measured(
+        evidence.harm_matrix(seen)[1],
+        under[:, torch.arange(len(own)), own] - balanced[:, own],
+        balanced.diagonal(dim1=-2, dim2=-1).mean(-1),
+        under.diagonal(dim1=-2, dim2=-1).mean((-2, -1)),
+        _steps(units[0]),
+        sum(u.record["seconds"] for u in units) / sum(len(u.members) for u in units),
+        seen.treated,
+    )
+
+
+def _steps(unit: Unit) -> int:
+    """Optimiser steps of an undersampled encoder of the unit; oversampling fills every class to the largest."""
+    s, kept = unit.settings, unit.record["samples"][-1]
+    whole = s.equal_steps or s.weighting == "oversample"
+    return s.epochs * ((unit.embeddings("train")[1].numel() if whole else kept) // s.batch_size)
+
+
+def similarity(seen: Evidence, rh: Tensor) -> tuple[Tensor, Tensor]:
+    """Balanced class cosine and 1 - RH of every cell (k, j), j != k: (seeds, T (K - 1)) each, cells in one order."""
+    own = torch.tensor(seen.treated)
+    cosine = seen.cosines("balanced")[:, own]  # (seeds, T, K)
+    keep = torch.arange(len(seen.classes)) != own[:, None]
+    return cosine[:, keep], 1 - rh[:, keep]
+
+
+def summary(values: Tensor) -> tuple[float, float, float]:
+    """Mean and interval over seeds of one number a seed (seeds,)."""
+    return tuple(float(v) for v in intervals.over_seeds(values.numpy()))

@@ -1,0 +1,8 @@
+"""The study of minority collapse."""
+
+from types import SimpleNamespace
+
+
+def plan(p: SimpleNamespace) -> SimpleNamespace:
+    """No encoders: the study trains its own small nets, or none."""
+    return SimpleNamespace(units=[])

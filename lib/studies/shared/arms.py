@@ -1,0 +1,105 @@
+"""The encoders of a study that undersamples classes, arm by arm.  No torch here: the graph is planned with this module."""
+
+from dataclasses import dataclass, fields, replace
+from types import SimpleNamespace
+
+from lib.encoders.settings import CLASSES, Settings, Unit
+from lib.encoders.store import BALANCED, TOGETHER
+from lib.studies.shared.words import listed, seeds_of
+
+NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
+REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
+
+PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
+PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The encoders of an undersampling study, one list entry a seed; an entry lists the units of that seed.
+
+    balanced: all images; under, mild: each class cut to ``ratio`` or ``milder``, in the order of ``treated``;
+    null, reference: balanced encoders of other seeds; untrained: the nets at their random start.
+    """
+
+    classes: tuple[str, ...]
+    treated: tuple[str, ...]
+    balanced: list[list[Unit]]
+    under: list[list[Unit]]
+    mild: list[list[Unit]]
+    null: list[list[Unit]]
+    reference: list[list[Unit]]
+    untrained: list[list[Unit]]
+
+    @property
+    def units(self) -> list[Unit]:
+        arms = (self.balanced, self.under, self.mild, self.null, self.reference, self.untrained)
+        return [unit for arm in arms for seed in arm for unit in seed]
+
+
+def settings_of(p: SimpleNamespace, classes: tuple[str, ...]) -> Settings:
+    chosen = {f.name: getattr(p, f.name) for f in fields(Settings) if hasattr(p, f.name)}
+    # ``equal_steps`` may be a study's own parameter
+    s = Settings(**chosen | {"classes": classes if p.classes != "all" else (), "equal_steps": False})
+    check_start(s)
+    return s
+
+
+def check_start(s: Settings) -> None:
+    if s.pretrained and s.net not in ("resnet18", "resnet34"):
+        raise ValueError(f"pretrained=True: net {s.net!r} has no ImageNet weights; use resnet18 or resnet34")
+
+
+def arms_of(p, s: Settings, classes: tuple[str, ...], treated: tuple[str, ...], reference: bool = True) -> Arms:
+    paired = any(classes[k] in treated for k, _ in known_pairs(classes))
+    if reference and not paired and not p.reference_seeds:
+        raise ValueError("reference_seeds=0: encoders of other seeds must choose the look-alikes here; set 1 or more")
+    return Arms(
+        classes,
+        treated,
+        control(s, p.seed, p.seeds),
+        [treated_units(s, treated, p.ratio, seed) for seed in seeds_of(p)],
+        [],
+        [],
+        control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds) if reference and not paired else [],
+        control(replace(s, method="untrained", weighting="none"), p.seed, p.seeds) if reference else [],
+    )
+
+
+def with_mild(p: SimpleNamespace, arms: Arms) -> Arms:
+    s = arms.balanced[0][0].settings
+    mild = [treated_units(s, arms.treated, p.milder, seed) for seed in seeds_of(p)] if p.milder > p.ratio else []
+    return replace(arms, mild=mild)
+
+
+def control(s: Settings, first: int, count: int) -> list[list[Unit]]:
+    return [[Unit(s, (BALANCED,), 1.0, seed)] for seed in range(first, first + count)]
+
+
+def known_pairs(classes: tuple[str, ...]) -> list[tuple[int, int]]:
+    """The look-alike cells of CIFAR-10, both ways, among the given classes; none on other data."""
+    both = [pair for a, b in PAPER_PAIRS for pair in ((a, b), (b, a))]
+    return [(classes.index(a), classes.index(b)) for a, b in both if a in classes and b in classes]
+
+
+def treated_classes(p: SimpleNamespace) -> tuple[str, ...]:
+    """The names of the classes that the parameters undersample, in order."""
+    return classes_of(p)[1]
+
+
+def classes_of(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known = CLASSES[p.data]
+    kept = known if p.classes == "all" else listed(p.classes)
+    treated = kept if p.undersampled == "all" else listed(p.undersampled)
+    for name, these, among in (("classes", kept, known), ("undersampled", treated, kept)):
+        wrong = [c for c in these if c not in among]
+        if wrong or len(set(these)) != len(these):
+            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong or 'a class twice'}; there are {', '.join(among)}")
+    if len(kept) < 3:
+        raise ValueError(f"classes={p.classes!r}: at least three are needed, for a pair and another class")
+    return kept, treated
+
+
+def treated_units(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> list[Unit]:
+    together = s.net in TOGETHER
+    return [Unit(s, treated, ratio, seed)] if together else [Unit(s, (c,), ratio, seed) for c in treated]

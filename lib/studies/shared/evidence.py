@@ -1,0 +1,190 @@
+"""The embeddings that an undersampling study judges: those of its own encoders, or a reader's."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lib import harms, intervals, probe
+from lib.studies.shared.arms import Arms
+
+SPLITS = (0, 1)  # the public code's seeds of the 75/25 split of the test images
+CONTROL = -1  # code of the balanced encoder in a reader's ``group``
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Features of the evaluation images under every encoder, float64.
+
+    y: (n,) codes; classes: all class names; treated: codes of the undersampled classes (T of them).
+    balanced, null, reference, untrained: (seeds, n, d); under, mild: (seeds, T, n, d); an arm not run is empty.
+    """
+
+    classes: tuple[str, ...]
+    treated: tuple[int, ...]
+    y: Tensor
+    balanced: Tensor
+    under: Tensor
+    mild: Tensor
+    null: Tensor
+    reference: Tensor
+    untrained: Tensor
+
+    def cosines(self, arm: str) -> Tensor:
+        """Class cosines of an arm: (seeds, K, K), or (seeds, T, K, K)."""
+        return harms.class_cosines(getattr(self, arm), self.y, len(self.classes))
+
+    def confusion(self, arm: str) -> Tensor:
+        """Confusion under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
+        features, k = getattr(self, arm), len(self.classes)
+        flat = features.reshape(-1, *features.shape[-2:])
+        return torch.stack([confusion(z, self.y, k) for z in flat]).reshape(*features.shape[:-2], k, k)
+
+    def of_pixels(self, x: Tensor) -> "Evidence":
+        """The same images judged on their raw pixels x (n, c, h, w), in place of the balanced features."""
+        return replace(self, balanced=x.flatten(1).double()[None])
+
+
+def confusion(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """Row-normalised confusion (K, K) of the features z (n, d) under balanced heads, mean over the splits."""
+    found = []
+    for seed in SPLITS:
+        train, test = (torch.from_numpy(part) for part in probe.split(len(y), seed))
+        kept = torch.zeros(1, len(y), dtype=torch.bool)
+        kept[0, train] = True
+        found.append(harms.allocation(y[test], probe.predict(z, y, kept, z[test]).codes[0], num_classes))
+    return torch.stack(found).mean(0)
+
+
+def of_arms(arms: Arms) -> Evidence:
+    """Read the embeddings of a plan's units."""
+
+    def read(arm):
+        return (
+            torch.stack([torch.cat([u.embeddings()[0] for u in units]) for units in arm]).double() if arm else _none()
+        )
+
+    def one(arm):
+        return read(arm).flatten(0, 1) if arm else _none()
+
+    treated = tuple(arms.classes.index(c) for c in arms.treated)
+    controls = (one(arm) for arm in (arms.null, arms.reference, arms.untrained))
+    y = arms.balanced[0][0].embeddings()[1]
+    return Evidence(arms.classes, treated, y, one(arms.balanced), read(arms.under), read(arms.mild), *controls)
+
+
+def of_file(path: str | Path, classes: tuple[str, ...]) -> Evidence:
+    """Read a reader's embeddings from a safetensors file.
+
+    vectors: (n, d) floats; labels: (n,) codes of ``classes``; optional group: (n,), -1 for rows embedded by the
+    balanced encoder and k for rows embedded by the encoder whose class k was undersampled; optional seed: (n,).  Every
+    encoder must embed the same images in the same order.  Without ``group`` all rows are the balanced encoder's.
+    ValueError: a file that is missing or damaged, a tensor that is missing, or encoders that do not match.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"embeddings={str(path)!r} cannot be read ({error}); give a safetensors file") from error
+    if "vectors" not in tensors or "labels" not in tensors:
+        raise ValueError(f"embeddings={str(path)!r} holds {sorted(tensors)}; expected at least 'vectors' and 'labels'")
+    vectors, labels = tensors["vectors"].double(), tensors["labels"].long()
+    group = tensors.get("group", torch.full_like(labels, CONTROL)).long()
+    seed = tensors.get("seed", torch.zeros_like(labels)).long()
+    if not len(vectors) == len(labels) == len(group) == len(seed):
+        raise ValueError(f"embeddings={str(path)!r}: vectors, labels, group and seed differ in length")
+    codes, seeds = sorted(set(group.tolist())), sorted(set(seed.tolist()))
+    blocks = {(s, g): (seed == s) & (group == g) for s in seeds for g in codes}
+    y = labels[blocks[seeds[0], CONTROL]] if CONTROL in codes else labels[:0]
+    if any(not torch.equal(labels[rows], y) for rows in blocks.values()) or len(y) == 0:
+        raise ValueError(
+            f"embeddings={str(path)!r}: every (seed, group), -1 among the groups, must embed the same images in order"
+        )
+    treated = tuple(g for g in codes if g != CONTROL)
+    if not set(treated) | set(y.tolist()) <= set(range(len(classes))):
+        raise ValueError(f"embeddings={str(path)!r}: labels and groups must be codes 0..{len(classes) - 1}")
+    balanced = torch.stack([vectors[blocks[s, CONTROL]] for s in seeds])
+    under = torch.stack([torch.stack([vectors[blocks[s, g]] for g in treated]) for s in seeds]) if treated else _none()
+    return Evidence(classes, treated, y, balanced, under, _none(), _none(), _none(), _none())
+
+
+def harm_matrix(evidence: Evidence, arm: str = "under") -> tuple[Tensor, Tensor]:
+    """RH(k, j; k) of every treated class: the ratio of seed averages (T, K), and each seed's ratio (seeds, T, K)."""
+    pooled, each = all_pairs(evidence, arm)
+    rows = torch.arange(len(evidence.treated))
+    own = torch.tensor(evidence.treated)
+    return pooled[rows, own], each[:, rows, own]
+
+
+def all_pairs(evidence: Evidence, arm: str = "under") -> tuple[Tensor, Tensor]:
+    """RH(i, j; k) of all pairs of classes: (T, K, K) and (seeds, T, K, K)."""
+    under, balanced = evidence.cosines(arm), evidence.cosines("balanced")
+    each = torch.stack([harms.representation_harm(c, balanced, per_seed=True) for c in under.unbind(1)], 1)
+    return torch.stack([harms.representation_harm(c, balanced) for c in under.unbind(1)]), each
+
+
+def null_matrix(evidence: Evidence) -> tuple[Tensor, Tensor]:
+    """RH without a treatment: balanced encoders of other seeds over the study's: (K, K), (seeds, K, K)."""
+    null, balanced = evidence.cosines("null"), evidence.cosines("balanced")
+    n = min(len(null), len(balanced))
+    each = harms.representation_harm(null[:n], balanced[:n], per_seed=True)
+    return harms.representation_harm(null, balanced), each
+
+
+def printed_spread(evidence: Evidence) -> Tensor:
+    """The ± printed in the paper's RH figure, (T, K), as its public code computes it.
+
+    sqrt(a² + b²), a the SD over seeds of c_kj under undersampling, b the mean over seeds of the standard error, over
+    the pairs of images, of the balanced c_kj.
+    """
+    rows, own = torch.arange(len(evidence.treated)), torch.tensor(evidence.treated)
+    under = evidence.cosines("under")[:, rows, own].std(0)
+    errors = []
+    for z in torch.nn.functional.normalize(evidence.balanced, dim=-1):
+        pairs = z @ z.T
+        blocks = [
+            [pairs[evidence.y == k][:, evidence.y == j] for j in range(len(evidence.classes))] for k in own.tolist()
+        ]
+        errors.append(torch.tensor([[float(b.std() / b.numel() ** 0.5) for b in row] for row in blocks]))
+    return (under**2 + torch.stack(errors).mean(0) ** 2).sqrt()
+
+
+def square(matrix: Tensor, treated: tuple[int, ...]) -> Tensor:
+    """Rows (..., T, K) of the treated classes at their places in (..., K, K); NaN where a class was not treated."""
+    full = torch.full((*matrix.shape[:-2], matrix.shape[-1], matrix.shape[-1]), torch.nan, dtype=matrix.dtype)
+    full[..., list(treated), :] = matrix
+    return full
+
+
+def summary(values: Tensor) -> tuple:
+    """Mean and interval over the first axis, as ``lib.intervals``."""
+    return tuple(torch.from_numpy(v) for v in intervals.over_seeds(values.numpy()))
+
+
+def cells(evidence: Evidence, value: Tensor, low: Tensor, high: Tensor) -> pd.DataFrame:
+    """Rows (T, K) of the treated classes as a table: row, column (class names), value, low, high."""
+    names = evidence.classes
+    return pd.DataFrame(
+        [
+            (names[k], names[j], float(value[t, j]), float(low[t, j]), float(high[t, j]))
+            for t, k in enumerate(evidence.treated)
+            for j in range(len(names))
+        ],
+        columns=["row", "column", "value", "low", "high"],
+    )
+
+
+def tidy(quantity: str, table: pd.DataFrame, ratio: float) -> list[dict]:
+    """The cells (k, j; k) of ``cells`` as rows of a results file."""
+    return [
+        {"quantity": quantity, "undersampled": c.row, "class_i": c.row, "class_j": c.column, "ratio": ratio}
+        | {"value": c.value, "low": c.low, "high": c.high}
+        for c in table.itertuples()
+    ]
+
+
+def _none() -> Tensor:
+    return torch.empty(0)

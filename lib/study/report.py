@@ -1,0 +1,161 @@
+"""Published and recorded numbers, and the tables in which a page sets them beside its own."""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from lib import claims, study
+from lib.hashing import ROOT
+
+REPORTED = ROOT / "results" / "reported"
+RECORDED = ROOT / "results" / "recorded"
+SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"}
+
+
+def matrix(config: str, quantity: str) -> pd.DataFrame:
+    """A published matrix of the harms paper as rows (row: undersampled class, column, value).
+
+    config: "simclr_1pct", "simclr_5pct", "simsiam_1pct" or "bcl_1pct"; quantity: "RH", "NIE" or "TE".
+    """
+    table = _published().query("config == @config and quantity == @quantity")
+    if table.empty:
+        raise ValueError(f"no published matrix {config!r}, {quantity!r}")
+    return table.rename(columns={"undersampled_class_k": "row", "class_j": "column"})[["row", "column", "value"]]
+
+
+def tensor(config: str, quantity: str, order: tuple[str, ...]) -> torch.Tensor:
+    """A published matrix (K, K), float64, with the classes in the given order."""
+    table = matrix(config, quantity).pivot(index="row", columns="column", values="value")
+    return torch.tensor(table.loc[list(order), list(order)].to_numpy())
+
+
+def diagonal(config: str, quantity: str) -> pd.Series:
+    """The diagonal of a published matrix, by class."""
+    return matrix(config, quantity).query("row == column").set_index("row")["value"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run of record: its results, verdicts and provenance."""
+
+    results: pd.DataFrame
+    claims: pd.DataFrame
+    provenance: dict
+
+    @property
+    def face(self) -> str:
+        """Data, preset, device and seeds, as on a figure."""
+        return study.face(self.provenance["params"], self.provenance["device"])
+
+    def has(self, quantity: str) -> bool:
+        """Whether the run measured it."""
+        return bool((self.results.quantity == quantity).any())
+
+    def matrix(self, quantity: str) -> pd.DataFrame:
+        """Rows k, columns j of a quantity (k, j; k) at the run's main ratio: row, column, value, low, high."""
+        r = self.results
+        mine = r[
+            (r.quantity == quantity) & (r.undersampled == r.class_i) & (r.ratio == self.provenance["params"]["ratio"])
+        ]
+        return mine.rename(columns={"class_i": "row", "class_j": "column"})[["row", "column", "value", "low", "high"]]
+
+
+def recorded(name: str) -> list[Record]:
+    """Every run of record of a study, in the order of their names."""
+    names = {c: str for c in ("undersampled", "class_i", "class_j")}
+    return [
+        Record(
+            pd.read_csv(path.with_name("results.csv"), dtype=names),
+            pd.read_csv(path.with_name("claims.csv")),
+            json.loads(path.read_text()),
+        )
+        for path in sorted((RECORDED / name).glob("*/provenance.json"))
+    ]
+
+
+def table(header: list[str], rows: list[tuple]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def span(low: float, high: float, digits: int = 3) -> str:
+    """An interval in brackets, or a dash where there is none."""
+    return "–" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], names: list[str] | None = None) -> str:
+    """The claims of a study as a Markdown table: statement, test, and a verdict from each source.
+
+    names: ids of the claims, in order; by default those that the authors' numbers judge.
+    """
+    recorded_rows = [_by_claim(r) for r in records]
+    mine = {source: {j.claim: j for s, j in judged if s == source} for source in ("authors", "run")}
+    header = ["claim", "test", "authors' numbers", *(f"recorded: {r.face}" for r in records), "this run"]
+    rows = []
+    for name in names or mine["authors"]:
+        claim = claims.known()[name]
+        found = [r.get(name) for r in (*recorded_rows, mine["run"])]
+        authors = verdict(mine["authors"].get(name), claims.NOT_PUBLISHED)
+        test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
+        rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j) for j in found)))
+    return table(header, rows)
+
+
+def judged(table: pd.DataFrame) -> list[tuple[str, claims.Judgement]]:
+    """The rows of a claims.csv as (source, Judgement)."""
+    return [
+        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict))
+        for r in table.itertuples()
+    ]
+
+
+def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -> str:
+    """A verdict with its sign, effect and interval; "not run" where there is none."""
+    if judgement is None:
+        return missing
+    j = judgement
+    interval = f" {span(j.low, j.high)}" if j.seeds else ""
+    return f"{SIGNS[j.verdict]} **{j.verdict}**: {claims.shown(j.effect)}{interval}"
+
+
+def stamp(run) -> str:
+    """What made this page, as a Markdown table."""
+    about = json.loads((run.folder / "provenance.json").read_text())
+    git = about["git"]
+    commit = (
+        f"`{git['commit'][:12]}`{', with uncommitted changes' if git['dirty'] else ''}" if git["commit"] else "unknown"
+    )
+    rows = [
+        ("run", f"`{about['study']}` / `{about['run']}`"),
+        ("commit", commit),
+        (
+            "data",
+            f"{about['data']['name']}, training split sha256 `{about['data'].get('train', 'a reader’s file')[:12]}`",
+        ),
+        ("device", f"{', '.join(about['device'])}; {about['processor']}; threads a job: {about['threads']}"),
+        ("versions", f"Python {about['python']}, " + ", ".join(f"{k} {v}" for k, v in about["packages"].items())),
+        ("time", f"{about['seconds']:.0f} s for the study, {about['training_seconds']:.0f} s for its encoders"),
+        ("seeds", ", ".join(map(str, about["seeds"]))),
+    ]
+    return table(["", ""], rows)
+
+
+def _sign(claim: claims.Claim) -> str:
+    return {("below", False): "≤", ("below", True): "<", ("above", False): "≥", ("above", True): ">"}[
+        claim.side, claim.strict
+    ]
+
+
+def _by_claim(record: Record) -> dict[str, claims.Judgement]:
+    return {j.claim: j for source, j in judged(record.claims) if source == "run"}
+
+
+@cache
+def _published() -> pd.DataFrame:
+    return pd.read_csv(Path(REPORTED) / "all_long.csv")

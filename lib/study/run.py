@@ -1,0 +1,179 @@
+"""One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from lib import claims, records
+from lib.encoders.units import AnyUnit
+from lib.hashing import ROOT
+from lib.study import key, page, report
+from lib.study.results import Estimate, Results
+
+RUNS = Path("results/runs")
+PLANNED = "BOOK_RUN"  # the id under which the graph expects the run
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "openTSNE", "altair")
+
+
+@dataclass
+class Run:
+    """One run of a study with all its parameters; its folder is named by everything the numbers depend on."""
+
+    study: str
+    values: dict
+    started: float = field(default_factory=time.time)
+
+    results: Results = field(init=False)
+
+    def __post_init__(self):
+        self.results = Results(self.study)
+
+    @property
+    def id(self) -> str:
+        """Preset and a hash of code cells, what they reach of the library, parameters, encoders, claims, files read."""
+        return f"{self.values['preset']}-{key.key(self.study, json.dumps(self.values, sort_keys=True))}"
+
+    @property
+    def folder(self) -> Path:
+        return RUNS / self.study / self.id
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "executed.ipynb").exists()
+
+    @functools.cached_property
+    def plan(self):
+        """Which encoders the run reads, by arm, as the study's module says."""
+        return key.plan(self.study, self.values)
+
+    @property
+    def units(self) -> list[AnyUnit]:
+        """The encoders that the run reads."""
+        return self.plan.units
+
+    @property
+    def p(self) -> SimpleNamespace:
+        """The parameters as attributes."""
+        return SimpleNamespace(**self.values)
+
+    def train(self) -> None:
+        """Train the encoders that are missing, through the same graph as ``make``; RuntimeError where one failed."""
+        if all(unit.done for unit in self.units):
+            return
+        command = [sys.executable, "-m", "lib.book.make", "encoders", self.study, json.dumps(self.values)]
+        if subprocess.run(command).returncode:
+            raise RuntimeError("an encoder could not be trained; the reason stands above")
+
+    def face(self) -> str:
+        """What every figure says of itself: data, preset, device, seeds."""
+        return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
+
+    def note(self, quantity: str, values, **where) -> Estimate:
+        """Keep a number, or one a seed with mean and interval, in results.csv: see ``results.Results.note``."""
+        return self.results.note(quantity, values, **where)
+
+    def judge(self, claim: str, values, learned: bool = True, source: str = "run"):
+        """Judge a claim on one effect a seed, or on an exact number: see ``results.Results.judge``."""
+        return self.results.judge(claim, values, learned, source)
+
+    def show(self, name: str, chart, alt: str, caption: str, data, source: str = "") -> None:
+        """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
+
+        source: the lines that made it, "lib/harms/representation.py:representation_harm"; by default the notebook.
+        """
+        page.show(self.folder, name, chart, alt, caption, data, source or f"notebooks/{self.study}.py", self.face())
+
+    def table(self, header: list[str], rows: list[tuple]) -> None:
+        """Show a table."""
+        page.say(report.table(header, rows))
+
+    def say(self, text: str) -> None:
+        """Show prose, in Markdown, that holds numbers of this run."""
+        page.say(text)
+
+    def short(self, text: str) -> None:
+        """Show the answer in two or three sentences; the site moves it to the top of the page."""
+        page.say(f":::{{admonition}} In short\n{text}\n:::")
+
+    def verdicts(self, *names: str) -> None:
+        """Show the claims: all of the study in the order of its file, or those that are named."""
+        names = names or tuple(c.id for c in claims.of(self.study))
+        text = report.verdicts(self.results.judged, report.recorded(self.study), list(names))
+        page.say(text, verdicts=names)  # the site writes it anew, with the wording of then
+
+    def stamp(self) -> None:
+        """Show what made the page."""
+        page.say(report.stamp(self))
+
+    def save(self, rows=(), judged=(), seeds: int | None = None, data: dict[str, str] | None = None) -> None:
+        """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
+
+        seeds: of a row that does not say.
+        data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
+        """
+        self.results.rows += rows
+        self.results.judged += judged
+        tables = self.results.tables(self.id, seeds or self.p.seeds, self.p.preset, self.p.data)
+        for name, frame in zip(("results", "claims"), tables, strict=True):
+            with records.atomic(self.folder / f"{name}.csv") as path:
+                frame.to_csv(path, index=False, float_format="%.6g")
+        records.write_json(self.folder / "provenance.json", self.provenance(data))
+
+    def provenance(self, data: dict[str, str] | None = None) -> dict:
+        """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders."""
+        trained = [unit.record for unit in self.units]
+        data = trained[0]["data_sha256"] if trained else data or {}
+        first, count = (0 if self.values.get("embeddings") else self.values.get(name, 0) for name in ("seed", "seeds"))
+        return {
+            "study": self.study,
+            "run": self.id,
+            "preset": self.values["preset"],
+            "params": self.values,
+            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + int(count))),
+            "git": records.git_state(),
+            "data": {"name": self.values["data"], **data},
+            **records.machine(PACKAGES),
+            "device": sorted({r["device"] for r in trained}) or ["CPU"],
+            "threads": sorted({r["threads"] for r in trained}) or [1],
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": round(time.time() - self.started, 1),
+            "training_seconds": round(sum(r["seconds"] for r in trained), 1),
+            "peak_memory_mib": max([records.peak_memory_mib(), *(r["peak_memory_mib"] for r in trained)]),
+            "encoders": [
+                {"unit": u.name, "seconds": r["seconds"], "git": r["git"]}
+                for u, r in zip(self.units, trained, strict=True)
+            ],
+        }
+
+
+def face(values: dict, devices: list[str]) -> str:
+    """Data, preset, device and seeds of a run with these parameters, for its figures."""
+    if values.get("embeddings"):
+        return f"{values['data']} classes, your encoders from {Path(values['embeddings']).name}"
+    part = f" ({values['classes'].count(',') + 1} classes)" if values.get("classes", "all") != "all" else ""
+    start = ", ImageNet start" if values.get("pretrained") else ""
+    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}"
+
+
+def start(study: str, namespace: dict) -> Run:
+    """The first call of a study: check what papermill injected, train what is missing, return the run.
+
+    namespace: the notebook's ``globals()``.  A name that is neither declared nor the notebook's own was injected under
+    a wrong name and is refused, like a value outside its declaration; the clear line is the last one of the error.
+    """
+    os.chdir(ROOT)  # JupyterLab starts a kernel in the notebook's folder
+    own = {"In", "Out", "exit", "quit", "open", "get_ipython", "study"}
+    given = {k: v for k, v in namespace.items() if not k.startswith("_") and k not in own}
+    run = Run(study, key.complete(study, given))
+    planned = os.environ.get(PLANNED, run.id)
+    if planned != run.id:
+        raise RuntimeError(f"run {planned} was planned, but code or files changed since; start it again")
+    records.end_with_build()
+    run.train()
+    return run
