@@ -12,6 +12,7 @@ from lib.encoders.units import AnyUnit
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert")
 JOB_SECONDS = 40  # of training at most, in a job of several units
+SUBMITTED_SECONDS = 600  # the same of a job that a cluster queues
 START_SECONDS = 5  # for a process to import torch
 
 # seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
@@ -30,19 +31,19 @@ DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
 
 
-def together(wanted: list[AnyUnit]) -> list[list[AnyUnit]]:
+def together(wanted: list[AnyUnit], most: float = JOB_SECONDS) -> list[list[AnyUnit]]:
     """The units by the process that trains them: small nets on the same data together, every other unit alone.
 
-    A unit that begins from another shares no process with it.
+    A unit that begins from another shares no process with it.  most: seconds of training in a job of several units.
     """
     found, filled = [], {}
     for unit in wanted:
         seconds = cost([[unit]], 1, False)[0] - START_SECONDS
         kind = unit.trainer, unit.settings.data
-        job, so_far = filled.get(kind, ([], JOB_SECONDS))
+        job, so_far = filled.get(kind, ([], most))
         if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])
-        elif so_far + seconds > JOB_SECONDS:
+        elif so_far + seconds > most:
             found.append([unit])
             filled[kind] = found[-1], seconds
         else:
@@ -65,6 +66,16 @@ def cost(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[float, f
         seconds += len(unit.members) * _samples(s) / 1000 * _epochs(s) * _rate(s, gpu)
         disk += len(unit.members) * DISK_MIB[s.net]
     return seconds / (1 if gpu else workers), disk
+
+
+def minutes(units: list[AnyUnit]) -> int:
+    """Minutes to ask for, for a job on the device that it will run on: three times the estimate, and ten."""
+    return 10 + int(cost([units], 1, on_gpu(units))[0] / 20)
+
+
+def on_gpu(units: list[AnyUnit]) -> bool:
+    """Whether a job asks for a GPU."""
+    return units[0].settings.net in ON_GPU
 
 
 def _rate(s: Settings | TextSettings | CoarseSettings, gpu: bool) -> float:

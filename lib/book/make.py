@@ -50,7 +50,8 @@ def quick_runs() -> list[Run]:
 def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
-    return jobs.together([unit for unit in units.values() if not unit.done])
+    most = jobs.SUBMITTED_SECONDS if os.environ.get("SNAKEMAKE_PROFILE") else jobs.JOB_SECONDS
+    return jobs.together([unit for unit in units.values() if not unit.done], most)
 
 
 def bases(units: list[AnyUnit]) -> list[str]:
