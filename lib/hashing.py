@@ -35,8 +35,8 @@ class Module:
     loose: list[ast.stmt] = field(default_factory=list)
 
 
-def closure(*entries: Key) -> dict[Key, str]:
-    """The definitions that the entries can reach, themselves among them, with the text that counts of each.
+def closure(*entries: Key) -> dict[Key, "Definition"]:
+    """The definitions that the entries can reach, themselves among them, with what counts of each.
 
     entries: (module, name) of functions, classes or values of ``lib``.  KeyError: one that does not exist.
     """
@@ -52,7 +52,9 @@ def closure(*entries: Key) -> dict[Key, str]:
         todo += [reference for reading in found[key] for reference in reading.references]
     own = {key: digest([reading.text for reading in readings]) for key, readings in found.items()}
     return {
-        key: "\n".join(f"{r.text} {' '.join(own.get(k, '') for k in r.references)}" for r in readings)
+        key: Definition(
+            "\n".join(r.text for r in readings), digest([own.get(k, "") for r in readings for k in r.references])
+        )
         for key, readings in found.items()
     }
 
@@ -60,10 +62,10 @@ def closure(*entries: Key) -> dict[Key, str]:
 @functools.cache
 def code_hash(*entries: Key) -> str:
     """Sixteen hex digits of the definitions that the entries can reach."""
-    return digest(sorted(closure(*entries).values()))
+    return digest(sorted(map(str, closure(*entries).values())))
 
 
-def of_tree(tree: ast.Module) -> tuple[str, dict[Key, str]]:
+def of_tree(tree: ast.Module) -> tuple[str, dict[Key, "Definition"]]:
     """The text that counts of code outside the library, as a notebook's cells, and the definitions it can reach."""
     reading = _Reader(Module("")).read(tree)
     return reading.text, closure(*reading.references)
@@ -184,6 +186,17 @@ def _target(node: ast.AST, scope: Module) -> tuple[Key | str | None, bool]:
     if known and isinstance(base, tuple) and base[1] == "":
         return _resolve(base[0], node.attr), True
     return None, False
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What counts of a definition: its own text, and a hash of the texts of those that it names."""
+
+    text: str
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.named}"
 
 
 @dataclass(frozen=True)

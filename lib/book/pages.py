@@ -214,9 +214,7 @@ def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[Run
     head = ("run", "data, preset, device, seeds", "seconds", "memory", "code", "versions")
     rows = [_status_row(run) for run in [*chapters, *records_, *asked]]
     missing = sorted({c.study for c in _claims()} - {run.study for run in chapters})
-    rows += [
-        (name, badge(claims.NOT_RUN), *[""] * 4) for name in missing
-    ]
+    rows += [(name, badge(claims.NOT_RUN), *[""] * 4) for name in missing]
     return raw(table(head, rows, "runs"))
 
 

@@ -42,14 +42,15 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     reader's embeddings; packages.
     """
     cell_hashes, reached = _code(study)
-    texts = [*cell_hashes, *reached.values()]
-    named = hashing.names_in(texts, (p.stem for p in (ROOT / "results/reported").glob("*.csv")))
+    named = hashing.names_in(
+        [*cell_hashes, *(d.text for d in reached.values())], (p.stem for p in (ROOT / "results/reported").glob("*.csv"))
+    )
     files = [ROOT / "results/reported" / f"{name}.csv" for name in named]
     files += sorted((ROOT / "results/recorded" / study).glob("*/*"))
     files += [Path(values.get("embeddings") or "")]
     return {
         "cells": {f"cell {i}": hashing.digest(text) for i, text in enumerate(cell_hashes, 1)},
-        "definitions": {f"{module}.{name}": hashing.digest(text) for (module, name), text in reached.items()},
+        "definitions": {f"{module}.{name}": hashing.digest(d.text) for (module, name), d in reached.items()},
         "parameters": {name: json.dumps(value) for name, value in values.items()},
         "encoders": {unit.name: unit.key for unit in plan(study, values).units},
         "claims": {c.id: json.dumps([c.side, c.threshold, c.strict]) for c in claims.of(study)},
@@ -62,13 +63,13 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
 def key(study: str, values: str) -> str:
     """Ten hex digits of a run's parts; ``values`` is JSON."""
     found = parts(study, json.loads(values))
-    found["definitions"] = sorted(found["definitions"].values())  # where a definition lies does not count
+    found["definitions"] = sorted(map(str, _code(study)[1].values()))  # where a definition lies does not count
     found["cells"] = list(found["cells"].values())
     return hashing.digest(found)[:10]
 
 
 @functools.cache
-def _code(study: str) -> tuple[list[str], dict[hashing.Key, str]]:
+def _code(study: str) -> tuple[list[str], dict[hashing.Key, hashing.Definition]]:
     """The text that counts of every code cell, prose and parameters left out, and the definitions that they reach."""
     code = [t for h, t in cells(study) if "[markdown]" not in h and '"parameters"' not in h]
     trees = [ast.parse(re.sub(r"^\s*[%!].*$", "", text, flags=re.M)) for text in code]
