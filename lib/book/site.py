@@ -1,7 +1,7 @@
 """The source folder of the site, put together from the book's prose, the executed studies and the records of runs.
 
-``python -m lib.book.site --current STUDY=RUNFOLDER --out build/source``.  The folder is a function of what it is made from,
-and only files that changed are written, so that Sphinx reads again what it must.
+``python -m lib.book.site --current STUDY=RUNFOLDER --out build/source``.  The folder is a function of what it is made
+from, and only files that changed are written, so that Sphinx reads again what it must.
 """
 
 import argparse
@@ -195,7 +195,7 @@ def _links(text: str, run: RunRecord, up: str) -> str:
 
 
 def _markdown(text: str, page: str) -> str:
-    """Turn links to sources, as `[text](../lib/harms/representation.py#name)`, into links to their listing in the site."""
+    """Turn links to sources, as `[text](../lib/claims.py#judge)`, into links to their listing in the site."""
     up = "../" * page.count("/")
     return MARKDOWN_LINK.sub(lambda m: f'<a href="{up}{_lines(m[2], m[3])}">{_code(m[1])}</a>', text)
 
@@ -249,7 +249,8 @@ def _listing(path: str) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<style>{style}</style></head><body>"
-        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p><pre>{body}</pre></body></html>\n'
+        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p>'
+        f"<pre>{body}</pre></body></html>\n"
     )
 
 

@@ -19,7 +19,7 @@ PRINT = (
 
 
 def command_why(options) -> int:
-    """Print the parts of a run's key that differ between a commit, by default the run's own, and the files as they are."""
+    """Print the parts of a run's key that differ between a commit, by default the run's own, and the files as now."""
     about = runs.provenance(runs.find(options.run))
     since = options.since or about["git"]["commit"]
     if not since:
@@ -52,7 +52,7 @@ def changes(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> l
 
 
 def parts_at(commit: str, study: str, values: dict) -> dict[str, dict[str, str]]:
-    """The parts of the key as the files of a commit make them; ValueError where it cannot be read or has no such study."""
+    """The parts of the key as a commit's files make them; ValueError for no commit, or one that cannot make them."""
     tree = subprocess.run(["git", "-C", str(ROOT), "archive", "--format=tar", commit], capture_output=True)
     if tree.returncode:
         raise ValueError(f"SINCE={commit!r} is no commit of this repository; `git log` lists them")

@@ -14,9 +14,9 @@ SOURCES = ("authors", "run")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval over seeds; low and high are NaN where there is none.  Its text is "0.612 [0.590, 0.634]".
+    """A number with its interval over seeds; low and high are NaN where there is none.
 
-    A format such as ``f"{e:.2f}"`` holds for the number and both ends.
+    Its text is "0.612 [0.590, 0.634]".  A format such as ``f"{e:.2f}"`` holds for the number and both ends.
     """
 
     value: float
