@@ -16,6 +16,7 @@ LINES, CELL = 650, 40
 HELPERS = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision", "transformers")
 ALONE = """
 import importlib.metadata as metadata, re, sys
+from importlib.machinery import PathFinder
 
 def needed(name, found):
     name = re.sub("[-_.]+", "-", name).lower()
@@ -35,17 +36,16 @@ for helper in %r:
     needed(helper, allowed)
 owners = metadata.packages_distributions()
 
-class Wall:
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        dists = {re.sub("[-_.]+", "-", d).lower() for d in owners.get(top, ())}
-        if dists and not dists & allowed:
-            raise ImportError(f"{name} is not there")
+class Wall(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        dists = {re.sub("[-_.]+", "-", d).lower() for d in owners.get(name.partition(".")[0], ())}
+        return None if dists and not dists & allowed else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Wall())
+sys.meta_path[sys.meta_path.index(PathFinder)] = Wall
 import lib.losses, lib.encoders, lib.harms, lib.images, lib.text, lib.probe, lib.mediation
 from lib.encoders import coarse, pretrain, robust, simcse, units
-print("imported", "pandas" in sys.modules, "yaml" in sys.modules)
+print("imported", "pandas" in sys.modules)
 """
 
 
