@@ -7,6 +7,7 @@ from, and only files that changed are written, so that Sphinx reads again what i
 import argparse
 import ast
 import functools
+import html
 import re
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import hashing, records
-from lib.book import benchmarks_page, pages, sweeps
+from lib.book import architecture, benchmarks_page, pages, sweeps
 from lib.book.pages import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -58,6 +59,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
+        "architecture": _architecture(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
@@ -67,6 +69,15 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)
+
+
+def _architecture() -> str:
+    """The drawing of the packages, and what each says of itself."""
+    rows = [
+        (f"<code>{name}</code>", html.escape(what), html.escape(may)) for name, what, may in architecture.packages()
+    ]
+    table = pages.table(("package", "what lives there", "what it may import"), rows, "packages")
+    return pages.raw(f"{architecture.drawing()}\n{table}")
 
 
 def sync(out: Path, files: dict[str, bytes]) -> None:
