@@ -1,6 +1,6 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell ever reads their text.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record prune student tune new why bench lab serve clean
+.PHONY: help setup book test lint run params sweep compare record prune student tune new why readme bench lab serve clean
 .DELETE_ON_ERROR:
 export STUDY PRESET P GRID A B RUN SINCE CORES DATA_ROOT
 export PYTHONPATH := .
@@ -45,7 +45,7 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
 
-book run params sweep compare record prune student tune new why: .venv/core
+book run params sweep compare record prune student tune new why readme: .venv/core
 	@$(PY) -m lib.book.make $@
 
 lint: .venv/test

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib import study
+from lib.book import readme
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
@@ -91,3 +92,8 @@ def test_a_notebook_is_short_and_shows_its_idea(name):
     assert any('"in-short"' in header for header, _ in code), "every study opens with what it found"
     shown = [body for header, body in code if not re.search("hide-input|remove-", header) and "assert" not in body]
     assert len(shown) >= 3, "cells that carry the idea stand open"
+
+
+def test_the_readme_says_what_the_book_says():
+    text = (ROOT / "README.md").read_text()
+    assert readme.filled(text) == text, "run `make readme`"

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import jobs, new, runs, sweeps, tune, why
+from lib.book import jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -268,6 +268,7 @@ COMMANDS = {
     "student": runs.command_student,
     "tune": command_tune,
     "new": new.command_new,
+    "readme": readme.command_readme,
     "why": why.command_why,
     "encoders": command_encoders,
     "data": command_data,
