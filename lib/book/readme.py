@@ -14,20 +14,20 @@ FINDINGS = (
     (
         "bios-te",
         "bios_subset",
-        "Real biographies: 95 % of the female accountants and of the male surgeons are left out, of the encoder's texts and "
-        "of the classifier's. Their recall changes by {}.",
+        "Real biographies: 95 % of the female accountants and of the male surgeons are left out, of the encoder's "
+        "texts and of the classifier's. Their recall changes by {}.",
     ),
     (
         "lspread-3a",
         "cifar10_coarse",
-        "CIFAR-10 with two coarse labels: a linear classifier on L_spread's features tells the ten hidden classes apart "
-        "better than on SupCon's. The accuracies differ by {}.",
+        "CIFAR-10 with two coarse labels: a linear classifier on L_spread's features tells the ten hidden classes "
+        "apart better than on SupCon's. The accuracies differ by {}.",
     ),
     (
         "harms-3",
         "authors",
-        "The published figures of Maity et al. (2024): undersampling to 1 % should harm more than undersampling to 5 %. The "
-        "share of cells in which 1 % harms more is {}.",
+        "The published figures of Maity et al. (2024): undersampling to 1 % should harm more than undersampling to 5 "
+        "%. The share of cells in which 1 % harms more is {}.",
     ),
 )
 
