@@ -16,9 +16,9 @@ SAID = "lib/losses/self_supervised.py"
 
 
 def forget():
-    for cached in (hashing._module, hashing._resolve, hashing.code_hash, hashing.lock_hash):
-        cached.cache_clear()
-    hashing._readings.clear()
+    cached = (hashing._module, hashing._parsed, hashing._resolve, hashing.code_hash, hashing.lock_hash)
+    for function in cached:
+        function.cache_clear()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_closure_follows_definitions_through_every_kind_of_import(library):
     assert reached(("lib.top", "f")) == {"top.f", "top.SIZE", "middle.g", "leaf.k", "other.last"}
     assert reached(("lib.other", "last")) == reached(("lib.top", "f"))
     assert reached(("lib.top", "apart"), ("lib.leaf", "k")) == reached(("lib.top", "f")) | {"top.apart", "unused.h"}
-    with pytest.raises(KeyError, match="nothing"):
+    with pytest.raises(KeyError, match=r"lib\.top\.nothing is named by code"):
         hashing.closure(("lib.top", "nothing"))
 
 
@@ -270,16 +270,22 @@ def test_a_module_that_is_named_alone_stands_for_all_that_it_defines(library):
 
 def test_code_outside_the_library_counts_without_comments_and_with_what_it_reaches(library):
     library(a="from lib.b import low\ndef high(): return low()\n", b="def low(): return 1\n", c="def no(): pass\n")
-    cell = "# a remark\nfrom lib import a\nx = a.high()  # called\n"
-    text, definitions = hashing.of_tree(ast.parse(cell))
+
+    def read(*cells: str):
+        return hashing.of_cells([ast.parse(cell) for cell in cells])
+
+    (text,), definitions = read("# a remark\nfrom lib import a\nx = a.high()  # called\n")
     assert {f"{m}.{n}" for m, n in definitions} == {"lib.a.high", "lib.b.low"}
-    again, same = hashing.of_tree(ast.parse("from lib.a import high\nx = high()"))
-    assert same == definitions
-    assert hashing.of_tree(ast.parse("import lib.a\nx = lib.a.high()"))[1] == definitions
-    assert again == hashing.of_tree(ast.parse("from lib.a import high as top\nx = top()"))[0], (
-        "another name for one thing"
-    )
-    assert hashing.of_tree(ast.parse("from lib import a\nx = 2 * a.high()"))[0] != text
+    for same in (
+        "from lib.a import high\nx = high()",
+        "import lib.a\nx = lib.a.high()",
+        "from lib.a import high as h\nx = h()",
+    ):
+        assert read(same) == ([text], definitions), "another name for one thing"
+    assert read("from lib import a\nx = 2 * a.high()")[0] != [text]
+    cells = read("from lib import a", "x = a.high()")
+    assert cells[1] == definitions, "what one cell imports, the others see"
+    assert read("x = a.high()")[1] == {}
 
 
 def test_a_module_outside_the_closure_does_not_count(copy):
