@@ -52,13 +52,24 @@ def closure(*entries: Key) -> dict[Key, "Definition"]:
         found[key] = [_read(node, module) for node in (module.bound[key[1]] if key[1] else module.loose)]
         todo += [(key[0], "")] if module.loose else []
         todo += [reference for reading in found[key] for reference in reading.references]
-    own = {key: digest([reading.text for reading in readings]) for key, readings in found.items()}
+    own = _told_apart(found)
     return {
         key: Definition(
             "\n".join(r.text for r in readings), digest([own.get(k, "") for r in readings for k in r.references])
         )
         for key, readings in found.items()
     }
+
+
+def _told_apart(found: dict[Key, list["Reading"]]) -> dict[Key, str]:
+    """A hash of each definition: of its text, and of what it names too, as long as that tells equal texts apart."""
+    own = {key: digest([reading.text for reading in readings]) for key, readings in found.items()}
+    while True:
+        named = {key: [own.get(k, "") for reading in found[key] for k in reading.references] for key in found}
+        finer = {key: digest([own[key], named[key]]) for key in found}
+        if len(set(finer.values())) == len(set(own.values())):
+            return own
+        own = finer
 
 
 @functools.cache

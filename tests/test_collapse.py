@@ -1,4 +1,6 @@
-"""lib.geometry.collapse: two levels against certified free vectors, thresholds against closed forms, limits against large R."""
+"""lib.geometry.collapse: two levels against certified free vectors,
+thresholds against closed forms, limits against large R.
+"""
 
 import math
 

@@ -1,4 +1,6 @@
-"""lib.studies.methods_and_mitigations and the plan of a comparison: numbers by hand, and which encoders each label reads."""
+"""lib.studies.methods_and_mitigations and the plan of a comparison: numbers by hand,
+and which encoders each label reads.
+"""
 
 from dataclasses import replace
 from types import SimpleNamespace
