@@ -504,7 +504,7 @@ page.show(
 # ## Reported beside reproduced
 #
 # The paper's numbers have no seeds. A data set that no run has seen says so; Waterbirds and ISIC are for
-# {doc}`strata_applications`.
+# {doc}`worst_group`.
 
 # %% tags=["hide-input"]
 display(Markdown("**End models**, accuracy (ISIC: AUROC), in percent."))

@@ -137,7 +137,7 @@ class Run(Results):
             "run": self.id,
             "preset": self.values["preset"],
             "params": self.values,
-            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + int(count))),
+            "seeds": sorted({seed for unit in self.units for seed in unit.seeds} or range(first, first + int(count))),
             "git": records.git_state(),
             "data": {"name": self.values["data"], **data},
             **records.machine(PACKAGES),
