@@ -6,6 +6,7 @@ Text is drawn in ``currentColor``: as SVG, a chart takes the text colour of the 
 import warnings
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 INK = "currentColor"  # the text colour of the page, light or dark
@@ -34,6 +35,12 @@ def theme() -> alt.theme.ThemeConfig:
             "range": {"category": list(COLOURS)},
         }
     }
+
+
+def long(values, **axes) -> pd.DataFrame:
+    """The entries of an array as rows: a column an axis, with the labels given of its places, and ``value``."""
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+    return index.to_frame(index=False).assign(value=np.ravel(values))
 
 
 def heatmaps(
