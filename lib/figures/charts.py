@@ -6,6 +6,7 @@ Text is drawn in ``currentColor``: as SVG, a chart takes the text colour of the 
 import warnings
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 INK = "currentColor"  # the text colour of the page, light or dark
@@ -51,6 +52,12 @@ def series(
 def tips(words: tuple[str, ...], numbers: tuple[str, ...], digits: str = ".3f") -> list:
     """What a tooltip says: fields of words, then fields of numbers."""
     return [*(f"{c}:N" for c in words), *(alt.Tooltip(f"{c}:Q", format=digits) for c in numbers)]
+
+
+def long(values, **axes) -> pd.DataFrame:
+    """The entries of an array as rows: a column an axis, with the labels given of its places, and ``value``."""
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+    return index.to_frame(index=False).assign(value=np.ravel(values))
 
 
 def heatmaps(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+
 from lib import claims, records
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
