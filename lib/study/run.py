@@ -1,6 +1,7 @@
 """One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
 
 import functools
+import inspect
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+
+from IPython.display import Code, display
 
 from lib import claims, records
 from lib.encoders.units import AnyUnit
@@ -82,12 +85,19 @@ class Run:
         """Judge a claim on one effect a seed, or on an exact number: see ``results.Results.judge``."""
         return self.results.judge(claim, values, learned, source)
 
-    def show(self, name: str, chart, alt: str, caption: str, data, source: str = "") -> None:
+    def exact(self, claim: str, value) -> float:
+        """Keep a number that has no seeds under its claim's name, and judge the claim on it."""
+        self.note(f"{claim}: {claims.known()[claim].quantity}", value, seeds=0)
+        return self.judge(claim, float(value)).effect
+
+    def show(self, name: str, chart, alt: str, caption: str, data, source: str = "", face: str = "") -> None:
         """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
 
         source: the lines that made it, "lib/harms/representation.py:representation_harm"; by default the notebook.
+        face: what the figure says of itself, where it is not of the run's data and seeds.
         """
-        page.show(self.folder, name, chart, alt, caption, data, source or f"notebooks/{self.study}.py", self.face())
+        where = source or f"notebooks/{self.study}.py"
+        page.show(self.folder, name, chart, alt, caption, data, where, face or self.face())
 
     def table(self, header: list[str], rows: list[tuple]) -> None:
         """Show a table."""
@@ -96,6 +106,10 @@ class Run:
     def say(self, text: str) -> None:
         """Show prose, in Markdown, that holds numbers of this run."""
         page.say(text)
+
+    def code(self, *definitions) -> None:
+        """Show the lines of functions or classes."""
+        display(Code("\n\n".join(inspect.getsource(d) for d in definitions), language="python"))
 
     def short(self, text: str) -> None:
         """Show the answer in two or three sentences; the site moves it to the top of the page."""
@@ -114,12 +128,12 @@ class Run:
     def save(self, rows=(), judged=(), seeds: int | None = None, data: dict[str, str] | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
-        seeds: of a row that does not say.
+        seeds: of a row that does not say; by default the run's.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
         self.results.rows += rows
         self.results.judged += judged
-        tables = self.results.tables(self.id, seeds or self.p.seeds, self.p.preset, self.p.data)
+        tables = self.results.tables(self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
         for name, frame in zip(("results", "claims"), tables, strict=True):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
