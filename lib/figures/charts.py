@@ -36,6 +36,23 @@ def theme() -> alt.theme.ThemeConfig:
     }
 
 
+def series(
+    field: str, values, legend: alt.Legend | None, palette: tuple[str, ...] = COLOURS
+) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of the groups of a field, in the order in which ``values`` have them, in one legend."""
+    groups = list(dict.fromkeys(values))
+    colours, shapes = ([which[i % len(which)] for i in range(len(groups))] for which in (palette, SHAPES))
+    return (
+        alt.Color(f"{field}:N", scale=alt.Scale(domain=groups, range=colours), legend=legend),
+        alt.Shape(f"{field}:N", scale=alt.Scale(domain=groups, range=shapes), legend=legend),
+    )
+
+
+def tips(words: tuple[str, ...], numbers: tuple[str, ...], digits: str = ".3f") -> list:
+    """What a tooltip says: fields of words, then fields of numbers."""
+    return [*(f"{c}:N" for c in words), *(alt.Tooltip(f"{c}:Q", format=digits) for c in numbers)]
+
+
 def heatmaps(
     df: pd.DataFrame,
     neutral: float = 1.0,
