@@ -341,6 +341,7 @@ run.table(
 run.save()
 run.verdicts()
 
+
 # %% tags=["remove-input", "in-short"]
 def said(judgement) -> str:
     """A verdict as the end of a sentence."""

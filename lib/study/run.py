@@ -1,6 +1,7 @@
 """One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
 
 import functools
+import inspect
 import json
 import os
 import subprocess
@@ -9,7 +10,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-
 
 from lib import claims, records
 from lib.encoders.units import AnyUnit
