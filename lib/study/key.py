@@ -43,8 +43,8 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     """
     cell_hashes, reached = _code(study)
     texts = [*cell_hashes, *reached.values()]
-    named = hashing.names_in(texts, (p.stem for p in (ROOT / "results/reported").glob("*.csv")))
-    files = [ROOT / "results/reported" / f"{name}.csv" for name in named]
+    reported = sorted((ROOT / "results/reported").glob("*.csv"))
+    files = [path for path in reported if hashing.names_in(texts, (path.stem, path.name))]
     files += sorted((ROOT / "results/recorded" / study).glob("*/*"))
     files += [Path(values.get("embeddings") or "")]
     return {

@@ -14,7 +14,7 @@ from lib import claims, records
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
 from lib.study import key, page, report
-from lib.study.results import Estimate, Results
+from lib.study.results import Results
 
 RUNS = Path("results/runs")
 PLANNED = "BOOK_RUN"  # the id under which the graph expects the run
@@ -22,17 +22,11 @@ PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "openTSNE", "al
 
 
 @dataclass
-class Run:
+class Run(Results):
     """One run of a study with all its parameters; its folder is named by everything the numbers depend on."""
 
-    study: str
     values: dict
     started: float = field(default_factory=time.time)
-
-    results: Results = field(init=False)
-
-    def __post_init__(self):
-        self.results = Results(self.study)
 
     @property
     def id(self) -> str:
@@ -74,13 +68,10 @@ class Run:
         """What every figure says of itself: data, preset, device, seeds."""
         return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
 
-    def note(self, quantity: str, values, **where) -> Estimate:
-        """Keep a number, or one a seed with mean and interval, in results.csv: see ``results.Results.note``."""
-        return self.results.note(quantity, values, **where)
-
-    def judge(self, claim: str, values, learned: bool = True, source: str = "run"):
-        """Judge a claim on one effect a seed, or on an exact number: see ``results.Results.judge``."""
-        return self.results.judge(claim, values, learned, source)
+    @functools.cached_property
+    def recorded(self) -> list[report.Record]:
+        """The runs of record of the study."""
+        return report.recorded(self.study)
 
     def show(self, name: str, chart, alt: str, caption: str, data, source: str = "") -> None:
         """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
@@ -97,6 +88,10 @@ class Run:
         """Show prose, in Markdown, that holds numbers of this run."""
         page.say(text)
 
+    def code(self, *objects) -> None:
+        """Show the source of functions and classes of the library."""
+        page.code(*objects)
+
     def short(self, text: str) -> None:
         """Show the answer in two or three sentences; the site moves it to the top of the page."""
         page.say(f":::{{admonition}} In short\n{text}\n:::")
@@ -104,7 +99,7 @@ class Run:
     def verdicts(self, *names: str) -> None:
         """Show the claims: all of the study in the order of its file, or those that are named."""
         names = names or tuple(c.id for c in claims.of(self.study))
-        text = report.verdicts(self.results.judged, report.recorded(self.study), list(names))
+        text = report.verdicts(self.judged, self.recorded, list(names))
         page.say(text, verdicts=names)  # the site writes it anew, with the wording of then
 
     def stamp(self) -> None:
@@ -117,9 +112,9 @@ class Run:
         seeds: of a row that does not say.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
-        self.results.rows += rows
-        self.results.judged += judged
-        tables = self.results.tables(self.id, seeds or self.p.seeds, self.p.preset, self.p.data)
+        self.rows += rows
+        self.judged += judged
+        tables = self.tables(self.id, seeds or self.p.seeds, self.p.preset, self.p.data)
         for name, frame in zip(("results", "claims"), tables, strict=True):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
