@@ -4,9 +4,12 @@ Text is drawn in ``currentColor``: as SVG, a chart takes the text colour of the 
 """
 
 import warnings
+from collections.abc import Iterable
 
 import altair as alt
 import pandas as pd
+
+from lib.intervals import Estimate
 
 INK = "currentColor"  # the text colour of the page, light or dark
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
@@ -103,6 +106,12 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
         text=alt.Text("value:Q", format=".2f"), color=alt.condition(dark, alt.value("#fff"), alt.value("#111"))
     )
     return cells + text
+
+
+def estimates(found: Iterable[tuple[str, str, Estimate]]) -> pd.DataFrame:
+    """The frame of ``dots`` from (group, label, estimate): group, label, value, low, high."""
+    rows = [(group, label, e.value, e.low, e.high) for group, label, e in found]
+    return pd.DataFrame(rows, columns=["group", "label", "value", "low", "high"])
 
 
 def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:
