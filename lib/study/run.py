@@ -1,7 +1,6 @@
 """One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
 
 import functools
-import inspect
 import json
 import os
 import subprocess
