@@ -921,7 +921,7 @@ display(Markdown(report.verdicts(judged, record, order)))
 #   $A_d \to 0$, the sum is linear in $b$, and the passage becomes a jump at $\alpha^*$. From $\alpha^*$ on, collapse is therefore best in every dimension that holds the simplex; below it,
 #   what is best among all distributions in a given dimension is not shown.
 # * Bounds on strata were tried on generated clouds and three simple representations of digits. Trained encoders are the matter of {doc}`lspread_strata`.
-# * The correction for wrong labels is for two balanced classes with symmetric noise and a known share of right labels; {doc}`strata_applications` uses it on data.
+# * The correction for wrong labels is for two balanced classes with symmetric noise and a known share of right labels; {doc}`label_noise_and_coresets` uses it on data.
 # * The paper's lemma 4 is not on this page.
 #
 # ## Exercises

@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 from lib import harms
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.harms import gender
-from lib.studies import gender_evidence as ge
+from lib.studies.shared import gender as ge
 
 K, D = 3, 8
 

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from lib import harms
 from lib.harms import gender as module
-from lib.harms.representation import (
+from lib.harms.gender import (
     gender_representation_harm,
     mean_gap,
     permutation_null,
@@ -252,6 +252,7 @@ def test_gender_predictability_sees_what_is_there_and_no_more():
 def test_gender_predictability_is_the_balanced_recall_on_folds_left_out(monkeypatch):
     """A probe that only remembers what it was shown must score by chance or worse, and the recalls are averaged."""
     from lib import probe
+    from lib.probe import logistic
 
     z, occupation, gender = people(5, n=150, leading=())
     shown = []
@@ -260,7 +261,7 @@ def test_gender_predictability_is_the_balanced_recall_on_folds_left_out(monkeypa
         shown.append(kept)
         return probe.Predictions(torch.where(kept, y, 1 - y), torch.ones(len(kept)), 0, 0)
 
-    monkeypatch.setattr(probe, "predict", remembers)
+    monkeypatch.setattr(logistic, "predict", remembers)
     assert gender_predictability(z, gender, occupation).tolist() == [0.0] * 3
     (kept,) = shown
     kept = kept.view(3, 5, 150)
@@ -270,7 +271,7 @@ def test_gender_predictability_is_the_balanced_recall_on_folds_left_out(monkeypa
     def all_men(z, y, kept, scored, class_weight):
         return probe.Predictions(torch.ones_like(kept).long(), torch.ones(len(kept)), 0, 0)
 
-    monkeypatch.setattr(probe, "predict", all_men)
+    monkeypatch.setattr(logistic, "predict", all_men)
     ours = gender_predictability(z, gender, occupation)
     wanted = recall_score(gender, torch.ones(150), average="macro", zero_division=0)
     assert ours.tolist() == [pytest.approx(wanted)] * 3

@@ -164,7 +164,7 @@ def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, m
 def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
     text = site._markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
     assert text == 'see <a href="../_static/code/lib/losses/self_supervised.py.html#nt_xent"><code>nt_xent</code></a>'
-    with pytest.raises(SiteError, match=r"no_such in lib/losses\.py"):
+    with pytest.raises(SiteError, match=r"no_such in lib/losses/self_supervised\.py"):
         site._markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
     with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
         site._markdown("[x](../lib/nothing.py)", "index")

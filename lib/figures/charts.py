@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from lib.intervals import Estimate
@@ -37,6 +38,29 @@ def theme() -> alt.theme.ThemeConfig:
             "range": {"category": list(COLOURS)},
         }
     }
+
+
+def series(
+    field: str, values, legend: alt.Legend | None, palette: tuple[str, ...] = COLOURS
+) -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of the groups of a field, in the order in which ``values`` have them, in one legend."""
+    groups = list(dict.fromkeys(values))
+    colours, shapes = ([which[i % len(which)] for i in range(len(groups))] for which in (palette, SHAPES))
+    return (
+        alt.Color(f"{field}:N", scale=alt.Scale(domain=groups, range=colours), legend=legend),
+        alt.Shape(f"{field}:N", scale=alt.Scale(domain=groups, range=shapes), legend=legend),
+    )
+
+
+def tips(words: tuple[str, ...], numbers: tuple[str, ...], digits: str = ".3f") -> list:
+    """What a tooltip says: fields of words, then fields of numbers."""
+    return [*(f"{c}:N" for c in words), *(alt.Tooltip(f"{c}:Q", format=digits) for c in numbers)]
+
+
+def long(values, **axes) -> pd.DataFrame:
+    """The entries of an array as rows: a column an axis, with the labels given of its places, and ``value``."""
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+    return index.to_frame(index=False).assign(value=np.ravel(values))
 
 
 def heatmaps(

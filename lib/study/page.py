@@ -18,7 +18,7 @@ EMBED = {"renderer": "svg", "actions": False, "mode": "vega-lite"}
 def show(
     run_folder: Path, name: str, chart, alt: str, caption: str, data: pd.DataFrame, source: str, face: str
 ) -> None:
-    """Show a chart or a raster image as the figure ``fig-<name>``; keep its data and a still picture in the folder.
+    """Show a chart or a raster image as the figure ``fig-<name>``; keep its data and a still picture with the run.
 
     chart: of Altair, kept as figures/<name>.svg, or a PIL image, kept as figures/<name>.png.
     alt: what the figure finds, with a number of this run; caption: plain text; data: what is drawn, written to

@@ -73,12 +73,19 @@ class Run(Results):
         """The runs of record of the study."""
         return report.recorded(self.study)
 
-    def show(self, name: str, chart, alt: str, caption: str, data, source: str = "") -> None:
+    def exact(self, claim: str, value) -> float:
+        """Keep a number that has no seeds under its claim's name, and judge the claim on it."""
+        self.note(f"{claim}: {claims.known()[claim].quantity}", value, seeds=0)
+        return self.judge(claim, float(value)).effect
+
+    def show(self, name: str, chart, alt: str, caption: str, data, source: str = "", face: str = "") -> None:
         """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
 
         source: the lines that made it, "lib/harms/representation.py:representation_harm"; by default the notebook.
+        face: what the figure says of itself, where it is not of the run's data and seeds.
         """
-        page.show(self.folder, name, chart, alt, caption, data, source or f"notebooks/{self.study}.py", self.face())
+        where = source or f"notebooks/{self.study}.py"
+        page.show(self.folder, name, chart, alt, caption, data, where, face or self.face())
 
     def table(self, header: list[str], rows: list[tuple]) -> None:
         """Show a table."""
@@ -109,12 +116,12 @@ class Run(Results):
     def save(self, rows=(), judged=(), seeds: int | None = None, data: dict[str, str] | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
-        seeds: of a row that does not say.
+        seeds: of a row that does not say; by default the run's.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
         self.rows += rows
         self.judged += judged
-        tables = self.tables(self.id, seeds or self.p.seeds, self.p.preset, self.p.data)
+        tables = self.tables(self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
         for name, frame in zip(("results", "claims"), tables, strict=True):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
@@ -130,7 +137,7 @@ class Run(Results):
             "run": self.id,
             "preset": self.values["preset"],
             "params": self.values,
-            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + int(count))),
+            "seeds": sorted({seed for unit in self.units for seed in unit.seeds} or range(first, first + int(count))),
             "git": records.git_state(),
             "data": {"name": self.values["data"], **data},
             **records.machine(PACKAGES),

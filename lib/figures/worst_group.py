@@ -1,10 +1,12 @@
-"""Charts of the applications of strata: pictures of groups, maps of recovered ones, accuracies by group."""
+"""Charts of the worst groups: pictures of groups, maps of recovered ones, accuracies by group."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from lib import intervals
 from lib.figures.charts import COLOURS, INK, SHAPES
 
 
@@ -37,6 +39,16 @@ def recovered(df: pd.DataFrame, side: int = 168) -> alt.ConcatChart:
     return alt.concat(*panels, columns=2, spacing=12).resolve_scale(color="shared", shape="shared")
 
 
+def accuracies(found: dict[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:
+    """The frame of ``by_group`` from the test accuracy (seeds, groups) of each training; names: of the groups."""
+    rows = [
+        (training, group, *map(float, ends))
+        for training, values in found.items()
+        for group, ends in zip(names, zip(*intervals.over_seeds(values), strict=True), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["training", "group", "value", "low", "high"])
+
+
 def by_group(df: pd.DataFrame, width: int = 430) -> alt.LayerChart:
     """Test accuracy of each group under each training, with intervals; a click in the legend picks a group.
 
@@ -63,6 +75,12 @@ def by_group(df: pd.DataFrame, width: int = 430) -> alt.LayerChart:
         x, alt.Shape("group:N", scale=shapes, title="test group", legend=legend), tooltip=tips
     )
     return line + whisker + dots.add_params(pick)
+
+
+def percent(found: dict[str, np.ndarray]) -> list[str]:
+    """Mean and interval over seeds, in per cent, of shares (seeds,) by loss."""
+    ends = ((100 * float(v) for v in intervals.over_seeds(values)) for values in found.values())
+    return [f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in ends]
 
 
 def pictures(groups: list[Tensor], labels: list[str], side: int = 40) -> Image.Image:
