@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from lib import harms, intervals
+from lib import harms
 from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
 from lib.studies.shared import evidence
@@ -230,8 +230,3 @@ def effects(measured: dict[str, Measured], pairs: list[tuple[int, int]]) -> dict
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
     """Pearson's, of each seed: (seeds, cells) twice to (seeds,)."""
     return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(a, b, strict=True)])
-
-
-def summary(values: Tensor) -> tuple[float, float, float]:
-    """Mean and interval over seeds of one number a seed (seeds,)."""
-    return tuple(float(v) for v in intervals.over_seeds(values.numpy()))
