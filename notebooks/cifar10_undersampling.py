@@ -175,28 +175,26 @@ if not learned:
 # of its classes, this run is an *analogue* of the paper's figure and not a replication cell by cell.
 
 # %%
-if seen.treated:
-    rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K; and of each seed (seeds, T, K)
-    rh_cells = evidence.cells(seen, rh_each, rh)
-    run.note_matrix("RH", rh_cells, ratio=p.ratio)
+rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K; and of each seed (seeds, T, K)
+rh_cells = evidence.cells(seen, rh_each, rh)
+run.note_matrix("RH", rh_cells, ratio=p.ratio)
 
 # %% tags=["hide-input"]
-if seen.treated:
-    off = rh_cells[rh_cells.row != rh_cells.column]
-    lowest = off.loc[off.value.idxmin()]
-    published = {", CIFAR-10, 1 %, 10 seeds": report.matrix("simclr_1pct", "RH")}
-    frame = matrices.beside(run, published, {"": rh_cells}, {"": "RH"})
-    run.show(
-        "rh",
-        matrices.heatmaps(frame, names),
-        alt=f"Representation harm by undersampled class and other class. In this run the mean off the diagonal is "
-        f"{off.value.mean():.2f}; the lowest cell is {lowest.value:.2f}, class {lowest.row} towards {lowest.column}. In "
-        "the paper the lowest cell is automobile towards truck, 0.78.",
-        caption=f"In this run class {lowest.row} moved most, towards {lowest.column}: RH {lowest.value:.2f}. RH(k, j; k): "
-        "below 1 (orange) the undersampled class k moved towards class j.",
-        data=frame,
-        source="lib/harms/representation.py:representation_harm",
-    )
+off = rh_cells[rh_cells.row != rh_cells.column]
+lowest = off.loc[off.value.idxmin()]
+published = {", CIFAR-10, 1 %, 10 seeds": report.matrix("simclr_1pct", "RH")}
+frame = matrices.beside(run, published, {"": rh_cells}, {"": "RH"})
+run.show(
+    "rh",
+    matrices.heatmaps(frame, names),
+    alt=f"Representation harm by undersampled class and other class. In this run the mean off the diagonal is "
+    f"{off.value.mean():.2f}; the lowest cell is {lowest.value:.2f}, class {lowest.row} towards {lowest.column}. In "
+    "the paper the lowest cell is automobile towards truck, 0.78.",
+    caption=f"In this run class {lowest.row} moved most, towards {lowest.column}: RH {lowest.value:.2f}. RH(k, j; k): "
+    "below 1 (orange) the undersampled class k moved towards class j.",
+    data=frame,
+    source="lib/harms/representation.py:representation_harm",
+)
 
 # %% [markdown]
 # ### Look-alikes, other pairs, and the null
@@ -207,27 +205,25 @@ if seen.treated:
 # The harm must beat the spread of the null.
 
 # %%
-if seen.treated:
-    pairs = evidence.look_alikes(seen)
-    full = evidence.square(rh_each, seen.treated)  # (seeds, K, K)
-    look = harms.paired_mean(full, pairs)  # (seeds,)
-    null = undersampling.null_cells(seen) if len(seen.null) else None
+pairs = evidence.look_alikes(seen)
+full = evidence.square(rh_each, seen.treated)  # (seeds, K, K)
+look = harms.paired_mean(full, pairs)  # (seeds,)
+null = undersampling.null_cells(seen) if len(seen.null) else None
 
 # %% tags=["hide-input"]
-if seen.treated:
-    if null is not None:
-        run.note_frame("RH null", null)
-    dots = figures.pair_dots(rh_cells, null, {(names[k], names[j]) for k, j in pairs})
-    means = ", ".join(f"{g} {v:.3f}" for g, v in dots.groupby("group", sort=False).value.mean().items())
-    run.show(
-        "pairs",
-        charts.dots(dots),
-        alt=f"Mean RH: {means}.",
-        caption=f"Mean RH: {means}. One dot a pair, with its 95 % interval over seeds; below 1 the classes are closer than "
-        "under balanced encoders.",
-        data=dots,
-        source="lib/studies/shared/evidence.py:harm_matrix",
-    )
+if null is not None:
+    run.note_frame("RH null", null)
+dots = figures.pair_dots(rh_cells, null, {(names[k], names[j]) for k, j in pairs})
+means = ", ".join(f"{g} {v:.3f}" for g, v in dots.groupby("group", sort=False).value.mean().items())
+run.show(
+    "pairs",
+    charts.dots(dots),
+    alt=f"Mean RH: {means}.",
+    caption=f"Mean RH: {means}. One dot a pair, with its 95 % interval over seeds; below 1 the classes are closer than "
+    "under balanced encoders.",
+    data=dots,
+    source="lib/studies/shared/evidence.py:harm_matrix",
+)
 
 # %% [markdown]
 # ### Third parties
@@ -236,11 +232,10 @@ if seen.treated:
 # stay at 1 unless the whole space shrinks or spreads.
 
 # %%
-if seen.treated:
-    third, third_cells = undersampling.third_parties(seen)  # (seeds,)
-    third_mean = run.note("RH third parties, mean", third, ratio=p.ratio)
-    run.note_frame("RH", third_cells, ratio=p.ratio)
-    run.say(f"Mean RH of third-party pairs: **{third_mean}**.")
+third, third_cells = undersampling.third_parties(seen)  # (seeds,)
+third_mean = run.note("RH third parties, mean", third, ratio=p.ratio)
+run.note_frame("RH", third_cells, ratio=p.ratio)
+run.say(f"Mean RH of third-party pairs: **{third_mean}**.")
 
 # %% [markdown]
 # ### A ratio of averages, or an average of ratios?
@@ -248,9 +243,8 @@ if seen.treated:
 # The paper divides averages over seeds; the intervals here rest on the ratio of each seed.
 
 # %%
-if seen.treated:
-    gap = run.note("RH, ratio of averages to average of ratios, largest gap", (rh_each.mean(0) - rh).abs().max())
-    run.say(f"Over the {rh.numel()} cells the two differ by at most **{gap:.4f}**.")
+gap = run.note("RH, ratio of averages to average of ratios, largest gap", (rh_each.mean(0) - rh).abs().max())
+run.say(f"Over the {rh.numel()} cells the two differ by at most **{gap:.4f}**.")
 
 # %% [markdown]
 # ### A map of one case
@@ -260,22 +254,20 @@ if seen.treated:
 # between groups in such a map cannot be measured; the map shows which images mix.
 
 # %%
-if seen.treated:
-    mean_rh = evidence.square(rh, seen.treated)
-    k, j = min(pairs, key=lambda pair: float(mean_rh[pair]))
-    tsne = figures.tsne(seen, k, p.seed)
+mean_rh = evidence.square(rh, seen.treated)
+k, j = min(pairs, key=lambda pair: float(mean_rh[pair]))
+tsne = figures.tsne(seen, k, p.seed)
 
 # %% tags=["hide-input"]
-if seen.treated:
-    run.show(
-        "map",
-        charts.maps(tsne),
-        alt=f"t-SNE maps of {tsne.image.nunique()} held-out images, balanced and with class {names[k]} undersampled; its RH "
-        f"towards {names[j]} is {float(mean_rh[k, j]):.2f}, the lowest among the look-alikes.",
-        caption=f"The case of the lowest look-alike RH, {float(mean_rh[k, j]):.2f}: {names[k]} towards {names[j]}. First seed.",
-        data=tsne,
-        source="lib/figures/cifar10_undersampling.py:tsne",
-    )
+run.show(
+    "map",
+    charts.maps(tsne),
+    alt=f"t-SNE maps of {tsne.image.nunique()} held-out images, balanced and with class {names[k]} undersampled; its RH "
+    f"towards {names[j]} is {float(mean_rh[k, j]):.2f}, the lowest among the look-alikes.",
+    caption=f"The case of the lowest look-alike RH, {float(mean_rh[k, j]):.2f}: {names[k]} towards {names[j]}. First seed.",
+    data=tsne,
+    source="lib/figures/cifar10_undersampling.py:tsne",
+)
 
 # %% [markdown]
 # ## Allocation harm
@@ -284,27 +276,25 @@ if seen.treated:
 # change of recall; the other cells are the change of the share of class $k$ that is called another class. Rows sum to 0.
 
 # %%
-if seen.treated:
-    ah = seen.allocation_harm()  # (seeds, T, K)
-    ah_cells = evidence.cells(seen, ah)
-    recall = seen.own(ah).mean(0)  # (T,) change of recall of each undersampled class
-    run.note_matrix("AH", ah_cells, ratio=p.ratio)
+ah = seen.allocation_harm()  # (seeds, T, K)
+ah_cells = evidence.cells(seen, ah)
+recall = seen.own(ah).mean(0)  # (T,) change of recall of each undersampled class
+run.note_matrix("AH", ah_cells, ratio=p.ratio)
 
 # %% tags=["hide-input"]
-if seen.treated:
-    published = {" (NIE), CIFAR-10, 1 %, 10 seeds": report.matrix("simclr_1pct", "NIE")}
-    frame = matrices.beside(run, published, {"": ah_cells}, {"": "AH"})
-    run.show(
-        "ah",
-        matrices.heatmaps(frame, names, "AH"),
-        alt=f"Allocation harm: the recall of the undersampled class changes by {float(recall.mean()):+.3f} on average in "
-        f"this run, from {float(recall.min()):+.3f} to {float(recall.max()):+.3f}; in the paper by "
-        f"{report.diagonal('simclr_1pct', 'NIE').mean():+.3f}.",
-        caption=f"The undersampled class's recall changes by {float(recall.mean()):+.3f} on average. AH: change of row k of "
-        "the confusion matrix under a head with balanced labels.",
-        data=frame,
-        source="lib/studies/shared/evidence.py:Evidence",
-    )
+published = {" (NIE), CIFAR-10, 1 %, 10 seeds": report.matrix("simclr_1pct", "NIE")}
+frame = matrices.beside(run, published, {"": ah_cells}, {"": "AH"})
+run.show(
+    "ah",
+    matrices.heatmaps(frame, names, "AH"),
+    alt=f"Allocation harm: the recall of the undersampled class changes by {float(recall.mean()):+.3f} on average in "
+    f"this run, from {float(recall.min()):+.3f} to {float(recall.max()):+.3f}; in the paper by "
+    f"{report.diagonal('simclr_1pct', 'NIE').mean():+.3f}.",
+    caption=f"The undersampled class's recall changes by {float(recall.mean()):+.3f} on average. AH: change of row k of "
+    "the confusion matrix under a head with balanced labels.",
+    data=frame,
+    source="lib/studies/shared/evidence.py:Evidence",
+)
 
 # %% [markdown]
 # ## Claims
@@ -315,13 +305,12 @@ if seen.treated:
 # %%
 paper_rh, paper_mild = (report.tensor(config, "RH", PAPER_ORDER) for config in ("simclr_1pct", "simclr_5pct"))
 authors = undersampling.effects(paper_rh, paper_mild, known_pairs(PAPER_ORDER))
-here, mild = {}, None
-if seen.treated:
-    if len(seen.mild):
-        mild_rh, mild_each = evidence.harm_matrix(seen, "mild")
-        run.note_matrix("RH", evidence.cells(seen, mild_each, mild_rh), ratio=p.milder)
-        mild = evidence.square(mild_each, seen.treated)
-    here = undersampling.effects(full, mild, pairs)
+mild = None
+if len(seen.mild):
+    mild_rh, mild_each = evidence.harm_matrix(seen, "mild")
+    run.note_matrix("RH", evidence.cells(seen, mild_each, mild_rh), ratio=p.milder)
+    mild = evidence.square(mild_each, seen.treated)
+here = undersampling.effects(full, mild, pairs)
 run.judge_all(here, authors, learned)
 
 # %% tags=["remove-input"]
@@ -348,7 +337,7 @@ run.table(
 # below come from this run's encoders.
 
 # %%
-if seen.treated and len(seen.balanced) > 1:
+if len(seen.balanced) > 1:
     printed, error = evidence.printed_spread(seen).mean(), rh_each.std(0).mean() / len(rh_each) ** 0.5
     lines = [("the public code's ±", f"{printed:.4f}"), ("standard error of RH over seeds", f"{error:.4f}")]
     run.table(["mean over the cells", "value"], lines)
@@ -381,14 +370,13 @@ run.table(
 )
 
 # %% tags=["remove-input", "in-short"]
-if seen.treated:
-    run.short(
-        f"A class that keeps {100 * p.ratio:g} % of its images has an RH of {look.mean():.2f} towards its look-alike on average; "
-        f"1 means no change, and the paper's figure gives {authors['harms-1']:.2f}. That undersampling "
-        f"pulls a class towards its look-alike: **{run.verdict('harms-1')}**; that the look-alike moves more than other "
-        f"classes: **{run.verdict('harms-2a')}**. A classifier with balanced labels then changes the recall of the class by "
-        f"{recall.mean():+.3f} (paper: {report.diagonal('simclr_1pct', 'NIE').mean():+.3f})."
-    )
+run.short(
+    f"A class that keeps {100 * p.ratio:g} % of its images has an RH of {look.mean():.2f} towards its look-alike on average; "
+    f"1 means no change, and the paper's figure gives {authors['harms-1']:.2f}. That undersampling "
+    f"pulls a class towards its look-alike: **{run.verdict('harms-1')}**; that the look-alike moves more than other "
+    f"classes: **{run.verdict('harms-2a')}**. A classifier with balanced labels then changes the recall of the class by "
+    f"{recall.mean():+.3f} (paper: {report.diagonal('simclr_1pct', 'NIE').mean():+.3f})."
+)
 
 # %% [markdown]
 # ## Limits

@@ -1,6 +1,7 @@
 """The embeddings a study judges, a reader's own among them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,3 +139,10 @@ def test_third_parties_and_the_null_leave_no_pair_out_and_none_twice():
     null = undersampling.null_cells(seen)
     assert len(null) == 6 and set(null.seeds) == {2}
     assert null.value[1] == float(evidence.null_matrix(seen)[0][0, 1])
+
+
+def test_the_study_refuses_a_file_without_an_undersampled_encoder(tensors, tmp_path):
+    path = tmp_path / "e.safetensors"
+    save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, path)
+    with pytest.raises(ValueError, match="names no undersampled class"):
+        undersampling.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))

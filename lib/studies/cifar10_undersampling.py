@@ -25,8 +25,16 @@ def plan(p: SimpleNamespace) -> Arms:
 
 
 def read(p: SimpleNamespace, arms: Arms) -> Evidence:
-    """The features that the study judges: a reader's, or those of its own encoders."""
-    return evidence.of_file(p.embeddings, arms.classes) if p.embeddings else evidence.of_arms(arms)
+    """The features that the study judges: a reader's, or those of its own encoders.
+
+    ValueError: a reader's file that cannot be used, see ``evidence.of_file``, or that has no undersampled encoder.
+    """
+    found = evidence.of_file(p.embeddings, arms.classes) if p.embeddings else evidence.of_arms(arms)
+    if not found.treated:
+        raise ValueError(
+            f"embeddings={p.embeddings!r}: 'group' names no undersampled class, so there is no harm to judge"
+        )
+    return found
 
 
 def drawn(arms: Arms, ratio: float, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
