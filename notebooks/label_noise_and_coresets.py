@@ -44,6 +44,7 @@ import torch
 
 from lib.encoders.label_settings import CLASSED, KEEPERS, KEPT, LABELLED, NOISE, READINGS, RIGHT
 from lib.figures import label_noise_and_coresets as figures
+from lib.intervals import estimate
 from lib.strata import coresets, noisy_labels
 from lib.studies import label_noise_and_coresets as labels
 from lib.study import report
@@ -54,9 +55,9 @@ statements = pd.read_csv(report.REPORTED / "lspread_statements.csv").set_index("
 NAMES = {"sup_con": "SupCon", "spread": "L_spread"}
 
 # %% [markdown]
-# All nets of this chapter are small: two layers of filters on patches, a hidden layer, and a linear head. Each trains on labels
-# of its own. The contrastive loss sees the labels of the experiment; the head sees right labels, of a share of the images, and
-# its cross-entropy is added to the loss. Accuracy is the head's, on held-out images.
+# All nets of this chapter are small: a few layers of filters on patches, a hidden layer, and a linear head. Each net trains on
+# labels of its own. The contrastive loss sees the labels of the experiment; the head sees right labels, of a share of the images,
+# and its cross-entropy is added to the loss. Accuracy is the head's, on held-out images.
 #
 # ## Wrong labels
 #
@@ -113,7 +114,7 @@ run.table(["loss", "noise", "labels", "accuracy", "recovered", "detection AUC"],
 # %% tags=["hide-input"]
 pixels = {nu: run.note(f"detection AUC, pixels, noise {nu:g}", values) for nu, values in by_pixels.items()}
 raw = ", ".join(f"{found.value:.3f} at {100 * nu:.0f} %" for nu, found in pixels.items())
-certain = {loss: figures.frame([("", "", "", gone[loss])], "x").low[0] > 0 for loss in CLASSED}
+certain = {loss: estimate(gone[loss]).low > 0 for loss in CLASSED}
 vain = " and ".join(NAMES[loss] for loss in CLASSED if not certain[loss])
 undecided = (
     f" For {vain} the interval holds 0: nothing is known to be lost, and what share of it returns is left undecided."
@@ -131,14 +132,18 @@ run.say(
 )
 
 # %%
-run.judge("lspread-12b", found_wrong["spread", 0.5, "centres"])
-run.judge("lspread-12c", back["spread"] - 0.6 * gone["spread"], certain["spread"])
-run.judge("lspread-12d", back["sup_con"] - 0.55 * gone["sup_con"], certain["sup_con"])
-run.judge("lspread-12e", np.max(list(gone_half.values()), 0))
-run.judge("lspread-12f", reached["spread", 0.5, "centres"] - reached["sup_con", 0.5, "centres"])
-run.judge("lspread-12f", float(statements.value["N3"]) / 100, source="authors")
-run.judge("lspread-12g", np.abs(found_wrong["spread", 0.5, "centres"] - found_wrong["spread", 0.5, "points"]))
-detects = run.judge("lspread-12a", found_wrong["spread", 0.2, "centres"])
+wrong = {(nu, arm): found_wrong["spread", nu, arm] for nu in NOISE for arm in READINGS}
+effects = {
+    "lspread-12a": wrong[0.2, "centres"],
+    "lspread-12b": wrong[0.5, "centres"],
+    "lspread-12c": back["spread"] - 0.6 * gone["spread"],
+    "lspread-12d": back["sup_con"] - 0.55 * gone["sup_con"],
+    "lspread-12e": np.max(list(gone_half.values()), 0),
+    "lspread-12f": reached["spread", 0.5, "centres"] - reached["sup_con", 0.5, "centres"],
+    "lspread-12g": np.abs(wrong[0.5, "centres"] - wrong[0.5, "points"]),
+}
+learned = dict.fromkeys(effects, True) | {"lspread-12c": certain["spread"], "lspread-12d": certain["sup_con"]}
+run.judge_all(effects, {"lspread-12f": float(statements.value["N3"]) / 100}, learned)
 
 # %% [markdown]
 # ### Correcting the loss instead
@@ -192,8 +197,7 @@ effects = {
     "lspread-12h": two["triplet", 0.8, "weights"] - two["triplet", 0.8, "none"],
     "lspread-12i": two["triplet", 0.6, "geometric"] - two["triplet", 0.6, "weights"],
 }
-for claim, effect in effects.items():
-    run.judge(claim, effect)
+run.judge_all(effects)
 
 # %% [markdown]
 # ## Coresets
@@ -253,7 +257,7 @@ effects = {
     "lspread-13c": kept["fullest buckets", 0.3] - kept["forgetting", 0.3],
     "lspread-13d": kept["fullest buckets", 0.5] - kept["EL2N", 0.5],
 }
-worth = {claim: run.judge(claim, effect) for claim, effect in effects.items()}
+run.judge_all(effects)
 
 # %% [markdown]
 # ## Few labels
@@ -263,15 +267,15 @@ worth = {claim: run.judge(claim, effect) for claim, effect in effects.items()}
 # negative to all others. SimCLR is the case in which no image has a label, the same at every share.
 
 # %%
-learned = plan.few_labels.accuracy()  # (loss, share of labels in the contrastive loss)
-over = labels.gains(learned)  # L_spread minus SimCLR and minus SupCon
-base, bare = learned["simclr", 0.0, "none"], learned["cross_entropy", 0.0, "none"]
+few = plan.few_labels.accuracy()  # (loss, share of labels in the contrastive loss)
+over = labels.gains(few)  # L_spread minus SimCLR and minus SupCon
+base, bare = few["simclr", 0.0, "none"], few["cross_entropy", 0.0, "none"]
 
 # %% tags=["hide-input"]
 curves = {"SimCLR": [base] * len(LABELLED)}
-curves |= {name: [learned[loss, share, "none"] for share in LABELLED] for loss, name in NAMES.items()}
+curves |= {name: [few[loss, share, "none"] for share in LABELLED] for loss, name in NAMES.items()}
 lines = [
-    (name, *(run.note(f"accuracy, {100 * s:.0f} % of labels, {name}", learned[loss, s, "none"]) for s in LABELLED))
+    (name, *(run.note(f"accuracy, {100 * s:.0f} % of labels, {name}", few[loss, s, "none"]) for s in LABELLED))
     for loss, name in NAMES.items()
 ]
 lines.append(("SimCLR", *[run.note("accuracy, no labels, SimCLR", base)] * len(LABELLED)))
@@ -291,8 +295,8 @@ run.show(
         (float(bare.mean()), "the head's labels alone"),
         430,
     ),
-    alt=f"Accuracy over the share of labels. With all of them L_spread has {learned['spread', 1.0, 'none'].mean():.3f}, SupCon "
-    f"{learned['sup_con', 1.0, 'none'].mean():.3f}, SimCLR without any {base.mean():.3f}.",
+    alt=f"Accuracy over the share of labels. With all of them L_spread has {few['spread', 1.0, 'none'].mean():.3f}, SupCon "
+    f"{few['sup_con', 1.0, 'none'].mean():.3f}, SimCLR without any {base.mean():.3f}.",
     caption=f"Held-out accuracy of the linear head, which sees {100 * p.few_labels:g} % of the labels; 95 % intervals over seeds, which "
     "share much of their spread: the claims rest on differences by seed.",
     data=shown,
@@ -302,9 +306,9 @@ run.table(["loss", *(f"{100 * share:.0f} % of labels" for share in LABELLED)], l
 
 # %%
 order = [("simclr", 0.1), ("sup_con", 0.1), ("simclr", 1.0), ("sup_con", 1.0)]
-for i, (letter, pair) in enumerate(zip("abcd", order, strict=True), 1):
-    run.judge(f"lspread-15{letter}", over[pair])
-    run.judge(f"lspread-15{letter}", float(statements.value[f"S{i}"]) / 100, source="authors")
+names = [f"lspread-15{letter}" for letter in "abcd"]
+authors = {name: float(statements.value[f"S{i}"]) / 100 for i, name in enumerate(names, 1)}
+run.judge_all({name: over[pair] for name, pair in zip(names, order, strict=True)}, authors)
 
 # %% [markdown]
 # ## Reported beside reproduced
@@ -312,20 +316,26 @@ for i, (letter, pair) in enumerate(zip("abcd", order, strict=True), 1):
 # Points of accuracy, but for the two fractions of N5 and N6. The paper's data are others, its nets far larger: what stands at the right is an
 # *analogue* of each statement. Recorded runs are on this chapter's data.
 
+
 # %% tags=["hide-input"]
+def points(values) -> str:
+    """Points of accuracy with their interval, from one share a seed."""
+    return f"{estimate(100 * values):+.1f}"
+
+
 corrected = {nu: reached["spread", nu, "centres"] - reached["sup_con", nu, "centres"] for nu in NOISE}
 ours = {
-    "N1": ", ".join(f"{NAMES[loss]} {figures.points(gone_half[loss])}" for loss in CLASSED),
-    "N2": figures.points(labels.regained(reached, 0.5)["sup_con"]),
-    "N3": figures.points(corrected[0.5]),
-    "N4": figures.points(corrected[0.2]),
-    "N5": figures.share_back(back["spread"], gone["spread"]),
-    "N6": figures.share_back(back["sup_con"], gone["sup_con"]),
-    "C1": figures.points(gain) + " over random",
-    "C2": figures.points(kept["fullest buckets", 0.3] - kept["forgetting", 0.3]),
+    "N1": ", ".join(f"{NAMES[loss]} {points(gone_half[loss])}" for loss in CLASSED),
+    "N2": points(labels.regained(reached, 0.5)["sup_con"]),
+    "N3": points(corrected[0.5]),
+    "N4": points(corrected[0.2]),
+    "N5": labels.share_back(back["spread"], gone["spread"]),
+    "N6": labels.share_back(back["sup_con"], gone["sup_con"]),
+    "C1": points(gain) + " over random",
+    "C2": points(kept["fullest buckets", 0.3] - kept["forgetting", 0.3]),
     "C3": "at 50 % kept: "
-    + ", ".join(f"{m} {figures.points(kept['fullest buckets', 0.5] - kept[m, 0.5])}" for m in ("EL2N", "forgetting")),
-    **{f"S{i}": figures.points(over[pair]) for i, pair in enumerate(order, 1)},
+    + ", ".join(f"{m} {points(kept['fullest buckets', 0.5] - kept[m, 0.5])}" for m in ("EL2N", "forgetting")),
+    **{f"S{i}": points(over[pair]) for i, pair in enumerate(order, 1)},
 }
 stated = statements.loc[list(ours), ["quantity", "condition", "value"]].itertuples(name=None)
 run.table(
@@ -343,17 +353,13 @@ run.verdicts()
 
 
 # %% tags=["remove-input", "in-short"]
-def said(judgement) -> str:
-    """A verdict as the end of a sentence."""
-    return judgement.verdict.replace("not decided", "is not decided")
-
-
+verdict = {c: run.verdict(c).replace("not decided", "is not decided") for c in ("lspread-12a", "lspread-13a")}
 run.short(
     f"With 20 % of the labels wrong, L_spread's features rank a wrong label below a right one with probability "
     f"{found_wrong['spread', 0.2, 'centres'].mean():.2f} on {p.data}; raw pixels reach {pixels[0.2].value:.2f}. "
-    f"That the features reach 0.9 {said(detects)}. "
+    f"That the features reach 0.9 {verdict['lspread-12a']}. "
     f"A coreset of 30 % from the fullest buckets differs from a random one by {100 * gain.mean():+.1f} points of accuracy: that it is "
-    f"better by a point {said(worth['lspread-13a'])}. "
+    f"better by a point {verdict['lspread-13a']}. "
     f"With all labels in the contrastive loss and few in the head, L_spread differs from SimCLR by "
     f"{100 * over['simclr', 1.0].mean():+.1f} points and from SupCon by {100 * over['sup_con', 1.0].mean():+.1f}."
 )

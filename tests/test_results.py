@@ -70,3 +70,10 @@ def test_claims_are_judged_in_the_order_of_their_file_and_unknown_ones_refused()
     assert made.verdict("harms-15") == claims.NOT_RUN
     with pytest.raises(ValueError, match="'harms-4a' is not in claims"):
         made.judge_all({"harms-4a": [0.5] * 3})
+
+
+def test_a_row_that_names_its_data_keeps_it():
+    made = Results("cifar10_undersampling")
+    made.note("here", 1.0)
+    made.note("there", 1.0, data="mnist")
+    assert made.tables("run", 3, "quick", "digits")[0].data.tolist() == ["digits", "mnist"]

@@ -127,13 +127,13 @@ class LabelUnit(Stored):
         s = self.settings
         return f"{s.data}-labels_{s.experiment}-s{self.seed}n{self.count}-{self.key}"
 
-    def accuracy(self) -> dict[Arm, "Array"]:  # noqa: F821
+    def accuracy(self) -> dict:
         """Share of the held-out images that the head calls right, float64 (seeds,), by arm."""
         kept = self.kept()
         right = (kept["called"] == kept["held_y"]).double().mean(-1).numpy()  # (arms, seeds)
         return dict(zip(self.arms, right, strict=True))
 
-    def features(self) -> dict[Arm, "Tensor"]:  # noqa: F821
+    def features(self) -> dict:
         """Features of the training images, float32 (seeds, n, d), by arm, of the experiments on wrong labels."""
         return dict(zip(self.arms, self.kept()["features"], strict=True))
 

@@ -12,6 +12,6 @@ AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, texts, images with coarse labels, robust training, or small nets on labels."""
+    """The unit of a line of JSON: of images, texts, coarse labels, robust training, or small nets on labels."""
     kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)

@@ -4,13 +4,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib import intervals
 from lib.figures.charts import COLOURS, INK, SHAPES
+from lib.intervals import estimate
 
 
 def frame(rows: list[tuple[str, str, str, np.ndarray]], x: str) -> pd.DataFrame:
     """The frame of ``levels`` from rows of panel, series, level in words, and one number a seed, (seeds,)."""
-    found = [(*words, *(float(v) for v in intervals.over_seeds(values))) for *words, values in rows]
+    found = [(*words, e.value, e.low, e.high) for *words, values in rows for e in [estimate(values)]]
     return pd.DataFrame(found, columns=["panel", "series", x, "value", "low", "high"])
 
 
@@ -50,14 +50,3 @@ def levels(
             layers.append(alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(rule[0])))
         panels.append(alt.layer(*layers))
     return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")
-
-
-def points(values: np.ndarray) -> str:
-    """Points of accuracy with their interval, from shares (seeds,)."""
-    mean, low, high = (float(v) for v in intervals.over_seeds(100 * np.asarray(values)))
-    return f"{mean:+.1f} [{low:.1f}, {high:.1f}]"
-
-
-def share_back(back: np.ndarray, gone: np.ndarray) -> str:
-    """Accuracy recovered over accuracy lost, means over seeds; a ratio by seed would divide by noise."""
-    return f"{back.mean() / gone.mean():.2f}" if intervals.over_seeds(gone)[1] > 0 else "no certain loss to recover"

@@ -77,12 +77,6 @@ def by_group(df: pd.DataFrame, width: int = 430) -> alt.LayerChart:
     return line + whisker + dots.add_params(pick)
 
 
-def percent(found: dict[str, np.ndarray]) -> list[str]:
-    """Mean and interval over seeds, in per cent, of shares (seeds,) by loss."""
-    ends = ((100 * float(v) for v in intervals.over_seeds(values)) for values in found.values())
-    return [f"{mean:.1f} [{low:.1f}, {high:.1f}]" for mean, low, high in ends]
-
-
 def pictures(groups: list[Tensor], labels: list[str], side: int = 40) -> Image.Image:
     """Images of groups, a row a group with its name at the left, enlarged without smoothing to ``side`` pixels.
 

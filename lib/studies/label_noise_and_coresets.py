@@ -1,10 +1,10 @@
 """Which small nets the study of labels reads, and what it measures of them.
 
-Results are dictionaries by arm, a triple of loss, level and treatment (``lib.encoders.label_settings.Arm``); values have
-one number a seed.
+Results are dictionaries by arm, a triple of loss, level and treatment (``lib.encoders.label_settings.Arm``), with one
+number a seed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 from lib.encoders import label_stacks
 from lib.encoders.label_settings import CLASSED, LABELLED, NOISE, READINGS, LabelSettings, LabelUnit
 from lib.images.sets import Images
+from lib.intervals import estimate
 from lib.strata import label_noise, noisy_labels
 
 BATCH_OF_TWO = 24  # images a step of the triplet loss, whose terms are the triples of a batch
@@ -38,13 +39,14 @@ class Labels:
 def plan(p: SimpleNamespace) -> Labels:
     """All seeds of an experiment are one unit.  Where labels are few, the head has the share ``few_labels`` of them."""
     names = ("data", "images_per_class", "steps", "batch_size", "learning_rate", "temperature", "alpha")
-    common = {name: getattr(p, name) for name in names}
-    own = {"two_classes": {"batch_size": BATCH_OF_TWO}}
-    own |= dict.fromkeys(("coresets", "few_labels"), {"head": p.few_labels})
-    settings = {
-        e: LabelSettings(e, **common | own.get(e, {})) for e in ("noise", "two_classes", "coresets", "few_labels")
-    }
-    return Labels(**{e: LabelUnit(s, p.seed, p.seeds) for e, s in settings.items()})
+    noise = LabelSettings("noise", **{name: getattr(p, name) for name in names})
+    settings = (
+        noise,
+        replace(noise, experiment="two_classes", batch_size=BATCH_OF_TWO),
+        replace(noise, experiment="coresets", head=p.few_labels),
+        replace(noise, experiment="few_labels", head=p.few_labels),
+    )
+    return Labels(*(LabelUnit(s, p.seed, p.seeds) for s in settings))
 
 
 def detection(unit: LabelUnit, y: Tensor, classes: int) -> Values:
@@ -83,6 +85,11 @@ def lost(accuracy: Values, share: float) -> dict[str, np.ndarray]:
 def regained(accuracy: Values, share: float, reading: str = "centres") -> dict[str, np.ndarray]:
     """Accuracy that the correction recovers at a share of wrong labels, by loss, (seeds,)."""
     return {loss: accuracy[loss, share, reading] - accuracy[loss, share, "none"] for loss in CLASSED}
+
+
+def share_back(back: np.ndarray, gone: np.ndarray) -> str:
+    """Accuracy recovered over accuracy lost, means over seeds; a ratio by seed would divide by noise."""
+    return f"{back.mean() / gone.mean():.2f}" if estimate(gone).low > 0 else "no certain loss to recover"
 
 
 def swings(z: Tensor, y: Tensor, rights: tuple[float, ...], temperature: float) -> dict[float, tuple[float, float]]:

@@ -47,25 +47,10 @@ def plan(p: SimpleNamespace) -> Applications:
     if p.recovery_second == p.recovery_centre:
         raise ValueError(f"recovery_second={p.recovery_second!r} is recovery_centre too; name another")
     common = {"data": p.data, "net": p.net, "pretrained": p.pretrained, "validation": 0.0, "precision": p.precision}
-    classifier = common | {
-        "batch_size": p.dro_batch_size,
-        "epochs": p.dro_epochs,
-        "optimiser": p.dro_optimiser,
-        "learning_rate": p.dro_learning_rate,
-        "weight_decay": p.dro_weight_decay,
-        "augment": p.dro_augment,
-        "period": 0,
-    }
-    contrastive = common | {
-        "batch_size": p.batch_size,
-        "epochs": p.epochs,
-        "learning_rate": p.learning_rate,
-        "period": p.period,
-        "augment": p.augment,
-        "joint": p.joint,
-        "temperature": p.temperature,
-        "alpha": p.alpha,
-    }
+    own = ("batch_size", "epochs", "optimiser", "learning_rate", "weight_decay", "augment")
+    classifier = common | {name: getattr(p, f"dro_{name}") for name in own} | {"period": 0}
+    own = ("batch_size", "epochs", "learning_rate", "period", "augment", "joint", "temperature", "alpha")
+    contrastive = common | {name: getattr(p, name) for name in own}
     seeds = range(p.seed, p.seed + p.seeds)
     encoders = {}
     for label, loss in LOSSES.items():
