@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 import posixpath
 import re
@@ -11,7 +12,7 @@ from small_book import STUDY, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
-from lib.book import pages, site, sweeps
+from lib.book import benchmarks_page, pages, site, sweeps
 from lib.book.pages import SiteError
 from lib.figures import charts
 from lib.hashing import ROOT
@@ -21,23 +22,43 @@ offline = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(offline)
 
 
+# The same in every test of this process, and slow to draw.
+LISTING, MEASURED = functools.cache(site._listing), functools.cache(benchmarks_page.parts)
+
+
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(site, "_listing", LISTING)
+    monkeypatch.setattr(benchmarks_page, "parts", MEASURED)
     return tmp_path / "results"
+
+
+@pytest.fixture(scope="module")
+def assembled(tmp_path_factory) -> Path:
+    """The source of a book in which one study was run, and no other."""
+    root = tmp_path_factory.mktemp("assembled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "RESULTS", root / "results")
+        patch.setattr(site, "_listing", LISTING)
+        patch.setattr(benchmarks_page, "parts", MEASURED)
+        site.assemble({STUDY: make_run(root / "results/runs" / STUDY / "quick-1")}, root / "out")
+    return root / "out"
 
 
 def times(folder: Path) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
-def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, tmp_path):
+def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, monkeypatch, tmp_path):
     run = make_run(results / "runs" / STUDY / "quick-1")
     site.assemble({STUDY: run}, tmp_path / "one")
     before = times(tmp_path / "one")
     (tmp_path / "one/stale.md").write_text("left over")
     site.assemble({STUDY: run}, tmp_path / "one")
     assert times(tmp_path / "one") == before
+    monkeypatch.setattr(site, "_listing", LISTING.__wrapped__)
+    monkeypatch.setattr(benchmarks_page, "parts", MEASURED.__wrapped__)
     site.assemble({STUDY: run}, tmp_path / "two")
     relative = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
     assert relative == {
@@ -45,14 +66,12 @@ def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, t
     }
 
 
-def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1")
-    site.assemble({STUDY: run}, tmp_path / "out")
-    toc = yaml.safe_load((tmp_path / "out/_toc.yml").read_text())
+def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(assembled):
+    toc = yaml.safe_load((assembled / "_toc.yml").read_text())
     others = {f"notebooks/{name}" for name in study.names()} - {f"notebooks/{STUDY}"}  # no run of theirs was made
     for name in {toc["root"]} | {c["file"] for part in toc["parts"] for c in part["chapters"]} - others:
-        assert list((tmp_path / "out").glob(f"{name}.*")), name
-    text = (tmp_path / f"out/notebooks/{STUDY}.ipynb").read_text()
+        assert list(assembled.glob(f"{name}.*")), name
+    text = (assembled / f"notebooks/{STUDY}.ipynb").read_text()
     for address in (
         f"_static/runs/{STUDY}/quick-1/figures/rh.csv",
         f"_static/runs/{STUDY}/quick-1/figures/rh.svg",
@@ -61,8 +80,8 @@ def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results,
         "_static/code/lib/harms/representation.py.html",
     ):
         assert f"../{address}" in text.replace('\\"', '"')
-        assert (tmp_path / "out" / address).exists()
-    assert 'id="representation_harm"' in (tmp_path / "out/_static/code/lib/harms/representation.py.html").read_text()
+        assert (assembled / address).exists()
+    assert 'id="representation_harm"' in (assembled / "_static/code/lib/harms/representation.py.html").read_text()
 
 
 def cell(kind: str, source: str, *tags: str, outputs=None):
@@ -139,10 +158,8 @@ def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
     assert f'id="nt_xent"><a href="#L{number}">' in text
 
 
-def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(results, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1")
-    site.assemble({STUDY: run}, tmp_path / "out")
-    text = (tmp_path / "out/scoreboard.md").read_text()
+def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
+    text = (assembled / "scoreboard.md").read_text()
     sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
     assert set(sections) == set(claims.known())
     first, second = sections["harms-1"], sections["harms-2a"]
@@ -161,10 +178,8 @@ def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_pat
     assert "laptop-9" in (tmp_path / "out/status.md").read_text()
 
 
-def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(results, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1")
-    site.assemble({STUDY: run}, tmp_path / "out")
-    text = (tmp_path / "out/index.md").read_text()
+def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(assembled):
+    text = (assembled / "index.md").read_text()
     (chart,) = offline.charts(text)
     assert chart["description"] == "RH is 0.90"
     rows = next(iter(chart["datasets"].values()))
@@ -173,7 +188,7 @@ def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(result
     assert len(rows) == len(study.names())
     mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
     assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"
-    assert all(c.statement in (tmp_path / "out/scoreboard.md").read_text() for c in claims.known().values())
+    assert all(c.statement in (assembled / "scoreboard.md").read_text() for c in claims.known().values())
 
 
 def test_without_a_run_the_site_says_so(results, tmp_path):
@@ -248,7 +263,7 @@ def test_a_launch_button_needs_a_repository_and_a_branch(monkeypatch, tmp_path):
     assert yaml.safe_load(site._config())["launch_buttons"]["colab_url"]
 
 
-def test_a_missing_run_ends_with_one_clear_line(capsys, tmp_path):
+def test_a_missing_run_ends_with_one_clear_line(results, capsys, tmp_path):
     assert site.main([f"--current={STUDY}={tmp_path}/nothing", f"--out={tmp_path}/out"]) == 1
     assert "holds no executed.ipynb" in capsys.readouterr().err.strip().splitlines()[-1]
 
