@@ -45,7 +45,8 @@ class Strata:
     @cached_property
     def means(self) -> np.ndarray:
         """mu_z, (C, d)."""
-        return (self._member.T @ self.z) / self._member.sum(0)[:, None]
+        member = np.eye(len(self.parent))[self.stratum]  # (n, C)
+        return (member.T @ self.z) / member.sum(0)[:, None]
 
     @cached_property
     def within(self) -> np.ndarray:
@@ -57,10 +58,6 @@ class Strata:
     def half_squares(self) -> np.ndarray:
         """||mu_z - mu_z'||^2 / 2 - 1, (C, C): minus the cosine, were the means of length 1."""
         return ((self.means[:, None] - self.means) ** 2).sum(-1) / 2 - 1
-
-    @cached_property
-    def _member(self) -> np.ndarray:
-        return np.eye(len(self.parent))[self.stratum]
 
     def fine_loss(self) -> float:
         """L(x, h): cross-entropy of the strata with the classifier W_z = mu_z."""
