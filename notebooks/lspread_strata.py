@@ -374,13 +374,13 @@ run.table(["statement", "from the tables", ""], printed.consistency())
 # The mean cosine of different test images, within classes, within strata, and across the strata of a class.
 
 # %%
-lines = []
+lines, figure_2 = [], {"SupCon": printed.statement("G1"), main: printed.statement("G2")}
 for arm in arms:
     strata = run.note(f"cosine within strata, {arm}", seen.strata[arm])
     across = run.note(f"cosine across strata, {arm}", seen.across[arm]) if seen.across else "–"
     past = [r.results[r.results.quantity == f"cosine within classes, {arm}"].value for r in record]
     past = ["–" if values.empty else f"{values.iloc[0]:.3f}" for values in past]
-    lines.append((arm, printed.reported_cosine(arm, main), *past, close[arm], strata, across))
+    lines.append((arm, figure_2.get(arm, "–"), *past, close[arm], strata, across))
 known = ["encoder", "reported (CIFAR10, one class)", *(f"recorded: {r.face}" for r in record)]
 run.table([*known, "this run: within classes", "within strata", "across strata of a class"], lines)
 run.say(
