@@ -83,8 +83,7 @@ cuts = [f"{t} cut" for t in arms.treated]
 #
 # Every balanced encoder sees both genders of each occupation equally often: the larger gender is cut to the smaller at
 # random. A *treated* encoder sees the same texts, except that only the given share stays of one gender of one occupation.
-# All held-out groups are judged at equal size. With folds, the counts of held-out texts are over those that some seed holds
-# out.
+# All held-out groups are judged at equal size. With folds, all texts that some seed holds out are counted.
 
 # %%
 seen = [ge.labels(units[0], arms.treated, p.ratio) for units in arms.balanced]
@@ -233,8 +232,7 @@ readable = {"before": ge.predictability(arms.base, seen[: len(arms.base)])}  # (
 readable |= {label: ge.predictability(control, seen) for label, control in controls.items()}
 
 # %% tags=["hide-input"]
-label = "mean over occupations"
-found = {(label, k): run.note(f"gender predictability, {k}", v.mean(1)) for k, v in readable.items()}
+found = {("mean over occupations", k): run.note(f"gender predictability, {k}", v.mean(1)) for k, v in readable.items()}
 df = charts.estimates(found, "group", "label")
 read = ", ".join(f"{k} {v.mean():.2f}" for k, v in readable.items())
 run.show(
@@ -432,21 +430,17 @@ for label, (control, cut) in remedies.items():
     found = {m: run.note(f"{m}, mean, {label}", effect[label][m].mean(1), ratio=p.ratio) for m in measures}
     helped[label] = found
     run.note(f"accuracy, cut, {label}", cut.accuracy().mean(), ratio=p.ratio)
-    accuracies = (f"{r.accuracy().mean():.3f}" for r in (control, cut))
-    lines.append((label, *(f"{e:+.3f}" for e in found.values()), *accuracies))
+    accuracy = [f"{r.accuracy().mean():.3f}" for r in (control, cut)]
+    lines.append((label, *(f"{e:+.3f}" for e in found.values()), *accuracy))
 run.table(["training", *measures, "accuracy, balanced", "accuracy, cut"], lines)
-shown = {
-    (m.removeprefix("change of ").removeprefix("the "), k): e[m]
-    for k, e in helped.items()
-    for m in (measures[0], measures[-1])
-}
+shown = {(m, label): found[m] for label, found in helped.items() for m in (measures[0], measures[-1])}
 df = charts.estimates(shown, "group", "label")
-both = [f"{k} {shown['GRH', k].value:+.3f} and {shown['gap of recall', k].value:+.3f}" for k in helped]
+both = [f"{label} {e[measures[0]].value:+.3f} and {e[measures[-1]].value:+.3f}" for label, e in helped.items()]
 run.show(
     "remedies",
-    charts.dots(df, "change, mean over the cut groups", 0),
+    charts.dots(df, "mean over the cut groups", 0),
     alt=f"By way of training, change of GRH and of the gap of recall: {', '.join(both)}.",
-    caption=f"Under plain training the gap of recall changes by {shown['gap of recall', 'plain'].value:+.3f} when the group is "
+    caption=f"Under plain training the gap of recall changes by {helped['plain'][measures[-1]].value:+.3f} when the group is "
     "cut. By the way of training, 95 % intervals over seeds.",
     data=df,
     source="lib/studies/shared/gender.py:changes",
@@ -472,23 +466,22 @@ for r, numbers in zip(record, zip(*found.values(), strict=True), strict=False):
     first, trained, read, reads = (n.value for n in numbers[:4])
     run.say(
         f"**Recorded, {r.face}.** Contrastive training took the accuracy of the probe from {first:.3f} to {trained:.3f} and "
-        f"that of the gender probe from {read:.3f} to {reads:.3f}: its start had been tuned contrastively before, on far more "
-        f"text. Cutting a group's texts and labels changed its recall by {numbers[7]}; the encoder's part is {numbers[6]}."
+        f"that of the gender probe from {read:.3f} to {reads:.3f}: the start had been tuned contrastively before, on far "
+        f"more text. Cutting a group's texts and labels changed its recall by {numbers[7]}; the encoder's part is {numbers[6]}."
     )
 
 # %% [markdown]
 # ## Claims
 #
 # Thresholds were fixed before any harm was computed, with the exception under Limits. A remedy is judged only where plain
-# encoders show the harm. The paper's numbers for this study are not public; its own claims are judged on the book's runs
-# alone.
+# encoders show the harm. As the paper's numbers are not public, its claims are judged on the book's runs alone.
 
 # %%
-main = change[p.ratio]
+main, part = change[p.ratio], change[p.ratio]["change of GRH"].mean(1)
 here = {
     "harms-10a": correlation.mean(1),
     "harms-10b": (own_after < 1).double().mean(1),
-    "bios-control": main["change of GRH"].mean(1),
+    "bios-control": part,
     "bios-dispersion": main["change of dispersion"].mean(1),
     "bios-gap": main["change of mean gap"].mean(1),
     "bios-where": where,
@@ -500,11 +493,9 @@ here = {
 
 # %% tags=["hide-input"]
 size_of = {label: found["change of GRH"].mean(1).abs() for label, found in effect.items()}
-here |= {
-    f"bios-{label}": size_of[label] - 0.75 * main["change of GRH"].mean(1).abs() for label in other if label != "no cue"
-}
+here |= {f"bios-{label}": size_of[label] - 0.75 * part.abs() for label in other if label != "no cue"}
 if arms.mild:
-    here["bios-dose"] = (main["change of GRH"] - change[p.milder]["change of GRH"]).mean(1)
+    here["bios-dose"] = part - change[p.milder]["change of GRH"].mean(1)
 if "no cue" in other:
     here |= {"bios-null": size_of["no cue"], "bios-blind": readable["no cue"].mean(1)}
     here["bios-null-tpr"] = effect["no cue"]["change of the gap of recall"].mean(1).abs() - 0.5 * tpr.mean(1).abs()
@@ -524,9 +515,9 @@ run.short(
     f"Cutting a gender to {p.ratio:g} of its texts in an occupation changes its recall, less the other gender's, by "
     f"{tpr.mean():+.3f} where encoder and labels are cut, and by "
     f"{helped['plain']['NIE of recall'].value - helped['plain']['NIE, other gender'].value:+.3f} where the encoder alone is. "
-    f"The ratio of distances that the paper reads as harm changes by {main['change of GRH'].mean():+.3f}; the claim that rarity in "
-    f"training lowers it: {judged['bios-control'].verdict}. A ratio below 1 says which gender is more spread out, and not "
-    "that one gender has collapsed onto the other."
+    f"The ratio of distances that the paper reads as harm changes by {part.mean():+.3f}; the claim that rarity in "
+    f"training lowers it: {judged['bios-control'].verdict}. A ratio below 1 says which gender is more spread out, not that one "
+    "has collapsed onto the other."
 )
 
 # %% [markdown]
@@ -539,11 +530,9 @@ run.short(
 clouds = {label: theory.clouds(*widths_and_angle) for label, widths_and_angle in theory.CLOUDS.items()}  # (2, 2) each
 lines = []
 for label, d in clouds.items():
-    rare, frequent = gender.ratios(d).tolist()
-    run.note(f"GRH, clouds {label}", rare, seeds=0)
-    lines.append(
-        (label, f"{float(gender.gaps(d)):+.3f}", f"{rare:.3f}", f"{frequent:.3f}", "yes" if rare < 1 - 1e-9 else "no")
-    )
+    numbers = [float(gender.gaps(d)), *gender.ratios(d).tolist()]
+    run.note(f"GRH, clouds {label}", numbers[1], seeds=0)
+    lines.append((label, *(f"{v:.3f}" for v in numbers), "yes" if numbers[1] < 1 - 1e-9 else "no"))
 run.table(["two clouds", "mean gap", "GRH, rare gender", "GRH, other", "called harmed?"], lines)
 
 # %% [markdown]

@@ -104,13 +104,17 @@ def plan(p: SimpleNamespace) -> TextArms:
         change, own = OTHERS[label]
         other = replace(s, **change)
         others[label] = one(other if own else s), repeats(other, treated, p.ratio)
-    folds = dict.fromkeys(fold_of.values())
-    before = [[TextUnit(replace(s, method="pretrained"), (BALANCED,), 1.0, 0, fold)] for fold in folds]
-    if s.net == "small":
-        before = [[one(s)[0][0].base]]
-    mild = repeats(s, treated, p.milder) if p.milder > p.ratio else []
-    null = one(s, NULL_SHIFT) if p.null_arm else []
-    return TextArms(treated, before, one(s), null, repeats(s, treated, p.ratio), mild, others)
+    came = replace(s, method="pretrained")  # a model that came trained is read as it came
+    before = [[TextUnit(came, (BALANCED,), 1.0, 0, fold)] for fold in dict.fromkeys(fold_of.values())]
+    return TextArms(
+        treated,
+        [[one(s)[0][0].base]] if s.net == "small" else before,
+        one(s),
+        one(s, NULL_SHIFT) if p.null_arm else [],
+        repeats(s, treated, p.ratio),
+        repeats(s, treated, p.milder) if p.milder > p.ratio else [],
+        others,
+    )
 
 
 def quoted(texts: Biographies, group: int) -> str:
