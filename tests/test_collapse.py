@@ -1,4 +1,6 @@
-"""lib.geometry.collapse: two levels against certified free vectors, thresholds against closed forms, limits against large R."""
+"""lib.geometry.collapse: two levels against certified free vectors,
+thresholds against closed forms, limits against large R.
+"""
 
 import math
 
@@ -55,11 +57,6 @@ def test_the_limit_is_what_large_ratios_tend_to(majorities, tau, negatives, law)
 def test_three_classes_lie_in_a_plane():
     found = collapse.two_level(1, 2, R, 0.5, 1)
     assert torch.linalg.det(collapse.gram(1, 2, found.a.nan_to_num(), found.b, found.c)).abs().max() < 1e-12
-
-
-def test_a_sweep_is_its_cells():
-    found = collapse.sweep_thresholds([2, 4], [0.5, 1.0], [1, math.inf], "iid")
-    assert found.shape == (2, 2, 2) and found[1, 0, 1] == geometry.collapse_threshold(4, 1.0, 1, "iid")
 
 
 @pytest.mark.parametrize(

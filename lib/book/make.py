@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import jobs, runs, sweeps, tune
+from lib.book import jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -267,6 +267,9 @@ COMMANDS = {
     "prune": runs.command_prune,
     "student": runs.command_student,
     "tune": command_tune,
+    "new": new.command_new,
+    "readme": readme.command_readme,
+    "why": why.command_why,
     "encoders": command_encoders,
     "data": command_data,
 }
@@ -297,6 +300,7 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.since = env("SINCE", "")
     try:
         if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)

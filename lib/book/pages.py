@@ -109,6 +109,11 @@ def studies() -> list[str]:
     return [name for name in listed if name in known] + [name for name in known if name not in listed]
 
 
+def title(name: str) -> str:
+    """A study's title, as its notebook has it."""
+    return re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
+
+
 def _claims() -> list[claims.Claim]:
     return [claim for name in studies() for claim in claims.of(name)]
 
@@ -139,8 +144,7 @@ def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
                 for w in kinds
             ]
             counts.append(" &ensp; ".join(spans) or "none")
-        title = re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
-        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title)}</a>', len(mine), *counts))
+        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title(name))}</a>', len(mine), *counts))
     legend = ", ".join(f"{SIGNS[w]} {w}" for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED))
     return f"{raw(table(head, rows, 'verdicts tally'))}\n\n{legend}."
 
@@ -214,9 +218,7 @@ def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[Run
     head = ("run", "data, preset, device, seeds", "seconds", "memory", "code", "versions")
     rows = [_status_row(run) for run in [*chapters, *records_, *asked]]
     missing = sorted({c.study for c in _claims()} - {run.study for run in chapters})
-    rows += [
-        (name, badge(claims.NOT_RUN), *[""] * 4) for name in missing
-    ]
+    rows += [(name, badge(claims.NOT_RUN), *[""] * 4) for name in missing]
     return raw(table(head, rows, "runs"))
 
 

@@ -1,42 +1,59 @@
 """Charts of L_spread: the phase diagram under a slider of temperatures, optima over α, measured tables, strata."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
+import torch
 
-from lib.figures.charts import COLOURS, INK, SHAPES
+from lib import intervals
+from lib.figures.charts import COLOURS, INK, series, tips
+from lib.strata import gaussian, measures
+from lib.strata.collapse import collapse_alpha
+
+TAUS = np.round(np.arange(0.1, 1.0001, 0.05), 2)  # the places of the slider
+ENDS = ("value", "low", "high")
 
 
-def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.LayerChart:
+def diagram(settings: pd.DataFrame) -> pd.DataFrame:
+    """What ``phase`` draws: the large-sample α* over the negatives of an anchor, and the settings of a paper.
+
+    settings: name, classes (text), tau, negatives, alpha, alpha_star.  Rows of lines have no name; step: the place of
+    tau on the slider.
+    """
+    negatives = 2.0 ** torch.arange(0, 17)
+    lines = [
+        {
+            "classes": str(k),
+            "step": i,
+            "tau": tau,
+            "negatives": negatives,
+            "alpha_star": collapse_alpha(k, negatives, tau),
+        }
+        for k in (2, 4, 10, 20, 100)
+        for i, tau in enumerate(TAUS.tolist())
+    ]
+    rings = settings.assign(step=[int(np.abs(TAUS - t).argmin()) for t in settings.tau])
+    return pd.concat([*(pd.DataFrame(line) for line in lines), rings], ignore_index=True)
+
+
+def phase(df: pd.DataFrame, width: int = 480) -> alt.LayerChart:
     """α* over the negatives of an anchor, a line a number of classes; a slider moves the temperature.
 
-    df: classes (text), step (0, 1, … the slider's places), tau, negatives, alpha_star.  settings: rings, of the paper,
-    shown at their own temperature: name, step, tau, negatives, alpha, alpha_star, classes.
+    df: as ``diagram`` makes it; rows with a name are rings, drawn at their own temperature.
     """
-    taus = df.groupby("step").tau.first()
-    slider = alt.binding_range(min=0, max=int(df.step.max()), step=1, name="temperature, in steps ")
-    start = int((taus - 0.5).abs().idxmin())
-    pick = alt.param(name="pick_tau", value=start, bind=slider)
-    groups = list(dict.fromkeys(df.classes))
-    colours = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
-    shapes = alt.Scale(domain=groups, range=list(SHAPES[: len(groups)]))
+    lines, settings = df[df.name.isna()], df[df.name.notna()]
+    slider = alt.binding_range(min=0, max=len(TAUS) - 1, step=1, name="temperature, in steps ")
+    pick = alt.param(name="pick_tau", value=int(np.abs(TAUS - 0.5).argmin()), bind=slider)
     legend = alt.Legend(orient="bottom", title="classes K", columns=5)
-    x = alt.X(
-        "negatives:Q",
-        title="negative views of an anchor",
-        scale=alt.Scale(type="log", base=2, nice=False),
-        axis=alt.Axis(format=",d", labelFlush=False),
-    )
+    colour, shape = series("classes", lines.classes, legend)
+    axis = alt.Axis(format=",d", labelFlush=False)
+    scale = alt.Scale(type="log", base=2, nice=False)
+    x = alt.X("negatives:Q", title="negative views of an anchor", scale=scale, axis=axis)
     y = alt.Y("alpha_star:Q", title="α", scale=alt.Scale(domain=[0, 1]))
-    base = alt.Chart(df, width=width, height=320).transform_filter("datum.step == pick_tau")
-    tips = ["classes:N", "negatives:Q", alt.Tooltip("tau:Q", format=".2f"), alt.Tooltip("alpha_star:Q", format=".3f")]
-    line = base.mark_line(strokeWidth=2).encode(x, y, alt.Color("classes:N", scale=colours, legend=legend))
-    dots = base.mark_point(filled=True, size=30, opacity=1).encode(
-        x,
-        y,
-        alt.Color("classes:N", scale=colours, legend=legend),
-        alt.Shape("classes:N", scale=shapes, legend=legend),
-        tooltip=tips,
-    )
+    base = alt.Chart(lines, width=width, height=320).transform_filter("datum.step == pick_tau")
+    line = base.mark_line(strokeWidth=2).encode(x, y, colour)
+    about = ["classes:N", "negatives:Q", alt.Tooltip("tau:Q", format=".2f"), alt.Tooltip("alpha_star:Q", format=".3f")]
+    dots = base.mark_point(filled=True, size=30, opacity=1).encode(x, y, colour, shape, tooltip=about)
     words = base.transform_aggregate(tau="min(tau)").transform_calculate(words="'τ = ' + format(datum.tau, '.2f')")
     words = words.mark_text(color=INK, fontSize=14, align="right").encode(
         text="words:N", x=alt.value(width - 8), y=alt.value(14)
@@ -44,14 +61,8 @@ def phase(df: pd.DataFrame, settings: pd.DataFrame, width: int = 480) -> alt.Lay
     note = base.transform_aggregate(n="count()").mark_text(color=INK, fontSize=12, align="right")
     note = note.encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(32))
     mine = alt.Chart(settings).transform_filter("datum.step == pick_tau")
-    about = [
-        "name:N",
-        "classes:N",
-        "negatives:Q",
-        *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("alpha", "alpha_star")),
-    ]
     rings = mine.mark_point(shape="circle", size=170, filled=False, opacity=1, strokeWidth=3).encode(
-        x, alt.Y("alpha:Q"), alt.Color("classes:N", scale=colours, legend=legend), tooltip=about
+        x, alt.Y("alpha:Q"), colour, tooltip=tips(("name", "classes"), ("negatives", "alpha", "alpha_star"))
     )
     return (line + dots + words + note + rings).add_params(pick)
 
@@ -62,27 +73,21 @@ def optima(lines: pd.DataFrame, dots: pd.DataFrame, x: str, x_title: str, width:
     lines, dots: panel, what, the column ``x``, cosine.  rule, where lines have it: a dashed vertical line.  A single
     line is drawn in ink, so that the dots have the colours.
     """
-    groups = list(dict.fromkeys(pd.concat([lines, dots]).what))
     palette = COLOURS if lines.what.nunique() > 1 else (INK, *COLOURS)
     legend = alt.Legend(orient="bottom", title=None, labelLimit=320, columns=2)
-    colours = alt.Scale(domain=groups, range=list(palette[: len(groups)]))
-    shapes = alt.Scale(domain=groups, range=[SHAPES[i % len(SHAPES)] for i in range(len(groups))])
-    ends = alt.Scale(nice=False, domain=[float(lines[x].min()), float(lines[x].max())])
-    where = alt.X(f"{x}:Q", title=x_title, scale=ends)
-    low = min(-0.2, float(lines.cosine.min()))
-    high = alt.Y("cosine:Q", title="cosine within classes", scale=alt.Scale(domain=[low, 1.05], nice=False))
-    colour = alt.Color("what:N", scale=colours, legend=legend)
-    tips = ["what:N", alt.Tooltip(f"{x}:Q", format=".3f"), alt.Tooltip("cosine:Q", format=".4f")]
+    colour, shape = series("what", [*lines.what, *dots.what], legend, palette)
+    where = alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(nice=False, domain=[lines[x].min(), lines[x].max()]))
+    scale = alt.Scale(domain=[min(-0.2, lines.cosine.min()), 1.05], nice=False)
+    high = alt.Y("cosine:Q", title="cosine within classes", scale=scale)
+    about = ["what:N", alt.Tooltip(f"{x}:Q", format=".3f"), alt.Tooltip("cosine:Q", format=".4f")]
     blocks = []
     for name, part in lines.groupby("panel", sort=False):
         base = alt.Chart(part, title=str(name), width=width, height=230)
-        layers = [base.mark_line(strokeWidth=2, clip=True).encode(where, high, colour, tooltip=tips)]
+        layers = [base.mark_line(strokeWidth=2, clip=True).encode(where, high, colour, tooltip=about)]
         if "rule" in part:
             layers.append(base.mark_rule(color=INK, strokeDash=[4, 3]).encode(alt.X("mean(rule):Q", title=x_title)))
         points = alt.Chart(dots[dots.panel == name]).mark_point(filled=True, size=45, opacity=0.85)
-        shape = alt.Shape("what:N", scale=shapes, legend=legend)
-        layers.append(points.encode(where, high, colour, shape, tooltip=tips))
-        blocks.append(alt.layer(*layers))
+        blocks.append(alt.layer(*layers, points.encode(where, high, colour, shape, tooltip=about)))
     return alt.hconcat(*blocks, spacing=14).resolve_scale(color="shared", shape="shared")
 
 
@@ -91,26 +96,20 @@ def measured(df: pd.DataFrame, order: list[str], width: int = 420) -> alt.VConca
 
     df: quantity, arm, source, value, low, high (NaN: no interval).  Hovering a dot strengthens its source.
     """
-    sources = list(dict.fromkeys(df.source))
     hover = alt.selection_point(name="source", fields=["source"], on="pointerover", clear="pointerout")
-    legend = alt.Legend(orient="bottom", title=None, labelLimit=420, columns=1)
-    colour = alt.Color("source:N", scale=alt.Scale(domain=sources, range=list(COLOURS[: len(sources)])), legend=legend)
-    shape = alt.Shape("source:N", scale=alt.Scale(domain=sources, range=list(SHAPES[: len(sources)])), legend=legend)
-    tips = ["arm:N", "source:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
+    colour, shape = series("source", df.source, alt.Legend(orient="bottom", title=None, labelLimit=420, columns=1))
     blocks = []
     for name, part in df.groupby("quantity", sort=False):
         here = [arm for arm in order if arm in set(part.arm)]
         base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=width, height=alt.Step(26)).encode(
             alt.Y("arm:N", sort=here, title=None),
-            alt.YOffset("source:N", sort=sources),
+            alt.YOffset("source:N", sort=list(dict.fromkeys(df.source))),
             color=colour,
             opacity=alt.condition(hover, alt.value(1), alt.value(0.2)),
         )
         whisker = base.mark_rule(strokeWidth=1.5).encode(alt.X("low:Q", title=None), alt.X2("high:Q"))
-        dot = base.mark_point(filled=True, size=60).encode(
-            alt.X("value:Q", title=None, scale=alt.Scale(zero=False)), shape, tooltip=tips
-        )
-        blocks.append(whisker + dot.add_params(hover))
+        x, about = alt.X("value:Q", title=None, scale=alt.Scale(zero=False)), tips(("arm", "source"), ENDS)
+        blocks.append(whisker + base.mark_point(filled=True, size=60).encode(x, shape, tooltip=about).add_params(hover))
     return alt.vconcat(*blocks, spacing=10)
 
 
@@ -120,27 +119,41 @@ def strata(df: pd.DataFrame, x_title: str, width: int = 330) -> alt.LayerChart:
     df: loss, size, value, low, high.
     """
     pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
-    losses = list(dict.fromkeys(df.loss))
-    colour = alt.Color(
-        "loss:N", scale=alt.Scale(domain=losses, range=list(COLOURS[: len(losses)])), legend=alt.Legend(title=None)
-    )
-    shape = alt.Shape("loss:N", scale=alt.Scale(domain=losses, range=list(SHAPES[: len(losses)])), title=None)
+    colour, shape = series("loss", df.loss, alt.Legend(title=None))
+    axis = alt.Axis(format="~s", values=sorted(set(df["size"])))
     base = alt.Chart(df, width=width, height=270).encode(
-        alt.X(
-            "size:Q",
-            title=x_title,
-            scale=alt.Scale(type="log", padding=12),
-            axis=alt.Axis(format="~s", values=sorted(set(df["size"]))),
-        ),
+        alt.X("size:Q", title=x_title, scale=alt.Scale(type="log", padding=12), axis=axis),
         opacity=alt.condition(pick, alt.value(1), alt.value(0.1)),
         color=colour,
     )
     title = "mean cosine to the centre of the class"
     whisker = base.mark_rule().encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
-    tips = ["loss:N", "size:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
-    return (
-        whisker
-        + base.mark_line().encode(y)
-        + base.mark_point(filled=True, size=60).encode(y, shape, tooltip=tips).add_params(pick)
-    )
+    dots = base.mark_point(filled=True, size=60).encode(y, shape, tooltip=tips(("loss", "size"), ENDS))
+    return whisker + base.mark_line().encode(y) + dots.add_params(pick)
+
+
+def by_size(cosine: torch.Tensor, losses: list[str]) -> pd.DataFrame:
+    """What ``strata`` draws of cosines (losses, seeds, strata): means over the strata of one size, with intervals."""
+    alone = cosine.unflatten(-1, (gaussian.CLASSES, -1)).mean(-2)  # (losses, seeds, strata of a class)
+    rows = [
+        (loss, size, *map(float, intervals.over_seeds(part[:, torch.tensor(gaussian.SIZES) == size].mean(1))))
+        for loss, part in zip(losses, alone, strict=True)
+        for size in sorted(set(gaussian.SIZES))
+    ]
+    return pd.DataFrame(rows, columns=["loss", "size", *ENDS])
+
+
+def one_class(seen, arms: list[str], names: tuple[str, ...]) -> pd.DataFrame:
+    """What ``charts.maps`` draws of the first coarse class: principal components of the first seed's test features.
+
+    seen: z by arm, y and stratum, as the study measures them; names: of the strata.
+    """
+    mine = (seen.y == 0).nonzero()[:400, 0]
+    mine = mine[seen.stratum[mine].argsort(stable=True)]
+    points = {"image": mine, "class": [names[i] for i in seen.stratum[mine].tolist()]}
+    frames = [
+        pd.DataFrame({"panel": arm} | points | dict(zip("xy", measures.plane(seen.z[arm][0, mine]).T, strict=True)))
+        for arm in arms
+    ]
+    return pd.concat(frames, ignore_index=True)

@@ -1,12 +1,13 @@
 """The printed tables of the L_spread paper, and how a page sets them beside recorded and new numbers."""
 
+import math
 from functools import cache
 
 import pandas as pd
 
+from lib import images, intervals
 from lib.encoders.coarse_settings import SETS
-from lib.strata import collapse
-from lib.studies import methods_and_mitigations as comparison
+from lib.strata.collapse import clamped_alpha, collapse_alpha_of_batches
 from lib.study import report
 
 NAMES = {  # of the paper, by data set of the study
@@ -25,17 +26,19 @@ CLASSES |= {"MNIST": 10, "MNIST-Coarse": 2}
 BATCH = 128
 DEFAULT_ALPHA = 0.25  # where the paper has no value for the data
 EXPERIMENTS = {"model_quality": "end model", "coarse_to_fine": "transfer"}
+NO_ENDS = (math.nan, math.nan)
+COLUMNS = ("quantity", "data", "arm", "source", "value", "low", "high")
 
 
 @cache
 def reported(name: str) -> pd.DataFrame:
-    """The file lspread_<name>.csv of results/reported."""
-    return pd.read_csv(report.REPORTED / f"lspread_{name}.csv")
+    """A file of results/reported; callers write its whole name, by which the key of a run finds the file."""
+    return pd.read_csv(report.REPORTED / f"{name}.csv")
 
 
 def statement(number: str) -> str:
     """The value of a numbered statement of the paper or the read-me, "G1"."""
-    return str(reported("statements").set_index("id").value[number])
+    return str(reported("lspread_statements").set_index("id").value[number])
 
 
 def reported_cosine(arm: str, main: str) -> str:
@@ -50,12 +53,14 @@ def rounded(x: float) -> str:
 
 def alpha_of(data: str) -> float:
     """α with which the paper transfers, or else trains end models, on the data set; DEFAULT_ALPHA where it has none."""
-    table = reported("hyperparameters")
-    for experiment in ("coarse_to_fine", "model_quality"):
-        found = table[(table.experiment == experiment) & (table.dataset == NAMES[data])]
-        if len(found):
-            return float(found.alpha.iloc[0])
-    return DEFAULT_ALPHA
+    table = reported("lspread_hyperparameters").query("dataset == @NAMES[@data]").set_index("experiment").alpha
+    return float(table.get("coarse_to_fine", table.get("model_quality", DEFAULT_ALPHA)))
+
+
+def main_arm(data: str, arms: list[str]) -> str:
+    """The arm of L_spread with the paper's α for the data, else the first arm of L_spread, else ""."""
+    wanted = f"L_spread {alpha_of(data):g}"
+    return wanted if wanted in arms else next((arm for arm in arms if arm.startswith("L_spread")), "")
 
 
 def settings() -> pd.DataFrame:
@@ -63,23 +68,41 @@ def settings() -> pd.DataFrame:
 
     alpha_star: of random batches; clamped, released: of the mean batch with the clamp, and with one view besides.
     """
-    table, found = reported("hyperparameters"), []
+    table, found = reported("lspread_hyperparameters"), []
     for row in table[table.experiment.isin(EXPERIMENTS) & table.dataset.isin(CLASSES)].itertuples():
-        k, tau, n = CLASSES[row.dataset], float(row.tau), BATCH / CLASSES[row.dataset]
-        double = 2 * n * (k - 1)
-        found.append(
-            {
-                "name": f"{row.dataset}, {EXPERIMENTS[row.experiment]}",
-                "classes": str(k),
-                "tau": tau,
-                "alpha": float(row.alpha),
-                "negatives": double,
-                "alpha_star": collapse.collapse_alpha_of_batches(k, BATCH, tau),
-                "clamped": float(collapse.clamped_alpha(k, double, tau)),
-                "released": float(collapse.clamped_alpha(k, double / 2, tau)),
-            }
+        k, tau = CLASSES[row.dataset], float(row.tau)
+        double = 2 * BATCH / k * (k - 1)
+        stars = (
+            collapse_alpha_of_batches(k, BATCH, tau),
+            *(float(clamped_alpha(k, m, tau)) for m in (double, double / 2)),
         )
-    return pd.DataFrame(found)
+        name = f"{row.dataset}, {EXPERIMENTS[row.experiment]}"
+        found.append((name, str(k), tau, float(row.alpha), double, *stars))
+    names = ["name", "classes", "tau", "alpha", "negatives", "alpha_star", "clamped", "released"]
+    return pd.DataFrame(found, columns=names)
+
+
+def placed(table: pd.DataFrame) -> list[tuple]:
+    """The rows of a table of ``settings``: each threshold, and whether α is above it."""
+
+    def star(alpha: float) -> str:
+        return f"{alpha:.3f}" if alpha <= 1 else "never"
+
+    def pair(alpha: float, threshold: float) -> tuple[str, str]:
+        return star(threshold), "**collapses**" if alpha > threshold else "spread out"
+
+    return [
+        (
+            s.name,
+            s.classes,
+            f"{s.tau:g}",
+            f"{s.alpha:g}",
+            *pair(s.alpha, s.alpha_star),
+            *pair(s.alpha, s.clamped),
+            star(s.released),
+        )
+        for s in table.itertuples(index=False)
+    ]
 
 
 def beside(data: str, labels: list[str], face: str, end: dict, carried: dict, records: list) -> pd.DataFrame:
@@ -87,36 +110,35 @@ def beside(data: str, labels: list[str], face: str, end: dict, carried: dict, re
 
     end, carried: accuracies (R,) by arm of this run.  The arm of the paper's L_spread is "L_spread" and its α there.
     """
-    rows = _printed("end model", "end_model") + _printed("transfer", "coarse_to_fine")
-    for line in reported("attract_ablation").itertuples():
-        rows.append(_row("end model", line.dataset, "L_attract", "reported", line.L_attract / 100))
+    rows = _printed("model_quality", "lspread_end_model") + _printed("coarse_to_fine", "lspread_coarse_to_fine")
+    for line in reported("lspread_attract_ablation").itertuples():
+        rows.append(("end model", line.dataset, "L_attract", "reported", line.L_attract / 100, *NO_ENDS))
     for one in records:
-        name = NAMES[one.provenance["params"]["data"]]
-        for r in one.results.itertuples():
-            quantity, _, arm = r.quantity.partition(", ")
+        parts = one.results.quantity.str.partition(", ")
+        for (quantity, _, arm), r in zip(parts.itertuples(index=False), one.results.itertuples(), strict=True):
             if quantity in EXPERIMENTS.values():
-                rows.append(_row(quantity, name, arm, f"recorded: {one.face}", r.value, r.low, r.high))
+                name = NAMES[one.provenance["params"]["data"]]
+                rows.append((quantity, name, arm, f"recorded: {one.face}", r.value, r.low, r.high))
     for quantity, values in (("end model", end), ("transfer", carried)):
-        for arm in labels:
-            if arm in values:
-                rows.append(_row(quantity, NAMES[data], arm, f"this run: {face}", *comparison.summary(values[arm])))
-    return pd.DataFrame(rows)
+        for arm in (arm for arm in labels if arm in values):
+            rows.append(
+                (quantity, NAMES[data], arm, f"this run: {face}", *map(float, intervals.over_seeds(values[arm])))
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _printed(quantity: str, file: str) -> list[dict]:
-    """The rows of a printed table, end models with the α of their experiment."""
-    alphas, rows = reported("hyperparameters"), []
-    experiment = next(k for k, v in EXPERIMENTS.items() if v == quantity)
-    for line in reported(file).itertuples():
-        mine = alphas[(alphas.experiment == experiment) & (alphas.dataset == line.dataset)]
-        spread = f"L_spread {float(mine.alpha.iloc[0]):g}"
-        for arm, column in (("SimCLR", "L_SS"), ("SupCon", "L_SC"), (spread, "L_spread")):
-            rows.append(_row(quantity, line.dataset, arm, "reported", getattr(line, column) / 100))
-    return rows
-
-
-def _row(quantity: str, data: str, arm: str, source: str, value, low=float("nan"), high=float("nan")) -> dict:
-    return {"quantity": quantity, "data": data, "arm": arm, "source": source, "value": value, "low": low, "high": high}
+def _printed(experiment: str, name: str) -> list[tuple]:
+    """The rows of a printed table, L_spread with the α of the experiment."""
+    table = reported("lspread_hyperparameters").query("experiment == @experiment").groupby("dataset").alpha.first()
+    return [
+        (EXPERIMENTS[experiment], line.dataset, arm, "reported", value / 100, *NO_ENDS)
+        for line in reported(name).itertuples()
+        for arm, value in (
+            ("SimCLR", line.L_SS),
+            ("SupCon", line.L_SC),
+            (f"L_spread {float(table[line.dataset]):g}", line.L_spread),
+        )
+    ]
 
 
 def markdown(table: pd.DataFrame, labels: list[str]) -> str:
@@ -127,9 +149,8 @@ def markdown(table: pd.DataFrame, labels: list[str]) -> str:
     rows = []
     for data in dict.fromkeys([*table[table.source == "reported"].data, *table.data]):
         here = table[table.data == data]
-        for source in dict.fromkeys(here.source):
-            cells = here[here.source == source].set_index("arm")
-            rows.append((data, source, *(_cell(cells, arm) for arm in arms)))
+        for source, cells in here.groupby("source", sort=False):
+            rows.append((data, source, *(_cell(cells.set_index("arm"), arm) for arm in arms)))
         if set(here.source) == {"reported"}:
             rows.append((data, "not run", *("" for _ in arms)))
     return report.table(["data", "source", *arms], rows)
@@ -142,71 +163,60 @@ def _cell(cells: pd.DataFrame, arm: str) -> str:
     return f"{100 * c.value:.1f}" + ("" if pd.isna(c.low) else f" {report.span(100 * c.low, 100 * c.high, 1)}")
 
 
-def read_me(records: list, data: str, carried: dict) -> str:
-    """The released code's own numbers beside the arms with a clamp, where a run on CIFAR10-Coarse has them."""
-    arms = {"T1": "L_attract, clamped", "T2": "L_spread 0.5, clamped", "T3": "", "T4": ""}
-    runs = [
-        r.results.set_index("quantity").value for r in records if r.provenance["params"]["data"] == "cifar10_coarse"
+def read_me(records: list, data: str, carried: dict) -> list[tuple]:
+    """The released code's own numbers beside the arms with a clamp, where a run on CIFAR10-Coarse has them: rows."""
+    arms = {"T1": "L_attract, clamped", "T2": "L_spread 0.5, clamped", "T3": "not implemented", "T4": "not implemented"}
+    of = "cifar10_coarse"
+    runs = [r.results.set_index("quantity").value for r in records if r.provenance["params"]["data"] == of]
+    runs += [{f"transfer, {arm}": float(v.mean()) for arm, v in carried.items()}] if data == of else []
+
+    def found(arm: str) -> str:
+        return (
+            ", ".join(f"{100 * run[f'transfer, {arm}']:.1f}" for run in runs if f"transfer, {arm}" in run) or "not run"
+        )
+
+    return [
+        (line.id, line.quantity.split("->fine ")[1], line.value, arms[line.id], found(arms[line.id]))
+        for line in reported("lspread_statements").itertuples()
+        if line.id in arms
     ]
-    if data == "cifar10_coarse":
-        runs.append({f"transfer, {arm}": float(v.mean()) for arm, v in carried.items()})
-    lines = []
-    for line in reported("statements").itertuples():
-        if line.id in arms:
-            arm = arms[line.id]
-            mine = [f"{100 * run.get(f'transfer, {arm}'):.1f}" for run in runs if f"transfer, {arm}" in run]
-            method = line.quantity.split("->fine ")[1]
-            lines.append((line.id, method, line.value, arm or "not implemented", ", ".join(mine) or "not run"))
-    return report.table(["", "as named there", "reported", "arm here", "recorded and this run"], lines)
 
 
 def consistency() -> list[tuple]:
     """The paper's sentences about its own tables, recomputed from them: sentence, number, verdict in words."""
-    end, fine = reported("end_model").set_index("dataset"), reported("coarse_to_fine").set_index("dataset")
+    end, fine, worst = (
+        reported(name).set_index("dataset")
+        for name in ("lspread_end_model", "lspread_coarse_to_fine", "lspread_worst_group")
+    )
     others = end[["L_SS", "L_SC"]].max(axis=1)
     best, tie = int((end.L_spread > others).sum()), int((end.L_spread == others).sum())
     ten, mnist = fine.loc["CIFAR10-Coarse"], fine.loc["MNIST-Coarse"]
-    worst = reported("worst_group").set_index("dataset")
     lead = ", ".join(worst.index[worst.L_spread > worst[["L_CE", "L_SC"]].max(axis=1)])
-    error = 100 * (mnist.L_spread - mnist.L_SC) / (100 - mnist.L_SC)
-    return [
+    over, above = ten.L_spread - ten.L_SC, ten.L_spread - ten.L_SS
+    gain = mnist.L_spread - mnist.L_SC
+    error = 100 * gain / (100 - mnist.L_SC)
+    isic = f"{lead} alone; on ISIC SupCon has {worst.L_SC['ISIC']:g}, L_spread {worst.L_spread['ISIC']:g}"
+    rows = (
         (
             "best end model on 7 of 9 data sets, one tie",
             f"{best} best, {tie} tie, of {len(end)}",
-            _agrees((best, tie) == (7, 1)),
+            (best, tie) == (7, 1),
         ),
-        (
-            "23.6 points over SupCon on CIFAR10-Coarse",
-            f"{ten.L_spread - ten.L_SC:.1f}",
-            _agrees(abs(ten.L_spread - ten.L_SC - 23.6) < 0.05),
-        ),
-        (
-            "4.4 points over SimCLR on CIFAR10-Coarse",
-            f"{ten.L_spread - ten.L_SS:.1f}",
-            _agrees(abs(ten.L_spread - ten.L_SS - 4.4) < 0.05),
-        ),
-        (
-            "0.2 points on MNIST-Coarse is 16.7 % of the error",
-            f"{mnist.L_spread - mnist.L_SC:.1f}; {error:.1f} %",
-            _agrees(abs(error - 16.7) < 0.05),
-        ),
-        (
-            "best worst group of the methods",
-            f"{lead} alone; on ISIC SupCon has {worst.L_SC['ISIC']:g}, L_spread {worst.L_spread['ISIC']:g}",
-            _agrees(len(lead.split(", ")) == len(worst)),
-        ),
-    ]
-
-
-def _agrees(right: bool) -> str:
-    return "agrees" if right else "**does not agree**"
+        ("23.6 points over SupCon on CIFAR10-Coarse", f"{over:.1f}", abs(over - 23.6) < 0.05),
+        ("4.4 points over SimCLR on CIFAR10-Coarse", f"{above:.1f}", abs(above - 4.4) < 0.05),
+        ("0.2 points on MNIST-Coarse is 16.7 % of the error", f"{gain:.1f}; {error:.1f} %", abs(error - 16.7) < 0.05),
+        ("best worst group of the methods", isic, len(lead.split(", ")) == len(worst)),
+    )
+    return [(sentence, found, "agrees" if right else "**does not agree**") for sentence, found, right in rows]
 
 
 def authors() -> dict[str, float]:
     """The numbers by which the paper's own tables judge its claims, by claim; shares, not percent."""
-    fine, end = (reported(name).set_index("dataset") for name in ("coarse_to_fine", "end_model"))
-    ten, ablation = fine.loc["CIFAR10-Coarse"], reported("attract_ablation").set_index("dataset")
-    hundred = [fine.L_spread[name] - fine.L_SC[name] for name in ("CIFAR100-Coarse", "CIFAR100-Coarse-U")]
+    fine, end, ablation = (
+        reported(name).set_index("dataset")
+        for name in ("lspread_coarse_to_fine", "lspread_end_model", "lspread_attract_ablation")
+    )
+    ten, hundred = fine.loc["CIFAR10-Coarse"], fine.loc[["CIFAR100-Coarse", "CIFAR100-Coarse-U"]]
     return {
         "lspread-1g": float(statement("G1")),
         "lspread-1h": float(statement("G2")),
@@ -214,7 +224,7 @@ def authors() -> dict[str, float]:
         "lspread-3b": (ten.L_spread - ten.L_SS) / 100,
         "lspread-3c": (ten.L_SS - ten.L_SC) / 100,
         "lspread-3d": (ten.L_spread - ten.L_SC) / 100,
-        "lspread-4": min(hundred) / 100,
+        "lspread-4": float((hundred.L_spread - hundred.L_SC).min()) / 100,
         "lspread-5a": float((end.L_spread >= end.L_SC - 1).mean()),
         "lspread-6a": float((ablation.L_attract - ablation.L_SC).min()) / 100,
         "lspread-6b": float((ablation.L_spread - ablation.L_attract).min()) / 100,
@@ -223,8 +233,6 @@ def authors() -> dict[str, float]:
 
 def strata_names(data: str) -> tuple[str, ...]:
     """Names of the strata of a data set of the study, by code."""
-    from lib import images
-
     source = data.removesuffix("_u").removesuffix("_coarse")
     names = images.load(source, "test").classes
     if len(names) != SETS[data][1]:

@@ -4,10 +4,32 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, series, tips
+from lib.strata import spread_limit
+from lib.strata.spread_limit import Classes
 
 PARTS = ("L_align", "L_uniform", "L_neg")
 HELD = ("both", "only z", "only z′", "neither")
+
+
+def pulls(tau: float, dim: int = 8) -> pd.DataFrame:
+    """What ``tug`` draws: the expectations behind the three limits over the spread b, for 2, 4 and 10 classes."""
+    rows = []
+    for c in (Classes(k, dim, b) for k in (2, 4, 10) for b in np.linspace(0, 1, 101).tolist()):
+        half, (same, _) = spread_limit.terms(c, tau, 0.5), c.cosines
+        rows.append((f"{c.number}", c.spread, same / tau, (same + c.spread) / tau, 2 * half.uniform, 2 * half.neg))
+    return pd.DataFrame(rows, columns=["classes", "b", "align", "view", "same", "other"]).round(6)
+
+
+def passages(dim: int = 8) -> pd.DataFrame:
+    """What ``best`` draws: the best spread over alpha, for three temperatures and 2, 4 and 10 classes."""
+    rows = [
+        (f"τ = {tau:g}", f"{k}", alpha, spread_limit.best_spread(k, dim, tau, alpha), spread_limit.limit_alpha(k))
+        for tau in (0.1, 0.5, 1.0)
+        for k in (2, 4, 10)
+        for alpha in np.unique([*np.linspace(0, 0.6, 121), spread_limit.limit_alpha(k)]).tolist()
+    ]
+    return pd.DataFrame(rows, columns=["panel", "classes", "alpha", "b", "threshold"]).round(6)
 
 
 def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
@@ -43,8 +65,8 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
     )
     where = alt.X("b:Q", title="spread b (0: classes collapse, 1: classes share a sphere)")
     high = alt.Y("total:Q", title="sum", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
-    tips = [alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("total:Q", title="sum", format=".4f")]
-    line = base.properties(height=110).mark_line(strokeWidth=2.2, color=ORANGE).encode(where, high, tooltip=tips)
+    about = [alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("total:Q", title="sum", format=".4f")]
+    line = base.properties(height=110).mark_line(strokeWidth=2.2, color=ORANGE).encode(where, high, tooltip=about)
     least = base.transform_joinaggregate(low="min(total)").transform_filter("datum.total <= datum.low + 1e-12")
     dot = least.mark_point(filled=True, size=110, color=ORANGE, opacity=1).encode(where, high)
     words = least.transform_calculate(words="'lowest at b = ' + format(datum.b, '.2f')")
@@ -58,17 +80,16 @@ def best(df: pd.DataFrame) -> alt.FacetChart:
 
     df: panel, classes (text), alpha, b, and threshold (the alpha at which b reaches 0).
     """
-    groups = list(dict.fromkeys(df.classes))
-    legend = alt.Legend(orient="bottom", title="classes K")
-    colour = alt.Color("classes:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend)
-    shapes = alt.Shape("classes:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    colour, shape = series("classes", df.classes, alt.Legend(orient="bottom", title="classes K"))
     base = alt.Chart(df, width=170, height=210)
-    tips = ["classes:N", alt.Tooltip("alpha:Q", format=".3f"), alt.Tooltip("b:Q", format=".3f")]
     line = base.mark_line(strokeWidth=2.2).encode(
-        alt.X("alpha:Q", title="α"), alt.Y("b:Q", title="best spread b"), colour, tooltip=tips
+        alt.X("alpha:Q", title="α"),
+        alt.Y("b:Q", title="best spread b"),
+        colour,
+        tooltip=tips(("classes",), ("alpha", "b")),
     )
     ends = base.transform_aggregate(alpha="min(threshold)", groupby=["classes", "panel"]).transform_calculate(b="0")
-    ends = ends.mark_point(filled=True, size=70, opacity=1).encode(x="alpha:Q", y="b:Q", color=colour, shape=shapes)
+    ends = ends.mark_point(filled=True, size=70, opacity=1).encode(x="alpha:Q", y="b:Q", color=colour, shape=shape)
     return (line + ends).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)
 
 
@@ -127,22 +148,17 @@ def excess(df: pd.DataFrame) -> alt.HConcatChart:
 
     df: panel, group (words, in order), excess, multiplier (the smallest that suffices), kind (words).
     """
-    kinds, order = list(dict.fromkeys(df.kind)), list(dict.fromkeys(df.group))
-    colour = alt.Scale(domain=kinds, range=list(COLOURS[: len(kinds)]))
-    shape = alt.Scale(domain=kinds, range=list(SHAPES[: len(kinds)]))
-    legend = alt.Legend(orient="bottom", title=None, labelLimit=300)
-    panels, room = [], alt.Scale(padding=12)
+    colour, shape = series("kind", df.kind, alt.Legend(orient="bottom", title=None, labelLimit=300))
+    x = alt.X(
+        "excess:Q", title="loss minus bound", axis=alt.Axis(tickCount=4, format="~g"), scale=alt.Scale(padding=12)
+    )
+    about = ["group:N", alt.Tooltip("excess:Q", format=".2e"), alt.Tooltip("multiplier:Q", format=".4f")]
+    panels = []
     for i, (name, part) in enumerate(df.groupby("panel", sort=False)):
         labels = alt.Axis(labels=i == 0, ticks=False, labelLimit=260, labelPadding=10)
+        y = alt.Y("group:N", sort=list(dict.fromkeys(df.group)), title=None, axis=labels)
         base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=200, height=alt.Step(21))
-        tips = ["group:N", alt.Tooltip("excess:Q", format=".2e"), alt.Tooltip("multiplier:Q", format=".4f")]
-        dots = base.mark_point(filled=True, size=34, opacity=0.6).encode(
-            alt.X("excess:Q", title="loss minus bound", axis=alt.Axis(tickCount=4, format="~g"), scale=room),
-            alt.Y("group:N", sort=order, title=None, axis=labels),
-            alt.Color("kind:N", scale=colour, legend=legend),
-            alt.Shape("kind:N", scale=shape, legend=legend),
-            tooltip=tips,
-        )
+        dots = base.mark_point(filled=True, size=34, opacity=0.6).encode(x, y, colour, shape, tooltip=about)
         panels.append(alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(0)) + dots)
     return alt.hconcat(*panels, spacing=12)
 
@@ -153,19 +169,16 @@ def corrected(df: pd.DataFrame, truth: float) -> alt.HConcatChart:
 
     df: loss (words), p, mean, low, high, sd.
     """
-    groups = list(dict.fromkeys(df.loss))
-    legend = alt.Legend(orient="bottom", title=None)
-    colour = alt.Color("loss:N", scale=alt.Scale(domain=groups, range=[ORANGE, BLUE]), legend=legend)
-    shape = alt.Shape("loss:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    colour, shape = series("loss", df.loss, alt.Legend(orient="bottom", title=None), (ORANGE, BLUE))
     where = alt.X("p:Q", title="share of right labels p", scale=alt.Scale(zero=False, padding=12))
     base = alt.Chart(df, width=225, height=250).encode(where, colour)
-    tips = ["loss:N", "p:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("mean", "low", "high", "sd"))]
+    about = tips(("loss",), ("p", "mean", "low", "high", "sd"))
     bars = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title="mean loss"), alt.Y2("high:Q"))
     dots = base.mark_point(filled=True, size=50, opacity=1)
-    means = dots.encode(alt.Y("mean:Q", title="mean loss", scale=alt.Scale(zero=False)), shape, tooltip=tips)
+    means = dots.encode(alt.Y("mean:Q", title="mean loss", scale=alt.Scale(zero=False)), shape, tooltip=about)
     line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(truth))
     high = alt.Y("sd:Q", title="standard deviation of a triplet", scale=alt.Scale(type="log"))
-    right = base.mark_line(opacity=0.6).encode(high) + dots.encode(high, shape, tooltip=tips)
+    right = base.mark_line(opacity=0.6).encode(high) + dots.encode(high, shape, tooltip=about)
     return alt.hconcat(line + bars + means, right, spacing=22)
 
 
@@ -174,15 +187,10 @@ def growth(df: pd.DataFrame) -> alt.FacetChart:
 
     df: panel, p (text), m, value, bound (dashed: the power it is held against).
     """
-    groups = list(dict.fromkeys(df.p))
-    legend = alt.Legend(orient="bottom", title="right labels p")
-    colour = alt.Color("p:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend)
-    shape = alt.Shape("p:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend)
+    colour, shape = series("p", df.p, alt.Legend(orient="bottom", title="right labels p"))
     scale, axis = alt.Scale(type="log"), alt.Axis(format="~e", tickCount=6)
     base = alt.Chart(df, width=170, height=250).encode(alt.X("m:Q", title="points m", axis=alt.Axis(tickMinStep=1)))
     dashed = base.mark_line(strokeDash=[4, 3], opacity=0.8).encode(alt.Y("bound:Q", scale=scale), colour)
-    tips = ["p:N", "m:Q", alt.Tooltip("value:Q", format=".4g"), alt.Tooltip("bound:Q", format=".4g")]
-    dots = base.mark_point(filled=True, size=50, opacity=1).encode(
-        alt.Y("value:Q", title=None, scale=scale, axis=axis), colour, shape, tooltip=tips
-    )
+    y, about = alt.Y("value:Q", title=None, scale=scale, axis=axis), tips(("p",), ("m", "value", "bound"), ".4g")
+    dots = base.mark_point(filled=True, size=50, opacity=1).encode(y, colour, shape, tooltip=about)
     return (dashed + dots).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)

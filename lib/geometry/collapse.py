@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import brentq, elementwise
+from scipy.optimize import elementwise
 from torch import Tensor
 
 from lib.geometry import imbalance
@@ -92,12 +92,7 @@ def threshold(majorities: int, minorities: int, tau: float, negatives: float, la
         found = _slope_of_b(problem, majorities, minorities, torch.ones(1, dtype=torch.float64))[0]
         return float(found) * math.exp(2 * log_r)  # minorities weigh 1/R² as R grows
 
-    high = 1.0
-    while slope(high) > 0:
-        high *= 2
-        if high > 40:
-            return math.inf
-    return math.exp(brentq(slope, 0.0, high, xtol=1e-14, rtol=1e-14))
+    return imbalance.ratio_at(slope, 40)
 
 
 def limit_cosine(majorities: int, tau: float, negatives: float = 1, law: str = "label_aware") -> float:
@@ -166,11 +161,4 @@ def _partials(problem, k: int, n: int, a: Tensor, b: Tensor, c: Tensor) -> tuple
         d[..., :k, :k].sum((-2, -1)),
         d[..., k:, k:].sum((-2, -1)),
         (d[..., :k, k:] + d[..., k:, :k].mT).sum((-2, -1)),
-    )
-
-
-def sweep_thresholds(minorities: list[int], taus, negatives: list[float], law: str) -> np.ndarray:
-    """R* of ``geometry.collapse_threshold`` over B, M and τ: (B, M, τ)."""
-    return np.array(
-        [[[imbalance.collapse_threshold(b, float(t), m, law) for t in taus] for m in negatives] for b in minorities]
     )

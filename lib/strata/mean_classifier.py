@@ -91,15 +91,18 @@ class Strata:
 
         The bounds are convex in the multiplier, so that past the last crossing they hold for good.
         """
-        loss, bound = {1: (self.fine_loss(), self.fine_bound), 2: (self.coarse_loss(), self.coarse_bound)}[lemma]
-        high = 1.0
-        while bound(high) < loss:
+        of, bound = LEMMAS[lemma]
+        loss, high = of(self), 1.0
+        while bound(self, high) < loss:
             high *= 2
             if high > HIGHEST:
                 return math.inf
-        if bound(1e-9) >= loss:
+        if bound(self, 1e-9) >= loss:
             return 0.0
-        return optimize.brentq(lambda k: bound(k) - loss, 1e-9, high, xtol=1e-12)
+        return optimize.brentq(lambda k: bound(self, k) - loss, 1e-9, high, xtol=1e-12)
+
+
+LEMMAS = {1: (Strata.fine_loss, Strata.fine_bound), 2: (Strata.coarse_loss, Strata.coarse_bound)}  # loss, its bound
 
 
 def rotated_strata(concentrations, classes: int, dim: int, points: int, seed: int = 0) -> Strata:
