@@ -63,6 +63,12 @@ def long(values, **axes) -> pd.DataFrame:
     return index.to_frame(index=False).assign(value=np.ravel(values))
 
 
+def estimates(found: dict, *names: str) -> pd.DataFrame:
+    """Estimates of a run by the labels of their place, a tuple each, as rows: the named columns, value, low, high."""
+    rows = [(*place, e.value, e.low, e.high) for place, e in found.items()]
+    return pd.DataFrame(rows, columns=[*names, "value", "low", "high"])
+
+
 def heatmaps(
     df: pd.DataFrame,
     neutral: float = 1.0,

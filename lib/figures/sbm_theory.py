@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from lib.figures import charts
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+from lib.figures.charts import BLUE, GREY, INK, ORANGE
 
 VECTORS = (("h₁", ORANGE), ("h₂", BLUE), ("h₃", GREY))
 
@@ -91,12 +91,10 @@ def curves(df: pd.DataFrame, colour: str, title: str) -> alt.FacetChart:
     df: panel, share, value, the column ``colour``, and ``limit`` where a dashed line is wanted at the right end (NaN:
     none); title: of the values.
     """
-    groups = list(dict.fromkeys(df[colour]))
-    colours = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
     where = alt.Scale(type="log", domain=[df.share.max(), df.share.min()], nice=False)
     base = alt.Chart(df, width=250, height=220).encode(
         alt.X("share:Q", title="share of block 1", scale=where),
-        alt.Color(f"{colour}:N", scale=colours, legend=alt.Legend(orient="bottom")),
+        alt.Color(f"{colour}:N", sort=None, legend=alt.Legend(orient="bottom")),
     )
     tips = [f"{colour}:N", alt.Tooltip("share:Q", format=".3g"), alt.Tooltip("value:Q", title=title, format=".4f")]
     line = base.mark_line(point=alt.OverlayMarkDef(size=28)).encode(
@@ -128,14 +126,13 @@ def powers(df: pd.DataFrame) -> alt.LayerChart:
 
     df: measure (a colour and a shape each), n, value.
     """
-    groups = list(dict.fromkeys(df.measure))
     where = alt.X("n:Q", title="nodes n", scale=alt.Scale(type="log", domain=[df.n.min(), df.n.max()], padding=15))
-    scale = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
-    colours = alt.Color("measure:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", labelLimit=300))
-    shapes = alt.Shape("measure:N", title=None, scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])))
-    base = alt.Chart(df, width=460, height=280).encode(where, colours)
-    high = alt.Y("value:Q", title="distance", scale=alt.Scale(type="log"))
+    same = {"title": None, "scale": alt.Scale(domain=list(dict.fromkeys(df.measure)))}  # one legend of both
+    colour = alt.Color("measure:N", legend=alt.Legend(orient="bottom", labelLimit=300), **same)
+    base = alt.Chart(df, width=460, height=280).encode(where, colour)
     points = base.mark_point(filled=True, size=50).encode(
-        high, shapes, tooltip=["measure:N", "n:Q", alt.Tooltip("value:Q", format=".3g")]
+        alt.Y("value:Q", title="distance", scale=alt.Scale(type="log")),
+        alt.Shape("measure:N", **same),
+        tooltip=["measure:N", "n:Q", alt.Tooltip("value:Q", format=".3g")],
     )
     return base.mark_line(opacity=0.5).encode(alt.Y("mean(value):Q", title="distance")) + points

@@ -160,7 +160,8 @@ def face(values: dict, devices: list[str]) -> str:
         return f"{values['data']} classes, your encoders from {Path(values['embeddings']).name}"
     part = f" ({values['classes'].count(',') + 1} classes)" if values.get("classes", "all") != "all" else ""
     start = ", ImageNet start" if values.get("pretrained") else ""
-    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}"
+    folds = f", one of {values['folds']} folds held out by each" if values.get("folds") else ""
+    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}{folds}"
 
 
 def start(study: str, namespace: dict) -> Run:
