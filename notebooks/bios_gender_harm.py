@@ -454,7 +454,7 @@ run.show(
 
 # %%
 record = report.recorded(run.study)
-sources = [theory.whole(table) for table in (*(r.results for r in record), run.results.rows)]
+sources = [theory.whole(table) for table in (*(r.results for r in record), run.rows)]
 
 # %% tags=["hide-input"]
 found = {q: [Estimate(*s.loc[q], 0) if q in s.index else claims.NOT_RUN for s in sources] for q in theory.SHOWN}

@@ -460,7 +460,7 @@ run.save()
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-judged = {j.claim: j.verdict for source, j in run.results.judged if source == "run"}
+judged = {j.claim: j.verdict for source, j in run.judged if source == "run"}
 better = (
     f"The claim that L_spread transfers better than SupCon **{judged['lspread-3a']}**."
     if "lspread-3a" in judged

@@ -538,7 +538,7 @@ run.save(seeds=0, data={"train": images.digest(digits)})
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-verdict = {j.claim: j.verdict for _, j in run.results.judged}
+verdict = {j.claim: j.verdict for _, j in run.judged}
 run.short(
     f"The limit of the loss **{verdict['lspread-10b']}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
     f"**{verdict['lspread-7c']}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
