@@ -65,7 +65,6 @@ from lib.figures import bios_gender_harm, charts
 from lib.harms import gender
 from lib.studies import bios_gender_harm as theory
 from lib.studies.shared import gender as ge
-from lib.study import report
 from lib.study.results import Estimate
 
 p, arms = run.p, run.plan
@@ -232,8 +231,8 @@ readable = {"before": ge.predictability(arms.base, seen[: len(arms.base)])}  # (
 readable |= {label: ge.predictability(control, seen) for label, control in controls.items()}
 
 # %% tags=["hide-input"]
-found = {("mean over occupations", k): run.note(f"gender predictability, {k}", v.mean(1)) for k, v in readable.items()}
-df = charts.estimates(found, "group", "label")
+found = [("mean over occupations", k, run.note(f"gender predictability, {k}", v.mean(1))) for k, v in readable.items()]
+df = charts.estimates(found)
 read = ", ".join(f"{k} {v.mean():.2f}" for k, v in readable.items())
 run.show(
     "readable",
@@ -309,12 +308,12 @@ if arms.mild:
     change[p.milder] = ge.changes(mild, balanced, treated)
 
 # %% tags=["hide-input"]
-found = {
-    (measure, which, kept): run.note(measure, values[:, t], undersampled=which, ratio=kept)
+found = [
+    (measure, which, kept, run.note(measure, values[:, t], undersampled=which, ratio=kept))
     for kept, measures in change.items()
     for measure, values in measures.items()
     for t, which in enumerate(arms.treated)
-}
+]
 df = charts.estimates(found, "measure", "group", "share")
 means = ", ".join(f"{measure} {values.mean():+.3f}" for measure, values in change[p.ratio].items())
 run.show(
@@ -340,11 +339,11 @@ where = torch.stack([rh[:, t, g ^ 1] - rh[:, t, elsewhere[t]].mean(1) for t, g i
 unmoved = ge.moved(ge.read(arms.null, seen), balanced, treated).mean(0) if arms.null else None  # (T, 2K)
 
 # %% tags=["hide-input"]
-found = {
-    (which, group): run.note("RH", rh[:, t, h], undersampled=which, class_i=which, class_j=group, ratio=p.ratio)
+found = [
+    (which, group, run.note("RH", rh[:, t, h], undersampled=which, class_i=which, class_j=group, ratio=p.ratio))
     for t, which in enumerate(arms.treated)
     for h, group in enumerate(groups)
-}
+]
 df = charts.estimates(found, "row", "column").assign(panel=f"this run, {run.face()}")
 lowest, reach = df.loc[df.value.idxmin()], ""
 if unmoved is not None:
@@ -433,8 +432,7 @@ for label, (control, cut) in remedies.items():
     accuracy = [f"{r.accuracy().mean():.3f}" for r in (control, cut)]
     lines.append((label, *(f"{e:+.3f}" for e in found.values()), *accuracy))
 run.table(["training", *measures, "accuracy, balanced", "accuracy, cut"], lines)
-shown = {(m, label): found[m] for label, found in helped.items() for m in (measures[0], measures[-1])}
-df = charts.estimates(shown, "group", "label")
+df = charts.estimates((m, label, e[m]) for label, e in helped.items() for m in (measures[0], measures[-1]))
 both = [f"{label} {e[measures[0]].value:+.3f} and {e[measures[-1]].value:+.3f}" for label, e in helped.items()]
 run.show(
     "remedies",
@@ -459,10 +457,10 @@ sources = [theory.whole(table) for table in (*(r.results for r in record), run.r
 # %% tags=["hide-input"]
 found = {q: [Estimate(*s.loc[q], 0) if q in s.index else claims.NOT_RUN for s in sources] for q in theory.SHOWN}
 run.table(
-    ["", "paper", *(f"recorded: {r.face}" for r in record), "this run"],
+    ["", "paper", *(f"recorded: {r.face}" for r in run.recorded), "this run"],
     [(q.removesuffix(", mean, plain"), claims.NOT_PUBLISHED, *cells) for q, cells in found.items()],
 )
-for r, numbers in zip(record, zip(*found.values(), strict=True), strict=False):
+for r, numbers in zip(run.recorded, zip(*found.values(), strict=True), strict=False):
     first, trained, read, reads = (n.value for n in numbers[:4])
     run.say(
         f"**Recorded, {r.face}.** Contrastive training took the accuracy of the probe from {first:.3f} to {trained:.3f} and "
@@ -500,12 +498,7 @@ if "no cue" in other:
     here |= {"bios-null": size_of["no cue"], "bios-blind": readable["no cue"].mean(1)}
     here["bios-null-tpr"] = effect["no cue"]["change of the gap of recall"].mean(1).abs() - 0.5 * tpr.mean(1).abs()
 harmed = helped["plain"]["change of GRH"].high < 0  # a remedy is judged only where the ratio falls
-remedy = {f"bios-{label}" for label in other}
-judged = {
-    c.id: run.judge(c.id, here[c.id].numpy(), learned and (harmed or c.id not in remedy))
-    for c in claims.of(run.study)
-    if c.id in here
-}
+run.judge_all(here, learned={claim: learned and (harmed or claim.removeprefix("bios-") not in other) for claim in here})
 run.verdicts()
 if not harmed:
     run.say("On the plain encoders GRH does not fall clearly, so that no remedy of it can be judged.")
@@ -516,7 +509,7 @@ run.short(
     f"{tpr.mean():+.3f} where encoder and labels are cut, and by "
     f"{helped['plain']['NIE of recall'].value - helped['plain']['NIE, other gender'].value:+.3f} where the encoder alone is. "
     f"The ratio of distances that the paper reads as harm changes by {part.mean():+.3f}; the claim that rarity in "
-    f"training lowers it: {judged['bios-control'].verdict}. A ratio below 1 says which gender is more spread out, not that one "
+    f"training lowers it: {run.verdict('bios-control')}. A ratio below 1 says which gender is more spread out, not that one "
     "has collapsed onto the other."
 )
 

@@ -36,7 +36,6 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
     reach = max(0.01, 1.25 * float((df[["f", "m"]] - 1).abs().max(axis=None)))
     ends = {"low": 1 - reach, "high": 1 + reach}
     scale = alt.Scale(domain=[1 - reach, 1 + reach], nice=False)
-    tips = ["occupation:N", "arm:N", "treated:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("f", "m"))]
     x, y = (alt.X("f:Q", title="GRH(o, F)", scale=scale), alt.Y("m:Q", title="GRH(o, M)", scale=scale))
     forbidden = pd.DataFrame([{"x": ends["low"], "x2": 1.0, "y": ends["low"], "y2": 1.0}])
     ground = alt.Chart(forbidden).mark_rect(color=INK, opacity=0.1, tooltip=None)
@@ -48,14 +47,14 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
         align = {"align": "left" if across == "low" else "right", "dx": 5 if across == "low" else -5}
         text = alt.Chart(at).mark_text(color=INK, fontSize=11, dy=9 if up == "high" else -9, tooltip=None, **align)
         layers.append(text.encode(x, y, text="words:N"))
+    legend = alt.Legend(orient="bottom", title="encoder", columns=1, labelLimit=0)
     points = alt.Chart(df, width=side, height=side).mark_point(filled=True, size=60)
     points = points.encode(
         x,
         y,
-        alt.Color("arm:N", sort=None, title="encoder", legend=alt.Legend(orient="bottom", columns=1, labelLimit=0)),
-        alt.Shape("arm:N", sort=None, title="encoder"),
+        *charts.series("arm", df.arm, legend),
         opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
-        tooltip=tips,
+        tooltip=charts.tips(("occupation", "arm", "treated"), ("f", "m")),
     ).add_params(pick)
     names = alt.Chart(df[df.treated != ""]).mark_text(color=INK, align="left", dx=8, fontSize=11, tooltip=None)
     return alt.layer(*layers, points, names.encode(x, y, text="occupation:N"))
@@ -70,7 +69,7 @@ def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatCha
     groups, shares = list(dict.fromkeys(df.group)), sorted(df.share.unique())
     apart = {g: 1.06 ** (2 * i - len(groups) + 1) for i, g in enumerate(groups)}  # so that intervals do not overlie
     df = df.assign(place=[r.share * (apart[r.group] if r.share < 1 else 1) for r in df.itertuples()])
-    same = {"title": "cut", "scale": alt.Scale(domain=groups)}  # one legend of both
+    colour, shape = charts.series("group", groups, alt.Legend(orient="top", title="cut"))
     axis = alt.X(
         "place:Q",
         title="share that is kept",
@@ -80,11 +79,11 @@ def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatCha
     panels = []
     for name, part in df.groupby("measure", sort=False):
         base = alt.Chart(part, title=alt.Title(name, anchor="start", fontSize=12), width=width, height=height)
-        base = base.encode(axis, color=alt.Color("group:N", legend=alt.Legend(orient="top"), **same))
+        base = base.encode(axis, color=colour)
         y = alt.Y("value:Q", title=None)
-        tips = ["group:N", "share:Q", *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("value", "low", "high"))]
+        tips = charts.tips(("group",), ("share", "value", "low", "high"), ".4f")
         rule = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(0))
         whisker = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=None), alt.Y2("high:Q"))
-        points = base.mark_point(filled=True, size=55).encode(y, alt.Shape("group:N", **same), tooltip=tips)
+        points = base.mark_point(filled=True, size=55).encode(y, shape, tooltip=tips)
         panels.append(rule + base.mark_line(opacity=0.5).encode(y) + whisker + points)
     return alt.concat(*panels, columns=2, spacing=14)

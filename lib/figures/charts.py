@@ -10,8 +10,6 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.intervals import Estimate
-
 INK = "currentColor"  # the text colour of the page, light or dark
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
 # Okabe and Ito's colours without black and yellow, which vanish on one of the two pages, and four of like lightness.
@@ -61,12 +59,6 @@ def long(values, **axes) -> pd.DataFrame:
     """The entries of an array as rows: a column an axis, with the labels given of its places, and ``value``."""
     index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
     return index.to_frame(index=False).assign(value=np.ravel(values))
-
-
-def estimates(found: dict, *names: str) -> pd.DataFrame:
-    """Estimates of a run by the labels of their place, a tuple each, as rows: the named columns, value, low, high."""
-    rows = [(*place, e.value, e.low, e.high) for place, e in found.items()]
-    return pd.DataFrame(rows, columns=[*names, "value", "low", "high"])
 
 
 def heatmaps(
@@ -138,10 +130,12 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
     return cells + text
 
 
-def estimates(found: Iterable[tuple[str, str, Estimate]]) -> pd.DataFrame:
-    """The frame of ``dots`` from (group, label, estimate): group, label, value, low, high."""
-    rows = [(group, label, e.value, e.low, e.high) for group, label, e in found]
-    return pd.DataFrame(rows, columns=["group", "label", "value", "low", "high"])
+def estimates(found: Iterable[tuple], *names: str) -> pd.DataFrame:
+    """Rows (label, ..., estimate) as a frame: the labels under these names, by default group and label, as ``dots``
+    wants them, then value, low, high.
+    """
+    rows = [(*labels, e.value, e.low, e.high) for *labels, e in found]
+    return pd.DataFrame(rows, columns=[*(names or ("group", "label")), "value", "low", "high"])
 
 
 def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:

@@ -127,12 +127,11 @@ def powers(df: pd.DataFrame) -> alt.LayerChart:
     df: measure (a colour and a shape each), n, value.
     """
     where = alt.X("n:Q", title="nodes n", scale=alt.Scale(type="log", domain=[df.n.min(), df.n.max()], padding=15))
-    same = {"title": None, "scale": alt.Scale(domain=list(dict.fromkeys(df.measure)))}  # one legend of both
-    colour = alt.Color("measure:N", legend=alt.Legend(orient="bottom", labelLimit=300), **same)
+    colour, shape = charts.series("measure", df.measure, alt.Legend(orient="bottom", title=None, labelLimit=300))
     base = alt.Chart(df, width=460, height=280).encode(where, colour)
     points = base.mark_point(filled=True, size=50).encode(
         alt.Y("value:Q", title="distance", scale=alt.Scale(type="log")),
-        alt.Shape("measure:N", **same),
-        tooltip=["measure:N", "n:Q", alt.Tooltip("value:Q", format=".3g")],
+        shape,
+        tooltip=charts.tips(("measure",), ("n", "value"), ".3g"),
     )
     return base.mark_line(opacity=0.5).encode(alt.Y("mean(value):Q", title="distance")) + points
