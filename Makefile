@@ -1,8 +1,8 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell ever reads their text.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record prune student tune bench lab serve clean
+.PHONY: help setup book test lint run params sweep compare record prune student tune new why readme bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN CORES DATA_ROOT
+export STUDY PRESET P GRID A B RUN SINCE CORES DATA_ROOT
 export PYTHONPATH := .
 PYTHON ?= python3
 PORT ?= 8000
@@ -19,6 +19,8 @@ help:
 	@echo 'make compare   A=run B=run: two runs side by side'
 	@echo 'make record    RUN=run: keep a run in results/recorded'
 	@echo 'make prune     remove runs and encoders of older code'
+	@echo 'make why       RUN=run [SINCE=commit]: what changed since the run was made, that renames it'
+	@echo 'make new       STUDY=name: a new study from the template'
 	@echo 'make tune      STUDY=x [PRESET=p] [P="rates=0.05,0.1 seeds=2 epochs=8"]: learning rates by balanced accuracy'
 	@echo 'make student   STUDY=x: the study without its solutions'
 	@echo 'make bench     the benchmarks of the page of that name (about half an hour)'
@@ -43,7 +45,7 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
 
-book run params sweep compare record prune student tune: .venv/core
+book run params sweep compare record prune student tune new why readme: .venv/core
 	@$(PY) -m lib.book.make $@
 
 lint: .venv/test

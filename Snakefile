@@ -54,8 +54,8 @@ for number, units in enumerate(JOBS):
         threads: 1
         resources:
             mem_mb=2000 if first.net in jobs.TOGETHER else 6000,
-            gpu=int(first.net in jobs.ON_GPU),
-            runtime=10 + int(jobs.cost([units], 1, False)[0] / 20),
+            gpu=int(jobs.on_gpu(units)),
+            runtime=jobs.minutes(units),
         shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin"
 
 

@@ -31,7 +31,7 @@ class Claim:
     quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
     a number on the threshold itself passes unless the claim is strict.
     data: the sets that the paper made it on; () is mathematics; None: unchecked.
-    registered: date and commit that fixed the threshold, and ``changes`` where it was moved later, each with its reason.
+    registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """
 
     id: str

@@ -1,11 +1,10 @@
 """Hashes of code: what decides whether a result is stale.
 
-What counts is *definitions*: those that an entry point can reach by name, each without docstrings, comments, imports, and
-the name of its module.  So a definition may move to another file, and a file may be renamed, and nothing is stale.
+What counts is *definitions*: those that an entry point can reach by name, each without docstrings, comments, imports
+and the name of its module.  A definition may move to another file, and a file may be renamed: nothing is stale then.
 """
 
 import ast
-import copy
 import functools
 import hashlib
 import json
@@ -16,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ("requirements.txt", "constraints.txt")
 # Modules that carry numbers and make none: how a result is named, kept, asked for and shown.
-APART = ("lib.book", "lib.hashing", "lib.records", "lib.encoders.store", "lib.study.parameters", "lib.study.key")
+APART = ("lib.book", "lib.hashing", "lib.records", "lib.encoders.store", "lib.study.declared", "lib.study.key")
 APART += ("lib.study.run",)
 # Decorators that keep a definition what it is; any other may register it, so that it counts with its module.
 PLAIN = ("cache", "lru_cache", "cached_property", "property", "dataclass", "contextmanager", "no_grad", "overload")
@@ -33,10 +32,11 @@ class Module:
     bound: dict[str, list[ast.stmt]] = field(default_factory=dict)
     imported: dict[str, tuple[str, str]] = field(default_factory=dict)  # name: (module, name there, "" the module)
     loose: list[ast.stmt] = field(default_factory=list)
+    readings: dict[int, "Reading"] = field(default_factory=dict)  # by the identity of a statement
 
 
-def closure(*entries: Key) -> dict[Key, str]:
-    """The definitions that the entries can reach, themselves among them, with the text that counts of each.
+def closure(*entries: Key) -> dict[Key, "Definition"]:
+    """The definitions that the entries can reach, themselves among them, with what counts of each.
 
     entries: (module, name) of functions, classes or values of ``lib``.  KeyError: one that does not exist.
     """
@@ -47,26 +47,47 @@ def closure(*entries: Key) -> dict[Key, str]:
         if key in found or _apart(key[0]):
             continue
         module = _module(key[0])
+        if module is None or (key[1] and key[1] not in module.bound):
+            raise KeyError(f"{'.'.join(key)} is named by code of the library and does not exist")
         found[key] = [_read(node, module) for node in (module.bound[key[1]] if key[1] else module.loose)]
         todo += [(key[0], "")] if module.loose else []
         todo += [reference for reading in found[key] for reference in reading.references]
-    own = {key: digest([reading.text for reading in readings]) for key, readings in found.items()}
+    own = _told_apart(found)
     return {
-        key: "\n".join(f"{r.text} {' '.join(own.get(k, '') for k in r.references)}" for r in readings)
+        key: Definition(
+            "\n".join(r.text for r in readings), digest([own.get(k, "") for r in readings for k in r.references])
+        )
         for key, readings in found.items()
     }
+
+
+def _told_apart(found: dict[Key, list["Reading"]]) -> dict[Key, str]:
+    """A hash of each definition: of its text, and of what it names too, as long as that tells equal texts apart."""
+    own = {key: digest([reading.text for reading in readings]) for key, readings in found.items()}
+    while True:
+        named = {key: [own.get(k, "") for reading in found[key] for k in reading.references] for key in found}
+        finer = {key: digest([own[key], named[key]]) for key in found}
+        if len(set(finer.values())) == len(set(own.values())):
+            return own
+        own = finer
 
 
 @functools.cache
 def code_hash(*entries: Key) -> str:
     """Sixteen hex digits of the definitions that the entries can reach."""
-    return digest(sorted(closure(*entries).values()))
+    return digest(sorted(map(str, closure(*entries).values())))
 
 
-def of_tree(tree: ast.Module) -> tuple[str, dict[Key, str]]:
-    """The text that counts of code outside the library, as a notebook's cells, and the definitions it can reach."""
-    reading = _Reader(Module("")).read(tree)
-    return reading.text, closure(*reading.references)
+def of_cells(cells: list[ast.Module]) -> tuple[list[str], dict[Key, "Definition"]]:
+    """The text that counts of each piece of code outside the library, as a notebook's cells, and what they can reach.
+
+    What one cell imports, the others see.
+    """
+    scope = Module("")
+    for node in (node for cell in cells for node in ast.walk(cell)):
+        _bind_imports(node, scope.imported, "")
+    readings = [_Reader(scope).read(cell) for cell in cells]
+    return [r.text for r in readings], closure(*(key for r in readings for key in r.references))
 
 
 @functools.cache
@@ -99,17 +120,22 @@ def _module(name: str) -> Module | None:
     """The module of that name, read; None where the library has none."""
     base = ROOT.joinpath(*name.split("."))
     path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-    if not path.is_file():
-        return None
-    found, tree = Module(name), ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    package = name if base.is_dir() else name.rpartition(".")[0]
+    return _parsed(name, package, path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+@functools.cache
+def _parsed(name: str, package: str, text: str) -> Module:
+    found, tree = Module(name), ast.parse(text, filename=name)
     for node in tree.body:
-        if _bind_imports(node, found.imported, name if base.is_dir() else name.rpartition(".")[0]):
+        if _bind_imports(node, found.imported, package):
             continue
         names = list(_names(node))
         for bound in names:
             found.bound.setdefault(bound, []).append(node)
-        documents = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if not documents and (not names or _registers(node)):
+        silent = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        silent |= isinstance(node, ast.If) and "__main__" in ast.dump(node.test)
+        if not silent and (not names or _registers(node)):
             found.loose.append(node)
     return found
 
@@ -187,6 +213,17 @@ def _target(node: ast.AST, scope: Module) -> tuple[Key | str | None, bool]:
 
 
 @dataclass(frozen=True)
+class Definition:
+    """What counts of a definition: its own text, and a hash of the texts of those that it names."""
+
+    text: str
+    named: str
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.named}"
+
+
+@dataclass(frozen=True)
 class Reading:
     """What counts of a piece of code: its text, and the definitions of the library that it names, in order."""
 
@@ -194,17 +231,15 @@ class Reading:
     references: tuple[Key, ...]
 
 
-_readings: dict[int, Reading] = {}  # by the identity of a statement, which its module keeps
-
-
 def _read(node: ast.stmt, module: Module) -> Reading:
-    if id(node) not in _readings:
-        _readings[id(node)] = _Reader(module).read(node)
-    return _readings[id(node)]
+    if id(node) not in module.readings:
+        module.readings[id(node)] = _Reader(module).read(node)
+    return module.readings[id(node)]
 
 
-class _Reader(ast.NodeTransformer):
-    """Leaves out docstrings and imports; names what comes from elsewhere by what it is, not by where it lies.
+class _Reader:
+    """Writes code as text, without docstrings, imports and positions; what comes from elsewhere stands there as what it
+    is, not by where it lies.
 
     A module that is named alone, and not also a variable of the code, stands for all that it defines.
     """
@@ -212,51 +247,51 @@ class _Reader(ast.NodeTransformer):
     def __init__(self, scope: Module):
         self.scope, self.references, self.local = scope, [], set()
 
-    def read(self, node: ast.AST) -> Reading:
-        node = copy.deepcopy(node)
+    def read(self, tree: ast.AST) -> Reading:
         inner = dict(self.scope.imported)
-        for part in ast.walk(node):
-            _bind_imports(part, inner, self.scope.name.rpartition(".")[0])
-            if isinstance(part, ast.arg):
-                self.local.add(part.arg)
-            elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-                self.local.add(part.id)
+        for node in ast.walk(tree):
+            _bind_imports(node, inner, self.scope.name.rpartition(".")[0])
+            if isinstance(node, ast.arg):
+                self.local.add(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                self.local.add(node.id)
         self.scope = Module(self.scope.name, self.scope.bound, inner)
-        return Reading(ast.dump(self.visit(node)), tuple(self.references))
+        return Reading(self._text(tree), tuple(self.references))
 
-    def generic_visit(self, node):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            value = body[0].value
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                body[0] = ast.Pass()
-        return super().generic_visit(node)
+    def _text(self, node) -> str:
+        if isinstance(node, list):
+            return f"[{','.join(map(self._text, node))}]"
+        if not isinstance(node, ast.AST):
+            return repr(node)
+        if isinstance(node, ast.Name | ast.Attribute) and (known := self._known(node)):
+            return known
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.expr_context):
+            return ""
+        fields = [getattr(node, name, None) for name in node._fields]
+        if _documented(node):
+            fields[node._fields.index("body")] = node.body[1:]
+        return f"{type(node).__name__}({','.join(map(self._text, fields))})"
 
-    def visit_Import(self, node):
-        return ast.Pass()
-
-    visit_ImportFrom = visit_Import
-
-    def visit_Name(self, node):
-        return self._known(node) or node
-
-    def visit_Attribute(self, node):
-        return self._known(node) or self.generic_visit(node)
-
-    def _known(self, node: ast.Name | ast.Attribute) -> ast.Name | None:
+    def _known(self, node: ast.Name | ast.Attribute) -> str:
         found, known = _target(node, self.scope)
         if not known or not found:
-            return None
+            return ""
         if isinstance(found, str):
-            return ast.Name(found, node.ctx)
+            return f"<{found}>"
         if found[1]:
             self.references.append(found)
         elif not (isinstance(node, ast.Name) and node.id in self.local):
             self.references += [(found[0], name) for name in _module(found[0]).bound]
-        return ast.Name(found[1] or "a module", node.ctx)
+        return f"<{found[1] or 'a module'}>"
 
 
-def names_in(texts: Iterable[str], words: Iterable[str]) -> list[str]:
-    """The words that stand as a string of their own in texts that count, sorted."""
+def _documented(node: ast.AST) -> bool:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+
+
+def named(texts: Iterable[str], files: Iterable[Path]) -> list[Path]:
+    """The files whose name, with or without its ending, stands as a string of its own in texts that count."""
     whole = "\n".join(texts)
-    return sorted(word for word in words if f"Constant(value={word!r})" in whole)
+    return sorted(f for f in files if f"Constant({f.name!r}," in whole or f"Constant({f.stem!r}," in whole)

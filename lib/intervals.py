@@ -1,11 +1,43 @@
 """Intervals over seeds: one rule for the whole book."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import stats
 
 SMALL = 10  # below so many seeds a percentile bootstrap covers too little; Student's t is used
 FEWEST = 3  # below so many seeds nothing is judged
 DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; low and high are NaN where there is none.  Its text is "0.612 [0.590, 0.634]".
+
+    seeds: over how many the interval is; None: the number brings no seeds of its own.
+    A format such as ``f"{e:+.2f}"`` holds for the number, and without its sign for both ends.
+    """
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    seeds: int | None = None
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ".3f"
+        low, high = (format(end, spec.lstrip("+")) for end in (self.low, self.high))
+        return format(self.value, spec) + ("" if np.isnan(self.low) else f" [{low}, {high}]")
+
+    def __str__(self) -> str:
+        return format(self)
+
+
+def estimate(values, low: float = np.nan, high: float = np.nan, seeds: int | None = None) -> Estimate:
+    """Mean and interval of one number a seed, (seeds,): see ``over_seeds``; or one number with given ends."""
+    values = np.asarray(values, float)
+    if values.ndim:
+        return Estimate(*(float(v) for v in over_seeds(values)), len(values))
+    return Estimate(float(values), float(low), float(high), seeds)
 
 
 def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

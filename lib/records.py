@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -97,6 +98,27 @@ def machine(packages: tuple[str, ...]) -> dict:
         "packages": {p: metadata.version(p) for p in packages},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
+    }
+
+
+def of_training(unit, samples: list[int], digests: dict, start: float, packages: tuple[str, ...]) -> dict:
+    """The record of a unit that was trained: its settings, and what made it.
+
+    samples: of each net's training; digests: sha256 of the splits "train" and "test"; start: of the training, seconds.
+    """
+    import torch
+
+    return {
+        "unit": asdict(unit),
+        "samples": samples,
+        "data_sha256": digests,
+        "git": git_state(),
+        **machine(packages),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        "threads": torch.get_num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", 1)),
+        "seconds": round(time.time() - start, 1),
+        "peak_memory_mib": peak_memory_mib(),
     }
 
 

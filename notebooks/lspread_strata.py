@@ -347,7 +347,7 @@ run.show(
 # ## Reported beside reproduced
 #
 # The paper's numbers have no seeds. The tables say where no run has seen a data set. Waterbirds and ISIC belong to
-# {doc}`strata_applications`.
+# {doc}`worst_group`.
 
 # %% tags=["hide-input"]
 for name, quantity in (
@@ -460,7 +460,7 @@ run.save()
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-judged = {j.claim: j.verdict for source, j in run.results.judged if source == "run"}
+judged = {j.claim: j.verdict for source, j in run.judged if source == "run"}
 better = (
     f"The claim that L_spread transfers better than SupCon **{judged['lspread-3a']}**."
     if "lspread-3a" in judged

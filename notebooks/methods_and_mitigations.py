@@ -62,47 +62,32 @@ from lib import study
 run = study.start("methods_and_mitigations", globals())
 
 # %% tags=["hide-input"]
-import inspect
 from dataclasses import replace
 
-import pandas as pd
 import torch
-from IPython.display import Code, Markdown, display
 
 from lib import claims, harms, losses
 from lib.book import tune
 from lib.encoders.methods import Objective, group_weights
-from lib.encoders.settings import METHODS
-from lib.figures import charts
+from lib.encoders.settings import METHODS, Settings
+from lib.figures import charts, matrices
+from lib.figures import methods_and_mitigations as figures
+from lib.intervals import estimate
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.methods_and_mitigations import PUBLISHED
 from lib.studies.shared import evidence
 from lib.studies.shared.arms import PAPER_ORDER, known_pairs, treated_classes
-from lib.study import page, report
+from lib.study import report
 
 p = run.p
-plan = run.plan
-classes, treated = plan.arms["simclr"].classes, treated_classes(p)
-seen = {label: evidence.of_arms(arms) for label, arms in plan.arms.items()}
-measured = {label: comparison.measure(plan.arms[label], e, treated) for label, e in seen.items()}
-simclr = measured["simclr"]
-pairs = known_pairs(classes) or harms.nearest_classes(seen["simclr"].cosines("reference"))
-pairs = [(k, j) for k, j in pairs if classes[k] in treated]
-mitigations = [label for label in measured if label.startswith("simclr_")]
-controls = [label for label in measured if "," in label]
-bare = [label for label in measured if label not in mitigations + controls]
-kind = {label: "method" for label in bare} | {label: "mitigation" for label in mitigations}
-kind |= {label: "control" for label in controls}
-face = run.face()
-rows: list[dict] = []
-judged: list[tuple[str, claims.Judgement]] = []
-record = report.recorded(run.study)
+seen = {label: evidence.of_arms(arms) for label, arms in run.plan.arms.items()}
+classes, treated = seen["simclr"].classes, treated_classes(p)
+pairs = [(k, j) for k, j in evidence.look_alikes(seen["simclr"]) if classes[k] in treated]
 
 # %% [markdown]
 # ## Method
 #
 # Every method trains a backbone on two views $x_1, x_2$ of each image. {doc}`The first study <cifar10_undersampling>` has
-# the loss of SimCLR, representation harm RH and allocation harm; here the allocation harm is the natural indirect effect
+# the loss of SimCLR, representation harm RH and allocation harm. Here the allocation harm is the natural indirect effect
 # NIE, the change of the head's decisions when only the encoder is trained on fewer images.
 #
 # | method | loss | negatives | labels |
@@ -114,8 +99,8 @@ record = report.recorded(run.study)
 # | Barlow Twins {cite:p}`zbontar2021` | cross-correlation towards the identity | no | no |
 # | supervised | cross-entropy | no | yes |
 
-# %% tags=["remove-input"]
-Code("\n\n".join(inspect.getsource(f) for f in (losses.simsiam, losses.vicreg, losses.barlow_twins)), language="python")
+# %%
+run.code(losses.simsiam, losses.vicreg, losses.barlow_twins)
 
 # %% [markdown]
 # BCL remembers the loss of every image, $\bar\ell_i \leftarrow 0.97\,\bar\ell_i + 0.03\,\ell_i$, standardises it to $u_i$
@@ -130,101 +115,67 @@ Code("\n\n".join(inspect.getsource(f) for f in (losses.simsiam, losses.vicreg, l
 # by the inverse size of the class on anchors and negatives (`groups`), on anchors alone (`anchors`), by the inverse size of a
 # k-means cluster, without any label (`clusters`), or none, with the rare images drawn more often (`oversample`).
 
-# %% tags=["remove-input"]
-Code(inspect.getsource(Objective), language="python")
+# %%
+run.code(Objective)
 
 # %% [markdown]
 # **Tuning.** Every method and mitigation tried the same learning rates on seeds that no study uses, methods on balanced
 # data and mitigations on undersampled data. The rate of the highest balanced accuracy was taken before any harm was
 # computed. `make tune STUDY=methods_and_mitigations` makes this table again.
 
-# %% tags=["hide-input"]
+# %%
 tuning = study.ROOT / "presets" / p.preset / "tuning.csv"
 if tuning.exists():
-    trials = pd.read_csv(tuning)
-    wide = trials.pivot(index="label", columns="learning_rate", values="balanced_accuracy").reindex(
-        list(dict.fromkeys(trials.label))
-    )
-    best = tune.best(tuning)
-    lines = [
-        (
-            label,
-            *(
-                f"**{v:.3f}**" if best[label] == rate else "failed" if pd.isna(v) else f"{v:.3f}"
-                for rate, v in r.items()
-            ),
-        )
-        for label, r in wide.iterrows()
-    ]
-    display(Markdown(report.table(["balanced accuracy at learning rate", *map(str, wide.columns)], lines)))
+    run.table(*figures.trials(tuning, tune.best(tuning)))  # the rate that was taken in bold
 else:
-    display(Markdown("This preset was not tuned."))
+    run.say("This preset was not tuned.")
 
 # %% [markdown]
 # ## Do the encoders learn?
 #
-# A harm is judged only where the balanced encoder beats the same net untrained by 5 points, interval clear of 0.
+# A harm is judged only where the balanced encoder beats the same net untrained by 5 points, with the interval of the gain
+# clear of 0. Mitigations share SimCLR's balanced encoder and its answer.
+
+# %%
+measured = {label: comparison.measure(run.plan.arms[label], e, treated) for label, e in seen.items()}
+kinds = {label: comparison.kind(label) for label in measured}  # "method", "mitigation" or "control"
+untrained = seen["simclr"].accuracy("untrained")
+learned = {label: claims.has_learned(m.accuracy, untrained) for label, m in measured.items()}
 
 # %% tags=["hide-input"]
-untrained = seen["simclr"].confusion("untrained").diagonal(dim1=-2, dim2=-1).mean(-1)
-learned, lines = {}, []
-for label in bare + controls:
-    m = measured[label]
-    learned[label] = claims.has_learned(m.accuracy, untrained)
-    mean, low, high = comparison.summary(m.accuracy)
-    lines.append((label, f"{mean:.3f}", report.span(low, high), "yes" if learned[label] else "**no**"))
-    rows.append({"quantity": f"balanced accuracy, {label}", "value": mean, "low": low, "high": high})
-learned |= {label: learned["simclr"] for label in mitigations}
-mean, low, high = comparison.summary(untrained)
-lines.append(("SimCLR's net untrained", f"{mean:.3f}", report.span(low, high), ""))
-display(Markdown(report.table(["encoders on all images", "balanced accuracy", "95 % interval", "judged"], lines)))
+own = sorted((label for label in measured if kinds[label] != "mitigation"), key=lambda label: kinds[label] == "control")
+lines = [
+    (label, run.note(f"balanced accuracy, {label}", measured[label].accuracy), "yes" if learned[label] else "**no**")
+    for label in own
+]
+lines.append(("SimCLR's net untrained", estimate(untrained), ""))
+run.table(["encoders on all images", "balanced accuracy, 95 % interval", "judged"], lines)
 
 # %% [markdown]
 # ## Is it contrastive learning, or self-supervision?
 #
-# RH towards the look-alike, and the recall that the representation costs, of every method. Left of the line there is harm.
+# The figures show RH towards the look-alike, and the recall that the representation costs, of every method. Left of the
+# line there is harm.
+
+# %%
+noted = {}
+for label, m in measured.items():
+    harm = m.quantities(pairs)  # RH of look-alikes, their gap to others, diagonal, NIE, accuracy: (seeds,) each
+    noted[label] = {name: run.note(f"{name}, {label}", each, ratio=p.ratio) for name, each in harm.items()}
 
 # %% tags=["hide-input"]
-quantities = {
-    "RH, look-alikes": lambda m: m.paired_rh(pairs),
-    "RH, look-alikes minus others": lambda m: m.pair_gap(pairs),
-    "RH, diagonal": lambda m: m.compactness(),
-    "NIE, recall": lambda m: m.nie_diagonal().mean(1),
-    "balanced accuracy, undersampled": lambda m: m.accuracy_under,
-}
-table = []
-for label, m in measured.items():
-    for quantity, of in quantities.items():
-        mean, low, high = comparison.summary(of(m))
-        table.append((kind[label], label, quantity, mean, low, high))
-        rows.append({"quantity": f"{quantity}, {label}", "ratio": p.ratio, "value": mean, "low": low, "high": high})
-table = pd.DataFrame(table, columns=["kind", "label", "quantity", "value", "low", "high"])
 
 
-def figure(name: str, quantity: str, kinds: tuple[str, ...], neutral: float, title: str, caption: str):
-    part = table[(table.quantity == quantity) & table.kind.isin(kinds)].assign(group=lambda t: t.kind)
-    if len(part) == 0:
+def figure(name: str, quantity: str, shown: tuple[str, ...], neutral: float, title: str, caption: str):
+    part = {label: them[quantity] for label, them in noted.items() if kinds[label] in shown}
+    if not part:
         return
-    least, most = part.loc[part.value.idxmin()], part.loc[part.value.idxmax()]
-    page.show(
-        run.folder,
-        name,
-        charts.dots(part[["group", "label", "value", "low", "high"]], title, neutral),
-        alt=f"{title}: from {least.value:.3f} ({least.label}) to {most.value:.3f} ({most.label}).",
-        caption=caption,
-        data=part.drop(columns="group"),
-        source="lib/studies/methods_and_mitigations.py:measure",
-        face=face,
-    )
-
-
-def numbers(labels: list[str], extra: dict | None = None) -> str:
-    lines = []
-    for label in labels:
-        mine = table[table.label == label].set_index("quantity")
-        cells = [f"{r.value:.3f} {report.span(r.low, r.high)}" for r in (mine.loc[q] for q in quantities)]
-        lines.append((label, *cells, *((extra or {}).get(label, ()))))
-    return report.table(["", *quantities, *(["steps", "of plain", "seconds of plain"] if extra else [])], lines)
+    least, most = (pick(part, key=lambda label: part[label].value) for pick in (min, max))
+    found = f"from {part[least].value:.3f} ({least}) to {part[most].value:.3f} ({most})"
+    dots = charts.estimates((kinds[label], label, e) for label, e in part.items())
+    source = "lib/studies/methods_and_mitigations.py:measure"
+    chart = charts.dots(dots, title, neutral)
+    run.show(name, chart, f"{title}: {found}.", f"{quantity}: {found}. {caption}", dots, source)
 
 
 figure(
@@ -243,49 +194,59 @@ figure(
     "change of recall (NIE)",
     "Change of the undersampled class's recall under a head with balanced labels, by method.",
 )
-display(Markdown(numbers(bare)))
+methods = [label for label in measured if kinds[label] == "method"]
+run.table(["", *noted["simclr"]], [(label, *noted[label].values()) for label in methods])
 
 # %% [markdown]
 # The matrices, on one scale: the paper's three methods, the runs of record, and this run.
 
+# %%
+rh = {
+    label: evidence.cells(replace(seen[label], treated=measured[label].treated), measured[label].rh)
+    for label in methods
+}
+for label, cells in rh.items():
+    run.note_matrix(f"RH {label}", cells, ratio=p.ratio)
+
 # %% tags=["hide-input"]
 published = {"SimCLR": "simclr_1pct", "SimSiam": "simsiam_1pct", "BCL": "bcl_1pct"}
-panels = [report.matrix(c, "RH").assign(panel=f"paper {n}, CIFAR-10, 1 %") for n, c in published.items()]
-for r in record:
-    panels += [r.matrix(f"RH {m}").assign(panel=f"recorded {m}, {r.face}") for m in METHODS if r.has(f"RH {m}")]
-for label in bare:
-    m = measured[label]
-    _, low, high = evidence.summary(m.rh)
-    cells = evidence.cells(replace(seen[label], treated=m.treated), m.rh.mean(0), low, high)
-    rows += evidence.tidy(f"RH {label}", cells, p.ratio)
-    panels.append(cells.assign(panel=f"this run {label}, {face}"))
-matrices = pd.concat(panels, ignore_index=True)
-lowest = table[(table.quantity == "RH, look-alikes") & (table.kind == "method")].sort_values("value").iloc[0]
-page.show(
-    run.folder,
+panels = {f" {name}, CIFAR-10, 1 %": report.matrix(config, "RH") for name, config in published.items()}
+here = {f" {label}": cells for label, cells in rh.items()}
+frame = matrices.beside(run, panels, here, {f" {m}": f"RH {m}" for m in METHODS})
+strongest = min(methods, key=lambda label: noted[label]["RH, look-alikes"].value)
+lowest = noted[strongest]["RH, look-alikes"].value
+run.show(
     "matrices",
-    charts.heatmaps(matrices, 1, {"paper": list(PAPER_ORDER), "this run": list(classes)}, cell=24),
-    alt=f"Matrices of RH by method. In this run the strongest pull to the look-alike is {lowest.value:.2f} on average, "
-    f"under {lowest.label}; in the paper the lowest cell is 0.78, SimCLR, automobile towards truck.",
-    caption="RH(k, j; k) by method, means of the ratios of each seed; below 1 (orange) class k moved towards class j.",
-    data=matrices,
+    matrices.heatmaps(frame, classes, cell=24),
+    alt=f"Matrices of RH by method. In this run the strongest pull to the look-alike is {lowest:.2f} on average, "
+    f"under {strongest}; in the paper the lowest cell is 0.78, SimCLR, automobile towards truck.",
+    caption=f"The strongest pull to the look-alike is {lowest:.2f} on average, under {strongest}. RH(k, j; k) by method, means "
+    "of the ratios of each seed; below 1 (orange) class k moved towards class j.",
+    data=frame,
     source="lib/studies/methods_and_mitigations.py:measure",
-    face=face,
 )
 
 # %% [markdown]
 # ## What helps?
 #
-# Mitigations of SimCLR against SimCLR itself, all compared with the same balanced encoders. A remedy should bring RH back
-# to 1 and the NIE to 0 at no loss of accuracy. Cost is given in optimiser steps, and in seconds relative to plain SimCLR
-# as they happened to be on this machine, with whatever else it did.
+# Mitigations of SimCLR stand against SimCLR itself, all compared with the same balanced encoders. A remedy should bring RH
+# back to 1 and the NIE to 0 at no loss of accuracy. Cost is given in optimiser steps, and in seconds relative to plain
+# SimCLR as measured on this machine, with whatever else the machine did.
+
+# %%
+simclr = measured["simclr"]
+remedies = ["simclr", *(label for kind in ("mitigation", "control") for label in measured if kinds[label] == kind)]
+cost = {
+    label: (f"{m.steps:,}", f"{m.steps / simclr.steps:.2f}", f"{m.seconds / simclr.seconds:.2f}")
+    for label, m in measured.items()
+}
 
 # %% tags=["hide-input"]
 figure(
     "mitigations_rh",
     "RH, look-alikes",
     ("mitigation", "control"),
-    float(simclr.paired_rh(pairs).mean()),
+    noted["simclr"]["RH, look-alikes"].value,
     "RH towards the look-alike; the dashed line is plain SimCLR",
     "RH towards the look-alike under each mitigation and control; right of the line is weaker harm than plain SimCLR's.",
 )
@@ -293,15 +254,12 @@ figure(
     "mitigations_nie",
     "NIE, recall",
     ("mitigation", "control"),
-    float(simclr.nie_diagonal().mean()),
+    noted["simclr"]["NIE, recall"].value,
     "change of recall (NIE); the dashed line is plain SimCLR",
     "Change of recall under each mitigation and control; right of the line less recall is lost than under plain SimCLR.",
 )
-cost = {
-    label: (f"{m.steps:,}", f"{m.steps / simclr.steps:.2f}", f"{m.seconds / simclr.seconds:.2f}")
-    for label, m in measured.items()
-}
-display(Markdown(numbers(["simclr", *mitigations, *controls], cost)))
+header = ["", *noted["simclr"], "steps", "of plain", "seconds of plain"]
+run.table(header, [(label, *noted[label].values(), *cost[label]) for label in remedies])
 
 # %% [markdown]
 # The controls change one thing each. *Equal steps* trains the undersampled encoders for as many optimiser steps as the
@@ -312,90 +270,51 @@ display(Markdown(numbers(["simclr", *mitigations, *controls], cost)))
 # %% [markdown]
 # ## Harm against similarity
 #
-# Do classes that are more alike come closer? Every cell $(k, j)$ of SimCLR: the cosine of the two classes under the balanced
-# encoders, and $1 - \mathrm{RH}(k, j; k)$.
+# Do similar classes come closer? Every cell $(k, j)$ of SimCLR has two numbers: the cosine of the two classes under the
+# balanced encoders, and $1 - \mathrm{RH}(k, j; k)$.
+
+# %%
+cosine, pull = comparison.similarity(seen["simclr"])  # (seeds, cells) each
+spearman = harms.rank_correlation(cosine, pull)  # (seeds,)
+order = run.note("Spearman of class cosine and 1 - RH", spearman)
 
 # %% tags=["hide-input"]
-full = seen["simclr"]
-cosine, pull = comparison.similarity(full, evidence.harm_matrix(full)[1])
-spearman = harms.rank_correlation(cosine, pull)
-mean, low, high = comparison.summary(spearman)
-rows.append({"quantity": "Spearman of class cosine and 1 - RH", "value": mean, "low": low, "high": high})
-cells = [(k, j) for k in full.treated for j in range(len(classes)) if j != k]
-scatter = pd.DataFrame(
-    {
-        "cell": [f"{classes[k]} → {classes[j]}" for k, j in cells],
-        "look-alike": [("yes" if cell in pairs else "no") for cell in cells],
-        "cosine": cosine.mean(0).tolist(),
-        "pull": pull.mean(0).tolist(),
-    }
-)
-page.show(
-    run.folder,
+scatter = figures.similarity(seen["simclr"], cosine, pull, pairs)
+run.show(
     "similarity",
     charts.scatter(scatter, "cosine", "pull", "cell", "look-alike", "class cosine, balanced", "1 - RH"),
-    alt=f"1 - RH against the balanced class cosine over {len(cells)} cells; Spearman's correlation is {mean:.2f}, "
-    f"interval {low:.2f} to {high:.2f}.",
-    caption="Each dot is an ordered pair of classes; above 0 the undersampled class came closer.",
+    alt=f"1 - RH against the balanced class cosine over {len(scatter)} cells; Spearman's correlation is {order.value:.2f}, "
+    f"interval {order.low:.2f} to {order.high:.2f}.",
+    caption=f"Spearman's correlation is {order:.2f}. Each dot is an ordered pair of classes; above 0 the undersampled class "
+    "came closer.",
     data=scatter,
     source="lib/studies/methods_and_mitigations.py:similarity",
-    face=face,
 )
 
 # %% [markdown]
-# Spearman's correlation is computed in every seed over all cells, then averaged. A pair of alike classes has a small
-# denominator $1 - \bar c_{ij}$, and the same balanced encoders stand on both sides, so noise alone can tilt it.
+# Spearman's correlation is computed in every seed over all cells, then averaged. A pair of similar classes has a small
+# denominator $1 - \bar c_{ij}$, and the same balanced encoders stand on both sides, so noise alone can tilt the correlation.
 #
 # ## Claims
 
-# %% tags=["hide-input"]
+# %%
 paper = {
-    (n, q): report.tensor(f"{n}_1pct", q, PAPER_ORDER) for n in ("simclr", "simsiam", "bcl") for q in ("RH", "NIE")
+    method: comparison.Measured(
+        *(report.tensor(f"{method}_1pct", q, PAPER_ORDER)[None] for q in ("RH", "NIE")), range(10)
+    )
+    for method in ("simclr", "simsiam", "bcl")
 }
-paper_pairs = known_pairs(PAPER_ORDER)
-off = ~torch.eye(10, dtype=torch.bool)
-authors = {
-    "harms-8a": harms.paired_mean(paper["simsiam", "RH"], paper_pairs),
-    "harms-8b": paper["simsiam", "NIE"].diagonal().mean(),
-    "harms-8c": torch.corrcoef(torch.stack([paper["simsiam", "RH"][off], paper["simclr", "RH"][off]]))[0, 1],
-    "harms-9a": harms.paired_mean(paper["bcl", "RH"], paper_pairs),
-    "harms-9b": (paper["bcl", "NIE"].diagonal() < 0).double().mean(),
-}
+authors = comparison.effects(paper, known_pairs(PAPER_ORDER))
+del authors["harms-9c"]  # the paper's BCL and SimCLR differ in their settings
+here = comparison.effects(measured, pairs)
+if len(scatter) >= 10:  # of fewer cells an order by chance is likely
+    here["similarity"] = spearman
+fit = {claim: learned["simclr"] and learned[comparison.ABOUT.get(claim, "simclr")] for claim in here}
+run.judge_all(here, {claim: float(value) for claim, value in authors.items()}, fit)
 
-
-def correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(a, b, strict=True)])
-
-
-def nie(label: str) -> torch.Tensor:
-    return measured[label].nie_diagonal()
-
-
-plain = simclr.paired_rh(pairs)
-tests = {
-    "harms-8a": (("simsiam",), lambda: measured["simsiam"].paired_rh(pairs)),
-    "harms-8b": (("simsiam",), lambda: nie("simsiam").mean(1)),
-    "harms-8c": (("simsiam",), lambda: correlation(measured["simsiam"].off_diagonal(), simclr.off_diagonal())),
-    "harms-9a": (("bcl",), lambda: measured["bcl"].paired_rh(pairs)),
-    "harms-9b": (("bcl",), lambda: (nie("bcl") < 0).double().mean(1)),
-    "harms-9c": (("bcl",), lambda: measured["bcl"].paired_rh(pairs) - plain),
-    "harms-14a": (("simclr_groups",), lambda: measured["simclr_groups"].paired_rh(pairs) - plain),
-    "harms-14b": (("simclr_groups",), lambda: nie("simclr_groups").mean(1) - 0.75 * nie("simclr").mean(1)),
-    "harms-14c": (("simclr_anchors",), lambda: measured["simclr_anchors"].paired_rh(pairs) - plain),
-    "negatives-1": (("vicreg",), lambda: measured["vicreg"].paired_rh(pairs)),
-    "negatives-2": (("barlow_twins",), lambda: measured["barlow_twins"].paired_rh(pairs)),
-    "labels-1": (("supervised",), lambda: measured["supervised"].paired_rh(pairs)),
-}
-if len(cells) >= 10:  # of fewer cells an order by chance is likely
-    tests["similarity"] = ((), lambda: spearman)
-for name, (needs, effect) in tests.items():
-    if name in authors:
-        judged.append(("authors", claims.judge_number(name, float(authors[name]))))
-    if set(needs) <= set(measured):
-        fit = learned["simclr"] and all(learned[label] for label in needs)
-        judged.append(("run", claims.judge(name, effect().numpy(), fit)))
-run.save(rows, judged)
-display(Markdown(report.verdicts(judged, record, [*tests])))
+# %% tags=["remove-input"]
+run.save()
+run.verdicts()
 
 # %% [markdown]
 # `harms-9c` has no verdict from the authors: their BCL and SimCLR differ in net (ResNet-18, ResNet-34), epochs (300, 500),
@@ -405,17 +324,11 @@ display(Markdown(report.verdicts(judged, record, [*tests])))
 #
 # **The arms are not matched.** What the public code sets for each method:
 
-# %% tags=["hide-input"]
-from lib.encoders.settings import Settings
-
-settings = {m: Settings(method=m, **change) for m, change in PUBLISHED.items()}
+# %%
+settings = {m: Settings(method=m, **change) for m, change in comparison.PUBLISHED.items()}
 shown = ("net", "pretrained", "feature", "head_out", "epochs", "temperature", "learning_rate", "squared_learning_rate")
 shown += ("weight_decay", "clamp", "normalise", "augment")
-display(
-    Markdown(
-        report.table(["setting", *settings], [(n, *(str(getattr(s, n)) for s in settings.values())) for n in shown])
-    )
-)
+run.table(["setting", *settings], [(name, *(getattr(s, name) for s in settings.values())) for name in shown])
 
 # %% [markdown]
 # `make run STUDY=methods_and_mitigations PRESET=paper` trains exactly these, `PRESET=matched` the same methods on equal
@@ -424,7 +337,20 @@ display(
 #
 # **Missing runs vanish.** The published SimSiam rows of ship, truck and horse print ± 0.0 in every cell: one run each, where
 # two were asked for. The code turns a failed run into NaN and averages the rest. Here a missing run is an error.
-#
+
+# %% tags=["remove-input", "in-short"]
+weakest = max(methods, key=lambda label: noted[label]["RH, look-alikes"].value)
+terms = "With the settings of their public code" if p.published else "Trained on equal terms"
+run.short(
+    f"{terms}, {len(methods)} methods differ in how far a class with {100 * p.ratio:g} % of its images moves towards its "
+    f"look-alike: RH runs from {lowest:.2f} ({strongest}) to "
+    f"{noted[weakest]['RH, look-alikes'].value:.2f} ({weakest}), where 1 is no move. That the pull needs no negatives: "
+    f"**{run.verdict('negatives-1')}** with VICReg, **{run.verdict('negatives-2')}** with Barlow Twins; that it needs no "
+    f"self-supervision: **{run.verdict('labels-1')}**. That weighting groups equally weakens the pull: "
+    f"**{run.verdict('harms-14a')}**; that BCL reduces it: **{run.verdict('harms-9c')}**."
+)
+
+# %% [markdown]
 # ## Limits
 #
 # * Undersampled classes here: few, fixed before any run. A verdict speaks of them alone.
@@ -493,4 +419,4 @@ assert float((0.5 + u / (2 * u.abs().max())).max()) < 1
 # ## Stamp
 
 # %% tags=["remove-input"]
-display(Markdown(report.stamp(run)))
+run.stamp()

@@ -549,7 +549,7 @@ run.save(seeds=0, data={"train": images.digest(digits)})
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-verdict = {j.claim: j.verdict for _, j in run.results.judged}
+verdict = {j.claim: j.verdict for _, j in run.judged}
 run.short(
     f"The limit of the loss **{verdict['lspread-10b']}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
     f"**{verdict['lspread-7c']}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
@@ -574,7 +574,7 @@ run.short(
 #   exchanges within and of classes leaves one cosine within classes and one across. As $d \to \infty$, $A_d \to 0$, the sum is linear in $b$, and the passage becomes a jump at $\alpha^*$. From
 #   $\alpha^*$ on, collapse is therefore best in every dimension that holds the simplex. Below $\alpha^*$, the best of all distributions in a given dimension is not shown.
 # * Bounds on strata were tried on generated clouds and three simple representations of digits; {doc}`lspread_strata` has trained encoders. The correction for wrong labels is for two balanced
-#   classes with symmetric noise and a known share of right labels; {doc}`strata_applications` uses the correction on data. The paper's lemma 4 is not on this page.
+#   classes with symmetric noise and a known share of right labels; {doc}`label_noise_and_coresets` uses the correction on data. The paper's lemma 4 is not on this page.
 # * The thresholds come from our specification of the paper, which was written with a pilot of these computations in view, on other random strata. The outcome of claims 7b, 7c, 8a, 8e, 9c and 10c
 #   follows from what is derived above. The sizes of strata were chosen after the thresholds, and a second-order estimate of Jensen's gap (half the trace of the product of two covariances) had
 #   shown that the gap would be of their order.

@@ -1,10 +1,12 @@
 """What every test shares: one thread, no download, and real data only where it lies on this machine."""
 
+import fcntl
 import os
 import urllib.error
 from pathlib import Path
 
 import pytest
+import small_book
 import torch
 
 from lib import images
@@ -51,3 +53,17 @@ def real_data(monkeypatch):
 
     yield need
     images.load.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The folder of the pages of a built book: of the whole one where it is current, else of a small one."""
+    if found := small_book.current():
+        return found
+    folder = tmp_path_factory.getbasetemp().parent / "small book"  # one for all processes of the session
+    folder.mkdir(exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "html").exists():
+            os.symlink(small_book.build(folder), folder / "html")
+    return folder / "html"

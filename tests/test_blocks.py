@@ -1,4 +1,4 @@
-"""lib.sbm.blocks: graphs with the edges they should have, the loss against a plain loop, optima against the population."""
+"""lib.sbm.blocks: graphs have the edges they should, the loss against a plain loop, optima against the population."""
 
 import numpy as np
 import pytest

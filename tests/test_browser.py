@@ -1,4 +1,7 @@
-"""The built book in a browser: no other host asked, nothing broken, and every kind of chart answers the pointer."""
+"""The built book in a browser: no other host asked, nothing broken, and every kind of chart answers the pointer.
+
+The whole book where it was built and nothing has changed since; else the small one of ``small_book``.
+"""
 
 import functools
 import http.server
@@ -13,9 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.hashing import ROOT
-
-BOOK = Path(os.environ.get("BOOK_HTML") or ROOT / "build/_build/html")
 STUDY = "notebooks/cifar10_undersampling.html"
 THEORY = "notebooks/sbm_theory.html"
 PLACES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -44,14 +44,12 @@ CONTRAST = """(figure) => {
 }"""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PLACES)), None)
     if not found:
         pytest.skip("no Chromium: install one, or set CHROMIUM to its path")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e .[test]")
-    if not (BOOK / "index.html").exists():
-        pytest.fail(f"no built book in {BOOK}: run `make book` first, or set BOOK_HTML")
     with sync_api.sync_playwright() as p:
         chromium = p.chromium.launch(executable_path=found, args=FLAGS)
         yield chromium
@@ -59,17 +57,17 @@ def browser():
 
 
 @pytest.fixture(scope="module", params=["file", "http"])
-def home(request):
+def home(request, book):
     """The address of the built book, as a folder and as a local server."""
     if request.param == "file":
-        yield BOOK.resolve().as_uri()
+        yield book.resolve().as_uri()
         return
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *words):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(BOOK)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(book)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -83,21 +81,21 @@ def page(browser):
 
 
 @pytest.fixture
-def study(page):
+def study(page, book):
     """The first study's page, its charts drawn."""
-    _open(page, f"{BOOK.resolve().as_uri()}/{STUDY}")
+    _open(page, f"{book.resolve().as_uri()}/{STUDY}")
     return page
 
 
-def pages() -> list[str]:
+def pages(book: Path) -> list[str]:
     """Every page; what else lies under _static are the theme's templates."""
-    found = sorted(p.relative_to(BOOK).as_posix() for p in BOOK.rglob("*.html"))
+    found = sorted(p.relative_to(book).as_posix() for p in book.rglob("*.html"))
     return [name for name in found if name.startswith("_static/code/") or not name.startswith("_static/")]
 
 
-def written() -> list[str]:
+def written(book: Path) -> list[str]:
     """The pages of the book proper, without the listings of sources."""
-    return [name for name in pages() if not name.startswith("_static/")]
+    return [name for name in pages(book) if not name.startswith("_static/")]
 
 
 def _open(page, address: str) -> None:
@@ -107,11 +105,11 @@ def _open(page, address: str) -> None:
     page.wait_for_function("!window.MathJax?.startup?.promise || MathJax.startup.promise.then(() => true)")
 
 
-def _table(figure: str, name: str = STUDY) -> pd.DataFrame:
+def _table(book: Path, figure: str, name: str = STUDY) -> pd.DataFrame:
     """A figure's data, from the CSV that the page offers."""
-    links = (BOOK / name).read_text(encoding="utf-8").split(f'id="fig-{figure}"')[1].split("</figure>")[0]
+    links = (book / name).read_text(encoding="utf-8").split(f'id="fig-{figure}"')[1].split("</figure>")[0]
     path = links.split(f"/{figure}.csv")[0].rsplit('href="', 1)[1]
-    return pd.read_csv((BOOK / name).parent / path / f"{figure}.csv")
+    return pd.read_csv((book / name).parent / path / f"{figure}.csv")
 
 
 def _marks(page, figure: str, kind: str) -> pd.DataFrame:
@@ -127,7 +125,7 @@ def _element(page, figure: str, kind: str, number: int):
     return found
 
 
-def test_pages_ask_no_other_host_and_nothing_breaks(browser, home):
+def test_pages_ask_no_other_host_and_nothing_breaks(browser, home, book):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page, troubles, charts, formulas = context.new_page(), [], 0, 0
     allowed = (home, "data:", "blob:")
@@ -136,7 +134,7 @@ def test_pages_ask_no_other_host_and_nothing_breaks(browser, home):
     page.on("response", lambda r: r.status < 400 or troubles.append(("status", page.url, r.url)))
     page.on("console", lambda m: m.type != "error" or troubles.append(("console", page.url, m.text)))
     page.on("pageerror", lambda e: troubles.append(("script", page.url, str(e))))
-    for name in pages():
+    for name in pages(book):
         _open(page, f"{home}/{name}")
         for chart in page.locator(".chart > [id^=chart-]").all():
             charts += 1
@@ -160,11 +158,11 @@ def test_search_finds_a_word(page, home):
     assert any(STUDY in address for address in addresses)
 
 
-def test_a_phone_needs_no_sideways_scrolling(browser):
+def test_a_phone_needs_no_sideways_scrolling(browser, book):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
     page, wide = context.new_page(), []
-    for name in written():
-        _open(page, f"{BOOK.resolve().as_uri()}/{name}")
+    for name in written(book):
+        _open(page, f"{book.resolve().as_uri()}/{name}")
         width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
         if width > 390:
             wide.append((name, width))
@@ -174,8 +172,8 @@ def test_a_phone_needs_no_sideways_scrolling(browser):
     assert wide == []
 
 
-def test_the_front_page_fits_one_screen(page):
-    _open(page, f"{BOOK.resolve().as_uri()}/index.html")
+def test_the_front_page_fits_one_screen(page, book):
+    _open(page, f"{book.resolve().as_uri()}/index.html")
     for what in ("article h1", "figure.result .vega-embed svg", "table.verdicts"):
         box = page.locator(what).first.bounding_box()
         assert box["y"] >= 0, what
@@ -184,10 +182,10 @@ def test_the_front_page_fits_one_screen(page):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("figure", ["rh", "pairs", "map", "loss"])
-def test_chart_labels_are_readable_on_both_grounds(browser, mode, figure):
+def test_chart_labels_are_readable_on_both_grounds(browser, mode, figure, book):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=mode)
     page = context.new_page()
-    _open(page, f"{BOOK.resolve().as_uri()}/{STUDY}")
+    _open(page, f"{book.resolve().as_uri()}/{STUDY}")
     assert page.evaluate("document.documentElement.dataset.theme") == mode
     contrasts = page.evaluate(CONTRAST, figure)
     context.close()
@@ -195,8 +193,8 @@ def test_chart_labels_are_readable_on_both_grounds(browser, mode, figure):
     assert min(contrasts) >= 4.5
 
 
-def test_heatmap_cells_hold_the_data_and_hovering_marks_one_cell(study):
-    table, cells = _table("rh"), _marks(study, "rh", "mark-rect")
+def test_heatmap_cells_hold_the_data_and_hovering_marks_one_cell(study, book):
+    table, cells = _table(book, "rh"), _marks(study, "rh", "mark-rect")
     key = ["panel", "row", "column"]
     both = table.astype({"row": str, "column": str}).merge(cells.astype({"row": str, "column": str}), on=key)
     assert len(both) == len(table) == len(cells)
@@ -214,8 +212,8 @@ def test_heatmap_cells_hold_the_data_and_hovering_marks_one_cell(study):
     assert not (_marks(study, "rh", "mark-rect")._stroke == "#000").any()
 
 
-def test_dots_hold_the_data_and_hovering_one_dims_the_others(study):
-    table, dots = _table("pairs"), _marks(study, "pairs", "mark-symbol")
+def test_dots_hold_the_data_and_hovering_one_dims_the_others(study, book):
+    table, dots = _table(book, "pairs"), _marks(study, "pairs", "mark-symbol")
     both = table.merge(dots, on=["group", "label"])
     assert len(both) == len(table) == len(dots)
     assert (both.value_x - both.value_y).abs().max() < 1e-9
@@ -228,8 +226,8 @@ def test_dots_hold_the_data_and_hovering_one_dims_the_others(study):
     assert bright[["group", "label"]].values.tolist() == [[dots.group[target], dots.label[target]]]
 
 
-def test_maps_hold_the_data_and_a_brush_marks_the_same_images_in_both(study):
-    table, points = _table("map"), _marks(study, "map", "mark-symbol")
+def test_maps_hold_the_data_and_a_brush_marks_the_same_images_in_both(study, book):
+    table, points = _table(book, "map"), _marks(study, "map", "mark-symbol")
     first, second = table.panel.unique()
     n = table.image.nunique()
     assert len(points) == 2 * n
@@ -264,8 +262,8 @@ def test_maps_hold_the_data_and_a_brush_marks_the_same_images_in_both(study):
     assert (after._opacity > 0.5).sum() == 2 * (left["class"].astype(str) == name).sum()
 
 
-def test_curves_hold_the_data_and_hovering_strengthens_one_line(study):
-    table, points = _table("loss"), _marks(study, "loss", "mark-symbol")
+def test_curves_hold_the_data_and_hovering_strengthens_one_line(study, book):
+    table, points = _table(book, "loss"), _marks(study, "loss", "mark-symbol")
     both = table.merge(points, on=["encoder", "epoch"])
     assert len(both) == len(table) == len(points)
     assert (both.loss_x - both.loss_y).abs().max() < 1e-9
@@ -296,11 +294,11 @@ def _slide(page, figure: str, name: str, value: float) -> None:
     page.wait_for_timeout(300)
 
 
-def test_sliders_move_the_vectors_of_the_block_model_without_a_network(browser):
+def test_sliders_move_the_vectors_of_the_block_model_without_a_network(browser, book):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    _open(page, f"{BOOK.resolve().as_uri()}/{THEORY}")
-    table, seen = _table("play", THEORY), set()
+    _open(page, f"{book.resolve().as_uri()}/{THEORY}")
+    table, seen = _table(book, "play", THEORY), set()
     taus, shares, alphas = (sorted(table[c].unique()) for c in ("tau", "log2_share", "alpha"))
     assert len(taus) >= 3 and len(shares) >= 25 and len(alphas) >= 15
     for tau, share, alpha in ((taus[0], shares[0], alphas[2]), (taus[1], shares[-1], alphas[-1])):
@@ -316,16 +314,16 @@ def test_sliders_move_the_vectors_of_the_block_model_without_a_network(browser):
     context.close()
 
 
-def test_sliders_of_the_collapse_chapter_show_the_computed_thresholds_and_angles(browser):
+def test_sliders_of_the_collapse_chapter_show_the_computed_thresholds_and_angles(browser, book):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page, name = context.new_page(), "notebooks/minority_collapse.html"
-    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
-    table = _table("phase", name)
+    _open(page, f"{book.resolve().as_uri()}/{name}")
+    table = _table(book, "phase", name)
     for step in (int(table.step.max()), 3):
         _slide(page, "phase", "pick_step", step)
         dots, wanted = _marks(page, "phase", "mark-symbol"), table[table.step == step]
         assert sorted(dots.threshold) == pytest.approx(sorted(wanted.threshold))
-    table = _table("circle", name)
+    table = _table(book, "circle", name)
     tau = sorted(table.tau.unique())[0]
     page.locator(f"#fig-circle input[type=radio][value='{tau:g}']").check()
     for ratio in (0.5, 2.0):
@@ -337,11 +335,11 @@ def test_sliders_of_the_collapse_chapter_show_the_computed_thresholds_and_angles
     context.close()
 
 
-def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_settings(browser):
+def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_settings(browser, book):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page, name = context.new_page(), "notebooks/lspread_strata.html"
-    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
-    table, seen = _table("phase", name), set()
+    _open(page, f"{book.resolve().as_uri()}/{name}")
+    table, seen = _table(book, "phase", name), set()
     lines, settings = table[table["name"].isna()], table[table["name"].notna()]
     for tau in (0.9, 0.5, 0.1):
         step = int(lines[np.isclose(lines.tau, tau)].step.iloc[0])
@@ -359,11 +357,11 @@ def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_se
     context.close()
 
 
-def test_a_stratum_of_the_legend_is_marked_under_both_losses(browser):
+def test_a_stratum_of_the_legend_is_marked_under_both_losses(browser, book):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page, name = context.new_page(), "notebooks/lspread_strata.html"
-    _open(page, f"{BOOK.resolve().as_uri()}/{name}")
-    table = _table("map", name)
+    _open(page, f"{book.resolve().as_uri()}/{name}")
+    table = _table(book, "map", name)
     page.locator("#fig-map .role-legend-symbol path").first.click()
     page.wait_for_timeout(300)
     after, stratum = _marks(page, "map", "mark-symbol"), page.locator("#fig-map .role-legend-label text").first

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 from test_harms import reported
 
 from lib import claims, harms
-from lib.claims import CLAIMS, FAILS, HOLDS, UNDECIDED, Claim
+from lib.claims import FAILS, HOLDS, UNDECIDED, ClaimError
 
-BELOW = Claim("x", "s", "p", "f", "statement", "quantity", "below", 1.0)
+ENTRY = {"id": "x", "statement": "s", "whose": "derived", "place": "p", "headline": False, "quantity": "q"}
+ENTRY |= {"side": "below", "threshold": 1.0, "data": "none", "registered": {"date": "d", "commit": "c"}}
+BELOW = claims.check(ENTRY, "study")
 ABOVE = replace(BELOW, side="above")
 
 
@@ -105,6 +108,58 @@ def test_the_authors_own_figures():
 
 
 def test_the_registry_names_each_claim_once_with_its_threshold():
-    assert all(key == c.id and c.side in ("below", "above") for key, c in CLAIMS.items())
+    assert all(key == c.id and c.side in ("below", "above") for key, c in claims.known().items())
     fixed = {"harms-1": 0.95, "harms-2a": -0.04, "harms-2b": 0.625, "harms-3": 0.5, "harms-15": 1.0}
-    assert {key: CLAIMS[key].threshold for key in fixed} == fixed
+    assert {key: claims.known()[key].threshold for key in fixed} == fixed
+
+
+@pytest.mark.parametrize(
+    "field, value, said",
+    [
+        ("side", "left", "side='left'; expected below or above"),
+        ("threshold", "1", "threshold='1'; expected a number"),
+        ("threshold", True, "threshold=True; expected a number"),
+        ("threshold", float("inf"), "threshold=inf; expected a number"),
+        ("whose", "ours", "whose='ours'; expected one of paper, known"),
+        ("cite", "someone", "cite='someone'; expected a citation for 'paper' and 'known' alone"),
+        ("headline", "yes", "headline='yes'; expected true, false or unchecked"),
+        ("data", [], "data=[]; expected a list of data sets, none, unchecked"),
+        ("registered", {"date": "d"}, "expected date, commit"),
+        ("statement", " ", "statement=' '; expected a text"),
+        ("colour", "red", "has the unknown field 'colour'"),
+    ],
+)
+def test_a_field_of_a_wrong_kind_is_refused_by_file_claim_and_name(field, value, said):
+    with pytest.raises(ClaimError, match=r"claims/study\.yaml, 'x'") as error:
+        claims.check(ENTRY | {field: value}, "study")
+    assert said in str(error.value)
+
+
+def test_a_field_that_is_missing_is_refused():
+    with pytest.raises(ClaimError, match="lacks 'quantity'"):
+        claims.check({k: v for k, v in ENTRY.items() if k != "quantity"}, "study")
+    with pytest.raises(ClaimError, match="is no mapping"):
+        claims.check("x", "study")
+
+
+def test_a_file_of_claims_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "ROOT", tmp_path)
+    (tmp_path / "claims").mkdir()
+    claims.of.cache_clear()
+    try:
+        assert claims.of("none") == ()
+        for name, text, said in (
+            ("a", "claims: [", "a.yaml: expected a mapping"),
+            ("b", "[]", "b.yaml: expected a mapping"),
+            ("c", yaml.safe_dump({"claims": [ENTRY, ENTRY]}), "c.yaml: claim 'x' stands there twice"),
+        ):
+            (tmp_path / f"claims/{name}.yaml").write_text(text)
+            with pytest.raises(ClaimError, match=said):
+                claims.of(name)
+        for name in "abc":
+            (tmp_path / f"claims/{name}.yaml").write_text(yaml.safe_dump({"claims": [ENTRY] if name != "c" else []}))
+        claims.of.cache_clear()
+        with pytest.raises(ClaimError, match=r"claim 'x' stands in a.yaml and in b.yaml"):
+            claims.known.__wrapped__()
+    finally:
+        claims.of.cache_clear()

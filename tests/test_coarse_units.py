@@ -3,9 +3,10 @@
 import json
 from dataclasses import fields, replace
 
+import imports
 import pytest
 
-from lib import hashing, records
+from lib import records
 from lib.book import data_sets, jobs
 from lib.encoders import coarse_settings
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
@@ -49,7 +50,7 @@ def test_the_name_changes_with_every_setting():
 
 
 def test_a_unit_survives_json():
-    assert read_unit(UNIT.to_json()) == UNIT and json.loads(UNIT.to_json())["trainer"] == "coarse"
+    assert read_unit(UNIT.to_json()) == UNIT and json.loads(UNIT.to_json())["trainer"] == "lib.encoders.coarse"
     with pytest.raises(TypeError, match="epoch"):
         read_unit(UNIT.to_json().replace('"epochs"', '"epoch"'))
 
@@ -106,13 +107,14 @@ def test_cost_grows_with_images_and_epochs():
 
 
 def test_planning_needs_no_torch():
-    assert "torch" not in {m for name in ("units", "jobs", "plans") for m in hashing.closure(name)}
-    source = (hashing.ROOT / "lib/encoders/coarse_settings.py").read_text()
-    assert "\nimport torch" not in source and "\nfrom torch" not in source
+    for name in ("lib.encoders.units", "lib.book.jobs", "lib.studies.shared.arms"):
+        assert "torch" not in imports.at_import(name), name
+    assert "torch" in imports.at_import("lib.encoders.coarse")
 
 
 def test_training_needs_no_chart_and_no_graph():
-    assert not {"charts", "plots", "study", "graph", "plans", "jobs"} & set(hashing.closure("coarse"))
+    walls = ("lib.figures", "lib.study", "lib.studies", "lib.book")
+    assert not [name for name in imports.anywhere("lib.encoders.coarse") if name.startswith(walls)]
 
 
 def test_the_graph_describes_a_coarse_set(tmp_path, monkeypatch):

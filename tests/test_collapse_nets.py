@@ -1,4 +1,6 @@
-"""lib.geometry.collapse_nets: the loss against plain sums, a stacked net against one alone, training against the optimum."""
+"""lib.geometry.collapse_nets: the loss against plain sums,
+a stacked net against one alone, training against the optimum.
+"""
 
 import math
 from dataclasses import replace

@@ -1,5 +1,6 @@
-"""lib.studies.methods_and_mitigations and the plan of a comparison: numbers by hand, and which encoders each label reads."""
+"""lib.studies.methods_and_mitigations: numbers by hand, and which encoders each label of the plan reads."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -25,14 +26,15 @@ def plan(**change) -> Comparison:
 def measured() -> Measured:
     rh = torch.tensor([[[1.1, 0.8, 0.9, 1.0], [1.0, 0.95, 0.6, 0.9]]], dtype=torch.float64)  # classes 0 and 2 of four
     nie = torch.tensor([[[-0.2, 0.1, 0.1, 0.0], [0.0, 0.1, -0.4, 0.3]]], dtype=torch.float64)
-    return Measured(rh, nie, EMPTY, EMPTY, 1, 1.0, (0, 2))
+    return Measured(rh, nie, (0, 2))
 
 
 def test_measures_by_hand():
     m, pairs = measured(), [(0, 1), (1, 0), (2, 3), (3, 2)]  # rows of classes that were not undersampled do not count
-    assert float(m.paired_rh(pairs)) == pytest.approx((0.8 + 0.9) / 2)
-    assert float(m.pair_gap(pairs)) == pytest.approx((0.8 - 0.95 + 0.9 - 0.975) / 2)
-    assert float(m.compactness()) == pytest.approx((1.1 + 0.6) / 2)
+    found = {name: float(value) for name, value in m.quantities(pairs).items()}
+    assert found["RH, look-alikes"] == float(m.paired_rh(pairs)) == pytest.approx((0.8 + 0.9) / 2)
+    assert found["RH, look-alikes minus others"] == pytest.approx((0.8 - 0.95 + 0.9 - 0.975) / 2)
+    assert found["RH, diagonal"] == pytest.approx((1.1 + 0.6) / 2) and found["NIE, recall"] == pytest.approx(-0.3)
     assert m.nie_diagonal().tolist() == [[-0.2, -0.4]]
     assert m.off_diagonal().tolist() == [[0.8, 0.9, 1.0, 1.0, 0.95, 0.9]]
 
@@ -58,11 +60,28 @@ def test_measure_takes_the_rows_of_the_classes_that_count():
 
 
 def test_similarity_pairs_each_cell_with_its_cosine():
-    y = torch.tensor([0, 1, 2])
-    z = torch.tensor([[[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]], dtype=torch.float64)
-    seen = Evidence(("a", "b", "c"), (0,), y, z, z[:, None], EMPTY, EMPTY, EMPTY, EMPTY)
-    cosine, pull = comparison.similarity(seen, torch.tensor([[[1.0, 0.8, 1.3]]], dtype=torch.float64))
-    assert cosine[0].tolist() == pytest.approx([2**-0.5, 0.0]) and pull[0].tolist() == pytest.approx([0.2, -0.3])
+    """Classes at 0, 45 and 90 degrees, two images each, 10 degrees off; class b moves onto class a."""
+
+    def at(*centres: float) -> torch.Tensor:
+        angles = torch.deg2rad(
+            torch.tensor(centres, dtype=torch.float64).repeat_interleave(2) + torch.tensor([10, -10] * 3)
+        )
+        return torch.stack([angles.cos(), angles.sin()], 1)[None]
+
+    y = torch.tensor([0, 0, 1, 1, 2, 2])
+    seen = Evidence(("a", "b", "c"), (0,), y, at(0, 45, 90), at(0, 0, 90)[:, None], EMPTY, EMPTY, EMPTY, EMPTY)
+    (cosine,), (pull,) = comparison.similarity(seen)
+    near = math.cos(math.radians(10)) ** 2
+    assert cosine.tolist() == pytest.approx([near * 2**-0.5, 0.0])
+    assert pull.tolist() == pytest.approx([1 - (1 - near) / (1 - near * 2**-0.5), 0.0])
+
+
+def test_effects_by_hand():
+    plain, m, pairs = measured(), measured(), [(0, 1), (2, 3)]
+    m = replace(m, rh=m.rh + 0.1, nie=m.nie / 2)
+    found = comparison.effects({"simclr": plain, "simclr_groups": m, "bcl": m}, pairs)
+    wanted = {"harms-9a": 0.95, "harms-9b": 1.0, "harms-9c": 0.1, "harms-14a": 0.1, "harms-14b": -0.15 + 0.225}
+    assert {claim: float(value) for claim, value in found.items()} == pytest.approx(wanted)
 
 
 def test_every_label_of_the_plan_reads_its_own_encoders():

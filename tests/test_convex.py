@@ -1,4 +1,6 @@
-"""lib.geometry.convex: cvxpy against the free vectors, the layer-peeled model against gradient descent on it, refusals."""
+"""lib.geometry.convex: cvxpy against the free vectors,
+the layer-peeled model against gradient descent on it, refusals.
+"""
 
 import math
 

@@ -41,8 +41,8 @@ def test_two_processes_train_one_encoder(tmp_path):
     file.write_text(unit.to_json())
     program = tmp_path / "train.py"
     program.write_text(
-        "import sys\nfrom pathlib import Path\nfrom lib import encoders, pretrain\n"
-        f"encoders.STORE = Path({str(store)!r})\nsys.exit(pretrain.main(sys.argv[1:]))\n"
+        "import sys\nfrom pathlib import Path\nfrom lib.encoders import pretrain, store\n"
+        f"store.STORE = Path({str(store)!r})\nsys.exit(pretrain.main(sys.argv[1:]))\n"
     )
     env = os.environ | {"PYTHONPATH": str(hashing.ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -65,7 +65,7 @@ def test_the_key_changes_with_each_setting():
     assert len({u.folder for u in (UNIT, *changed)}) == len(changed) + 1
 
 
-@pytest.mark.parametrize("what, arguments", [("closure_hash", "pretrain"), ("lock_hash", "torch")])
+@pytest.mark.parametrize("what, arguments", [("code_hash", ("lib.encoders.pretrain", "run")), ("lock_hash", "torch")])
 def test_the_key_changes_with_code_and_versions(monkeypatch, what, arguments):
     before, asked = UNIT.key, []
     monkeypatch.setattr(hashing, what, lambda *a: asked.append(a) or "another")
@@ -108,7 +108,7 @@ def test_a_unit_is_done_when_its_record_is_there(tmp_path, monkeypatch):
 def test_planning_needs_no_torch():
     program = """
 import sys
-from lib.encoders import Settings, Unit
+from lib.encoders.settings import Settings, Unit
 assert Unit(Settings(), ("",), 1.0, 0).name
 print("torch" in sys.modules)
 """

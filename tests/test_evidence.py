@@ -1,10 +1,15 @@
 """The embeddings a study judges, a reader's own among them."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from lib.intervals import over_seeds
+from lib.studies import cifar10_undersampling as undersampling
 from lib.studies.shared import evidence
 
 CLASSES = ("a", "b", "c")
@@ -85,3 +90,59 @@ def test_the_printed_spread_is_that_of_all_pairs(tensors, tmp_path):
     spread = np.std([cosines[1].mean(), cosines[3].mean()], ddof=1)
     error = np.mean([cosines[i].std(ddof=1) / 3 for i in (0, 2)])
     assert float(evidence.printed_spread(seen)[0, 2]) == pytest.approx(np.hypot(spread, error), rel=1e-6)
+
+
+def blobs(seed: int = 0) -> evidence.Evidence:
+    """Classes 1 and 2 of three undersampled; two seeds."""
+    g, empty = torch.Generator().manual_seed(seed), torch.empty(0)
+    y = torch.arange(60) % 3
+    balanced, under = (torch.eye(3)[y] + 0.4 * torch.randn(2, *n, 60, 3, generator=g) for n in ((), (2,)))
+    null = torch.eye(3)[y] + 0.4 * torch.randn(2, 60, 3, generator=g)
+    parts = (x.double() for x in (balanced, under, empty, null, empty, empty))
+    return evidence.Evidence(CLASSES, (1, 2), y, *parts)
+
+
+def test_allocation_harm_is_the_change_of_the_row_of_the_class():
+    seen = blobs()
+    ah, balanced, under = seen.allocation_harm(), seen.confusion("balanced"), seen.confusion("under")
+    assert torch.equal(ah[1, 0], under[1, 0, 1] - balanced[1, 1]) and torch.equal(
+        ah[0, 1], under[0, 1, 2] - balanced[0, 2]
+    )
+    assert torch.equal(seen.own(ah), torch.stack([ah[:, 0, 1], ah[:, 1, 2]], 1))
+    assert torch.allclose(seen.accuracy("under")[1, 0], under[1, 0].diagonal().mean())
+
+
+def test_look_alikes_are_the_papers_pairs_or_the_nearest_class():
+    seen = blobs()
+    pairs, cosines = evidence.look_alikes(seen), seen.cosines("balanced").mean(0).fill_diagonal_(-1)
+    assert pairs == [(k, int(cosines[k].argmax())) for k in (1, 2)]
+    named = replace(seen, classes=("cat", "dog", "frog"))
+    assert evidence.look_alikes(named) == [(1, 0)], "of the classes that are undersampled"
+
+
+def test_cells_hold_the_interval_of_each_seeds_ratio_and_the_ratio_of_averages():
+    seen = blobs()
+    pooled, each = evidence.harm_matrix(seen)
+    table = evidence.cells(seen, each, pooled)
+    mean, low, high = over_seeds(each[:, 1, 0])
+    found = table[(table.row == "c") & (table.column == "a")].iloc[0]
+    assert found.value == float(pooled[1, 0]) != float(mean) and (found.low, found.high) == (float(low), float(high))
+
+
+def test_third_parties_and_the_null_leave_no_pair_out_and_none_twice():
+    seen = blobs()
+    (pooled, each), (mean, cells) = evidence.all_pairs(seen), undersampling.third_parties(seen)
+    wanted = [("b", "a", "a"), ("b", "c", "a"), ("b", "c", "c"), ("c", "a", "a"), ("c", "b", "a"), ("c", "b", "b")]
+    assert list(cells[["undersampled", "class_i", "class_j"]].itertuples(index=False, name=None)) == wanted
+    assert cells.value[1] == float(pooled[0, 2, 0])
+    assert torch.allclose(mean, (each[:, 0, 2, 0] + each[:, 1, 1, 0]) / 2)
+    null = undersampling.null_cells(seen)
+    assert len(null) == 6 and set(null.seeds) == {2}
+    assert null.value[1] == float(evidence.null_matrix(seen)[0][0, 1])
+
+
+def test_the_study_refuses_a_file_without_an_undersampled_encoder(tensors, tmp_path):
+    path = tmp_path / "e.safetensors"
+    save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, path)
+    with pytest.raises(ValueError, match="names no undersampled class"):
+        undersampling.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))

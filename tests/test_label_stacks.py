@@ -1,4 +1,6 @@
-"""lib.encoders.label_stacks: the losses are lib.losses' own, and a net of a stack is the one trained alone by plain torch."""
+"""lib.encoders.label_stacks: the losses are lib.losses' own,
+and a net of a stack is the one trained alone by plain torch.
+"""
 
 import pytest
 import torch

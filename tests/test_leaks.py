@@ -1,4 +1,4 @@
-"""lib.book.leaks: a sentence is found however it is wrapped, and none of the real data stands in a file of the book."""
+"""leaks: a sentence is found however it is wrapped, and none of the real data stands in a file of the book."""
 
 import gzip
 import html
@@ -8,11 +8,11 @@ import tempfile
 import unicodedata
 from pathlib import Path
 
+import leaks
 import pytest
 import torch
 
 from lib import text
-from lib.book import leaks
 from lib.hashing import ROOT
 from lib.text import generated
 from lib.text.corpora import Biographies

@@ -1,4 +1,6 @@
-"""lib.strata.label_noise and lib.strata.subsampling: against enumeration, simulation, scipy's hypergeometric law and exact fractions."""
+"""lib.strata.label_noise and lib.strata.subsampling: against enumeration,
+simulation, scipy's hypergeometric law and exact fractions.
+"""
 
 import itertools
 from fractions import Fraction

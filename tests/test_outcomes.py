@@ -1,4 +1,6 @@
-"""lib.studies.shared.outcomes: the four cells by scikit-learn one head at a time, counts by hand, a ratio's interval by simulation."""
+"""lib.studies.shared.outcomes: the four cells by scikit-learn one head at a time,
+counts by hand, a ratio's interval by simulation.
+"""
 
 import numpy as np
 import pytest

@@ -9,6 +9,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import imports
 import pytest
 import yaml
 from packaging.markers import default_environment
@@ -166,7 +167,8 @@ def test_every_requirement_is_used():
 
 
 def test_training_runs_on_a_bare_gpu_machine():
-    used = third_party(ROOT / "lib" / f"{m}.py" for m in hashing.closure("pretrain"))
+    modules = sorted({module for module, _ in hashing.closure(("lib.encoders.pretrain", "run"))})
+    used = third_party(imports.file(module) for module in modules)
     assert set(used) <= TRAINING, used
 
 

@@ -9,6 +9,7 @@ import vl_convert
 from PIL import Image
 
 from lib.figures import charts
+from lib.figures import cifar10_undersampling as figures
 from lib.study import page
 
 pytestmark = pytest.mark.filterwarnings("ignore:Automatically deduplicated")
@@ -164,7 +165,7 @@ def test_the_balanced_curve_is_the_strongest():
 def test_the_grid_enlarges_pixels_exactly_and_pales_what_was_dropped():
     kept, dropped = torch.zeros(1, 1, 2, 2, dtype=torch.uint8), torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
     kept[0, 0, 0, 0] = 255
-    grid = np.asarray(page.image_grid([(kept, dropped)], ["3"], side=36))
+    grid = np.asarray(figures.image_grid({"3": (kept, dropped)}, side=36))
     tile = grid[24:60, 20:56, 0]
     assert (tile[:18, :18] == 255).all()
     assert tile[18:].max() == 0

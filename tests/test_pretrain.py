@@ -338,8 +338,8 @@ def test_a_training_killed_in_the_middle_goes_on_and_ends_equal(store, tmp_path,
     file, part = tmp_path / "unit.json", LONG.folder / "1.part.safetensors"
     file.write_text(LONG.to_json())
     program = (
-        "import sys; from pathlib import Path; from lib import encoders, pretrain;"
-        f"encoders.STORE = Path({str(stored.STORE)!r}); sys.exit(pretrain.main(sys.argv[1:]))"
+        "import sys; from pathlib import Path; from lib.encoders import pretrain, store;"
+        f"store.STORE = Path({str(stored.STORE)!r}); sys.exit(pretrain.main(sys.argv[1:]))"
     )
     words = [sys.executable, "-c", program, str(file), "--save-seconds", "0"]
     job = subprocess.Popen(words, cwd=hashing.ROOT, env=os.environ | {"PYTHONPATH": "."}, stderr=subprocess.DEVNULL)

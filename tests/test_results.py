@@ -8,7 +8,7 @@ import pytest
 
 from lib import claims
 from lib.hashing import ROOT
-from lib.study.results import COLUMNS, TAIL
+from lib.study.results import COLUMNS, TAIL, Results
 
 FOLDERS = [p.parent for p in sorted(ROOT.glob("results/recorded/*/*/provenance.json"))]
 FOLDERS += [p.parent for p in sorted(ROOT.glob("results/runs/*/*/provenance.json"))]
@@ -48,3 +48,32 @@ def test_a_run_of_record_was_made_from_committed_code(folder: Path):
     about = json.loads((folder / "provenance.json").read_text())
     for tree in [about["git"], *(e["git"] for e in about["encoders"])]:
         assert tree["commit"] and tree["dirty"] is False
+
+
+def test_a_number_is_kept_with_its_interval_and_read_back_as_text():
+    made = Results("cifar10_undersampling")
+    assert f"{made.note('a', [1.0, 2.0, 3.0], ratio=0.1):+.1f}" == "+2.0 [-0.5, 4.5]"
+    assert str(made.note("b", 0.5)) == "0.500" and str(made.note("c", 0.5, 0.4, 0.6, seeds=0)) == "0.500 [0.400, 0.600]"
+    made.note_matrix("RH", pd.DataFrame({"row": ["3"], "column": ["8"], "value": [0.9], "low": [0.8], "high": [1.0]}))
+    table, _ = made.tables("run", 3, "quick", "digits")
+    assert table.seeds.tolist() == [3, 3, 0, 3] and table.low.isna().tolist() == [False, True, False, False]
+    assert table.iloc[3][["undersampled", "class_i", "class_j"]].tolist() == ["3", "3", "8"]
+
+
+def test_claims_are_judged_in_the_order_of_their_file_and_unknown_ones_refused():
+    made = Results("cifar10_undersampling")
+    made.judge_all(
+        {"harms-3": [0.9] * 3, "harms-1": [0.5, 0.51, 0.5]}, {"harms-1": 0.99}, {"harms-3": True, "harms-1": False}
+    )
+    assert [(s, j.claim) for s, j in made.judged] == [("authors", "harms-1"), ("run", "harms-1"), ("run", "harms-3")]
+    assert made.verdict("harms-1", "authors") == claims.FAILS and made.verdict("harms-1") == claims.UNDECIDED
+    assert made.verdict("harms-15") == claims.NOT_RUN
+    with pytest.raises(ValueError, match="'harms-4a' is not in claims"):
+        made.judge_all({"harms-4a": [0.5] * 3})
+
+
+def test_a_row_that_names_its_data_keeps_it():
+    made = Results("cifar10_undersampling")
+    made.note("here", 1.0)
+    made.note("there", 1.0, data="mnist")
+    assert made.tables("run", 3, "quick", "digits")[0].data.tolist() == ["digits", "mnist"]

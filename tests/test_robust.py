@@ -30,7 +30,8 @@ def store(tmp_path, monkeypatch):
 @pytest.mark.parametrize("unit", [UNIT, replace(UNIT, base=None)], ids=["recovered", "true"])
 def test_a_unit_is_read_back_as_it_was(unit):
     assert read_unit(unit.to_json()) == unit and type(read_unit(unit.to_json())) is RobustUnit
-    assert unit.name.startswith("spurious_digits-group_dro-s3-") and json.loads(unit.to_json())["trainer"] == "robust"
+    assert unit.name.startswith("spurious_digits-group_dro-s3-")
+    assert json.loads(unit.to_json())["trainer"] == "lib.encoders.robust"
 
 
 def test_names_tell_groups_apart_and_bases_train_in_another_job():

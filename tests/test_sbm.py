@@ -9,6 +9,7 @@ import torch
 from scipy import optimize
 
 from lib import sbm
+from lib.geometry import newton
 from lib.hashing import ROOT
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])
@@ -85,7 +86,7 @@ def test_a_grid_equals_its_points_and_a_wrong_point_is_not_certified():
     problem = sbm.terms(shares[0], ALPHA, 1.0)
     flat = problem.__class__(problem.p[None], problem.a[None], problem.q[None], problem.tau[None])
     together = torch.ones(1, 3, 1, dtype=torch.float64) * torch.eye(1, 3, dtype=torch.float64)  # all three at one point
-    found = sbm._certify(flat, together)
+    found = newton.certify(flat, together)
     assert float(found.gradient) < 1e-12 and not found.converged  # a critical point, and no optimum
     truth = float(problem.loss(torch.ones(3, 3, dtype=torch.float64)) - sbm.population_optimum(shares[0], ALPHA).loss)
     assert 0 < truth <= float(found.gap), "the bound is below the true gap"

@@ -64,7 +64,7 @@ def test_the_rate_rises_and_falls_to_nothing():
 
 def test_the_vocabulary_is_the_same_in_any_process_and_knows_every_word(words, texts):
     code = (
-        "import hashlib; from lib import simcse; from lib.text_encoders import TextSettings as S; "
+        "import hashlib; from lib.encoders import simcse; from lib.encoders.text_settings import TextSettings as S; "
         f"v = simcse.vocabulary(simcse.load(S(per_group={S.per_group}), 'train', -1).text); "
         "print(hashlib.sha256(repr(v).encode()).hexdigest())"
     )

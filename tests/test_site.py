@@ -1,5 +1,5 @@
+import functools
 import importlib.util
-import json
 import posixpath
 import re
 from pathlib import Path
@@ -8,62 +8,42 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
+from small_book import STUDY, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
-from lib.book import pages, site, sweeps
+from lib.book import benchmarks_page, pages, site, sweeps
 from lib.book.pages import SiteError
 from lib.figures import charts
 from lib.hashing import ROOT
-from lib.study import page
 
-STUDY = "cifar10_undersampling"
-FACE = "digits, quick, CPU, 3 seeds"
 spec = importlib.util.spec_from_file_location("offline", ROOT / "book/_ext/offline.py")
 offline = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(offline)
 
 
+# The same in every test of this process, and slow to draw.
+LISTING, MEASURED = functools.cache(site._listing), functools.cache(benchmarks_page.parts)
+
+
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(site, "_listing", LISTING)
+    monkeypatch.setattr(benchmarks_page, "parts", MEASURED)
     return tmp_path / "results"
 
 
-def make_run(folder: Path, monkeypatch, effect: float = 0.8, **changed) -> Path:
-    """A finished run with invented numbers: the present notebook's cells, one figure and two judgements."""
-    heat = pd.DataFrame(
-        [("this run", a, b, 0.9) for a in "01" for b in "01"], columns=["panel", "row", "column", "value"]
-    )
-    with monkeypatch.context() as patch:
-        shown = []
-        patch.setattr(page, "display", lambda item: shown.append(item.data))
-        source = "lib/harms/representation.py:representation_harm"
-        page.show(folder, "rh", charts.heatmaps(heat), "RH is 0.90", "Caption.", heat, source, FACE)
-    notebook = site.jupytext.read(ROOT / f"notebooks/{STUDY}.py")
-    cells = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = []
-            if '"rh",' in cell.source:
-                cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": shown[0]})]
-        cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
-            cells.append(nbformat.v4.new_code_cell("seed = 0", metadata={"tags": ["injected-parameters"]}))
-    notebook.cells = cells
-    nbformat.write(notebook, folder / "executed.ipynb")
-    row = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1, "seeds": 3, "preset": "quick", "data": "digits"}
-    row |= {"run": folder.name, "analogue": True, "verdict": claims.HOLDS, "source": "run", "claim": "harms-1"}
-    author = row | {"source": "authors", "seeds": 0, "low": None, "high": None, "analogue": False}
-    pd.DataFrame([row, author]).to_csv(folder / "claims.csv", index=False)
-    pd.DataFrame([{"study": STUDY, "quantity": "RH", "value": 0.9}]).to_csv(folder / "results.csv", index=False)
-    values = {name: p.default for name, p in study.parameters(STUDY).items()} | changed
-    record = {"study": STUDY, "run": folder.name, "preset": "quick", "params": values, "seeds": [0, 1, 2]}
-    record |= {"git": {"commit": "abcdef0123456789", "dirty": True}, "data": {"name": "digits"}, "python": "3.11.2"}
-    record |= {"packages": {"torch": "2"}, "processor": "Some processor", "device": ["CPU"], "threads": [1]}
-    record |= {"started": "2026-01-01T00:00:00Z", "seconds": 61.0, "training_seconds": 240.0, "peak_memory_mib": 700}
-    (folder / "provenance.json").write_text(json.dumps(record))
-    return folder
+@pytest.fixture(scope="module")
+def assembled(tmp_path_factory) -> Path:
+    """The source of a book in which one study was run, and no other."""
+    root = tmp_path_factory.mktemp("assembled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "RESULTS", root / "results")
+        patch.setattr(site, "_listing", LISTING)
+        patch.setattr(benchmarks_page, "parts", MEASURED)
+        site.assemble({STUDY: make_run(root / "results/runs" / STUDY / "quick-1")}, root / "out")
+    return root / "out"
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -71,12 +51,14 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
+    run = make_run(results / "runs" / STUDY / "quick-1")
     site.assemble({STUDY: run}, tmp_path / "one")
     before = times(tmp_path / "one")
     (tmp_path / "one/stale.md").write_text("left over")
     site.assemble({STUDY: run}, tmp_path / "one")
     assert times(tmp_path / "one") == before
+    monkeypatch.setattr(site, "_listing", LISTING.__wrapped__)
+    monkeypatch.setattr(benchmarks_page, "parts", MEASURED.__wrapped__)
     site.assemble({STUDY: run}, tmp_path / "two")
     relative = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
     assert relative == {
@@ -84,14 +66,12 @@ def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, m
     }
 
 
-def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    site.assemble({STUDY: run}, tmp_path / "out")
-    toc = yaml.safe_load((tmp_path / "out/_toc.yml").read_text())
+def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(assembled):
+    toc = yaml.safe_load((assembled / "_toc.yml").read_text())
     others = {f"notebooks/{name}" for name in study.names()} - {f"notebooks/{STUDY}"}  # no run of theirs was made
     for name in {toc["root"]} | {c["file"] for part in toc["parts"] for c in part["chapters"]} - others:
-        assert list((tmp_path / "out").glob(f"{name}.*")), name
-    text = (tmp_path / f"out/notebooks/{STUDY}.ipynb").read_text()
+        assert list(assembled.glob(f"{name}.*")), name
+    text = (assembled / f"notebooks/{STUDY}.ipynb").read_text()
     for address in (
         f"_static/runs/{STUDY}/quick-1/figures/rh.csv",
         f"_static/runs/{STUDY}/quick-1/figures/rh.svg",
@@ -100,8 +80,8 @@ def test_every_page_of_the_contents_and_every_link_of_a_figure_is_there(results,
         "_static/code/lib/harms/representation.py.html",
     ):
         assert f"../{address}" in text.replace('\\"', '"')
-        assert (tmp_path / "out" / address).exists()
-    assert 'id="representation_harm"' in (tmp_path / "out/_static/code/lib/harms/representation.py.html").read_text()
+        assert (assembled / address).exists()
+    assert 'id="representation_harm"' in (assembled / "_static/code/lib/harms/representation.py.html").read_text()
 
 
 def cell(kind: str, source: str, *tags: str, outputs=None):
@@ -150,9 +130,9 @@ def test_a_changed_comment_is_not_changed_code():
     assert site.merge(source, executed, "x").cells[0].source == "a = 1"
 
 
-def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    old = make_run(results / "runs" / STUDY / "quick-2", monkeypatch)
+def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1")
+    old = make_run(results / "runs" / STUDY / "quick-2")
     (old / "requested").touch()
     notebook = nbformat.read(old / "executed.ipynb", as_version=4)
     notebook.cells += [cell("markdown", "as it was said then"), cell("code", "1 + 1")]
@@ -164,7 +144,7 @@ def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, m
 def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
     text = site._markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
     assert text == 'see <a href="../_static/code/lib/losses/self_supervised.py.html#nt_xent"><code>nt_xent</code></a>'
-    with pytest.raises(SiteError, match=r"no_such in lib/losses\.py"):
+    with pytest.raises(SiteError, match=r"no_such in lib/losses/self_supervised\.py"):
         site._markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
     with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
         site._markdown("[x](../lib/nothing.py)", "index")
@@ -178,10 +158,8 @@ def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
     assert f'id="nt_xent"><a href="#L{number}">' in text
 
 
-def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    site.assemble({STUDY: run}, tmp_path / "out")
-    text = (tmp_path / "out/scoreboard.md").read_text()
+def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
+    text = (assembled / "scoreboard.md").read_text()
     sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
     assert set(sections) == set(claims.known())
     first, second = sections["harms-1"], sections["harms-2a"]
@@ -190,9 +168,9 @@ def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(results, monke
     assert second.count("not run") == 2 and second.count("no published number") == 1
 
 
-def test_a_recorded_run_stands_between_the_authors_and_this_run(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    make_run(results / "recorded" / STUDY / "laptop-9", monkeypatch, effect=0.5)
+def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1")
+    make_run(results / "recorded" / STUDY / "laptop-9", effect=0.5)
     site.assemble({STUDY: run}, tmp_path / "out")
     first = (tmp_path / "out/scoreboard.md").read_text().split("(harms-1)=")[1].split("(harms-2a)=")[0]
     assert first.index("authors' published") < first.index("0.500") < first.index("this run")
@@ -200,10 +178,8 @@ def test_a_recorded_run_stands_between_the_authors_and_this_run(results, monkeyp
     assert "laptop-9" in (tmp_path / "out/status.md").read_text()
 
 
-def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    site.assemble({STUDY: run}, tmp_path / "out")
-    text = (tmp_path / "out/index.md").read_text()
+def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(assembled):
+    text = (assembled / "index.md").read_text()
     (chart,) = offline.charts(text)
     assert chart["description"] == "RH is 0.90"
     rows = next(iter(chart["datasets"].values()))
@@ -212,7 +188,7 @@ def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(result
     assert len(rows) == len(study.names())
     mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
     assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"
-    assert all(c.statement in (tmp_path / "out/scoreboard.md").read_text() for c in claims.known().values())
+    assert all(c.statement in (assembled / "scoreboard.md").read_text() for c in claims.known().values())
 
 
 def test_without_a_run_the_site_says_so(results, tmp_path):
@@ -221,10 +197,10 @@ def test_without_a_run_the_site_says_so(results, tmp_path):
     assert (tmp_path / "out/scoreboard.md").read_text().count("not run") >= 3 * len(claims.known())
 
 
-def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypatch, tmp_path):
-    run = make_run(results / "runs" / STUDY / "quick-1", monkeypatch)
-    (make_run(results / "runs" / STUDY / "quick-2", monkeypatch, ratio=0.01) / "requested").touch()
-    make_run(results / "runs" / STUDY / "quick-3", monkeypatch)
+def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1")
+    (make_run(results / "runs" / STUDY / "quick-2", ratio=0.01) / "requested").touch()
+    make_run(results / "runs" / STUDY / "quick-3")
     site.assemble({STUDY: run}, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out/runs").iterdir()] == [f"{STUDY}-quick-2.ipynb"]
     own = yaml.safe_load((tmp_path / "out/_toc.yml").read_text())["parts"][2]
@@ -239,11 +215,11 @@ def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, monkeypat
         assert path in {f"notebooks/{s}" for s in study.names()} or (ROOT / f"book/{path}.md").exists(), target
 
 
-def test_statements_on_pages_of_several_runs_share_no_label(results, monkeypatch):
+def test_statements_on_pages_of_several_runs_share_no_label(results):
     statement = ":::{prf:theorem} A title\n:label: some-theorem\nIt is so, see {prf:ref}`other`.\n:::\n"
     source, shown = f"{statement}\n(anchor)=\n$$ x $$ (eq)", []
     for name in ("quick-1", "quick-2"):
-        run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / name, monkeypatch), "your run")
+        run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / name), "your run")
         shown.append(site._plain(nbformat.v4.new_markdown_cell(source), run).source)
         assert f":label: some-theorem-{name}\n" in shown[-1]
         assert "{prf:ref}`other`" in shown[-1]
@@ -251,17 +227,17 @@ def test_statements_on_pages_of_several_runs_share_no_label(results, monkeypatch
     assert shown[0] != shown[1]
 
 
-def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, monkeypatch, tmp_path):
+def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, tmp_path):
     output = nbformat.v4.new_output("display_data", {"text/markdown": "see {doc}`mediation` and {doc}`../rerun`"})
     cell = nbformat.v4.new_code_cell("1", outputs=[output])
-    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1", monkeypatch), "your run")
+    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "your run")
     shown = site._plain(cell, run).outputs[0].data["text/markdown"]
     assert shown == "see {doc}`/notebooks/mediation` and {doc}`../rerun`"
 
 
-def test_a_sweep_is_one_tidy_table_with_what_is_missing(results, monkeypatch):
+def test_a_sweep_is_one_tidy_table_with_what_is_missing(results):
     for name, ratio, effect in (("quick-1", 0.01, 0.7), ("quick-2", 0.1, 0.9)):
-        make_run(results / "runs" / STUDY / name, monkeypatch, effect=effect, ratio=ratio)
+        make_run(results / "runs" / STUDY / name, effect=effect, ratio=ratio)
     content = {
         "study": STUDY,
         "grid": {"ratio": [0.01, 0.1]},
@@ -287,7 +263,7 @@ def test_a_launch_button_needs_a_repository_and_a_branch(monkeypatch, tmp_path):
     assert yaml.safe_load(site._config())["launch_buttons"]["colab_url"]
 
 
-def test_a_missing_run_ends_with_one_clear_line(capsys, tmp_path):
+def test_a_missing_run_ends_with_one_clear_line(results, capsys, tmp_path):
     assert site.main([f"--current={STUDY}={tmp_path}/nothing", f"--out={tmp_path}/out"]) == 1
     assert "holds no executed.ipynb" in capsys.readouterr().err.strip().splitlines()[-1]
 

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from lib import text
 from lib.images.sets import DataError
-from lib.text import generated
+from lib.text import corpora, generated
 from lib.text.corpora import Biographies, folds, undersample
 
 SECRET = "Zanzibarquux was born here."
@@ -115,7 +115,7 @@ def subset(root, monkeypatch, **columns):
     path = root / text.SUBSET
     path.parent.mkdir(exist_ok=True)
     table(path, **columns)
-    monkeypatch.setattr(text, "SUBSET_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(corpora, "SUBSET_SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -172,7 +172,7 @@ def test_the_full_set_by_its_pinned_commit(monkeypatch):
         return Hub(8)
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    monkeypatch.setattr(text, "HUB_ROWS", {"train": 8, "dev": 8, "test": 12})
+    monkeypatch.setattr(corpora, "HUB_ROWS", {"train": 8, "dev": 8, "test": 12})
     b = text.load("bios", "train", occupations=("surgeon", "nurse"), revision=commit)
     assert asked == [("LabHC/bias_in_bios", commit, "train")]
     assert b.occupation.tolist() == [1, 0] * 4

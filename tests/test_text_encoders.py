@@ -8,7 +8,7 @@ import pytest
 from lib.book import jobs, make
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.encoders.units import read_unit
-from lib.studies import bios_gender_harm as text_plans
+from lib.studies import bios_gender_harm
 
 UNIT = TextUnit(TextSettings(), ("surgeon:F", "nurse:M"), 0.05, 3)
 OTHER = {
@@ -47,8 +47,8 @@ STUDY = {
 }
 
 
-def plan(**changes) -> text_plans.TextArms:
-    return text_plans.bios_gender_harm(SimpleNamespace(**STUDY | changes))
+def plan(**changes) -> bios_gender_harm.TextArms:
+    return bios_gender_harm.plan(SimpleNamespace(**STUDY | changes))
 
 
 def test_the_name_changes_with_every_setting():

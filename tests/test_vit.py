@@ -1,4 +1,6 @@
-"""lib.encoders.vit and lib.encoders.coarse_nets: the transformer against torch's own pieces, and what every network gives out."""
+"""lib.encoders.vit and lib.encoders.coarse_nets: the transformer against torch's own pieces,
+and what every network gives out.
+"""
 
 import math
 

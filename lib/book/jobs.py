@@ -4,45 +4,49 @@ import os
 import shutil
 
 from lib.encoders.coarse_settings import SETS, CoarseSettings
+from lib.encoders.label_settings import LabelSettings
 from lib.encoders.settings import CLASSES, Settings
 from lib.encoders.store import TOGETHER
 from lib.encoders.text_settings import OCCUPATIONS, TextSettings
 from lib.encoders.units import AnyUnit
 
+AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert")
 JOB_SECONDS = 40  # of training at most, in a job of several units
+SUBMITTED_SECONDS = 600  # the same of a job that a cluster queues
 START_SECONDS = 5  # for a process to import torch
 
 # seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
 CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
-CPU_SECONDS |= {"mlp": 0.06, "vit_small": 0.6, "vit": 50.0, "resnet50": 60.0}
+CPU_SECONDS |= {"mlp": 0.06, "label_stack": 0.01, "vit_small": 0.6, "vit": 50.0, "resnet50": 60.0}
 GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
-GPU_SECONDS |= {"mlp": 0.05, "vit_small": 0.05, "vit": 0.1, "resnet50": 0.2}
+GPU_SECONDS |= {"mlp": 0.05, "label_stack": 0.01, "vit_small": 0.05, "vit": 0.1, "resnet50": 0.2}
 GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
-LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20}  # times as long on 28x28 or 32x32 images, the above being of digits
+# times as long on images of 16x16 pixels and more, the above being of digits
+LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20, "label_stack": 20}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
-DISK_MIB |= {"mlp": 2, "vit_small": 1, "vit": 75, "resnet50": 580}
+DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50": 580}
 TRAIN_SAMPLES = {name: images for name, (images, _) in SETS.items()} | {"bios_subset": 1_800, "bios": 257_478}
 DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
 
 
-def together(wanted: list[AnyUnit]) -> list[list[AnyUnit]]:
+def together(wanted: list[AnyUnit], most: float = JOB_SECONDS) -> list[list[AnyUnit]]:
     """The units by the process that trains them: small nets on the same data together, every other unit alone.
 
-    A unit that begins from another shares no process with it.
+    A unit that begins from another shares no process with it.  most: seconds of training in a job of several units.
     """
     found, filled = [], {}
     for unit in wanted:
         seconds = cost([[unit]], 1, False)[0] - START_SECONDS
         kind = unit.trainer, unit.settings.data
-        job, so_far = filled.get(kind, ([], JOB_SECONDS))
+        job, so_far = filled.get(kind, ([], most))
         if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])
-        elif so_far + seconds > JOB_SECONDS:
+        elif so_far + seconds > most:
             found.append([unit])
             filled[kind] = found[-1], seconds
         else:
@@ -51,7 +55,7 @@ def together(wanted: list[AnyUnit]) -> list[list[AnyUnit]]:
     return found
 
 
-def source(s: Settings | TextSettings | CoarseSettings) -> str:
+def source(s: AnySettings) -> str:
     """The data set, with its revision where it has one: "bios@" and a commit."""
     revision = getattr(s, "revision", "")
     return f"{s.data}@{revision}" if revision else s.data
@@ -67,24 +71,38 @@ def cost(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[float, f
     return seconds / (1 if gpu else workers), disk
 
 
-def _rate(s: Settings | TextSettings | CoarseSettings, gpu: bool) -> float:
+def minutes(units: list[AnyUnit]) -> int:
+    """Minutes to ask for, for a job on the device that it will run on: three times the estimate, and ten."""
+    return 10 + int(cost([units], 1, on_gpu(units))[0] / 20)
+
+
+def on_gpu(units: list[AnyUnit]) -> bool:
+    """Whether a job asks for a GPU."""
+    return units[0].settings.net in ON_GPU
+
+
+def _rate(s: AnySettings, gpu: bool) -> float:
     if gpu:
         return GPU_SECONDS[s.net]
     return CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
 
 
-def _samples(s: Settings | TextSettings | CoarseSettings) -> float:
+def _samples(s: AnySettings) -> float:
     if isinstance(s, CoarseSettings):
         return s.samples * (1 - s.validation)
+    if isinstance(s, LabelSettings):
+        return s.batch_size  # of one of the steps that _epochs counts
     if isinstance(s, TextSettings):
         return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
     per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
     return per_class * len(s.classes or CLASSES[s.data])
 
 
-def _epochs(s: Settings | TextSettings | CoarseSettings) -> int:
+def _epochs(s: AnySettings) -> int:
     if isinstance(s, TextSettings):
         return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
+    if isinstance(s, LabelSettings):
+        return s.steps
     return 0 if s.method == "untrained" else s.epochs
 
 

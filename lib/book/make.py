@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import jobs, runs, sweeps, tune
+from lib.book import jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -50,7 +50,8 @@ def quick_runs() -> list[Run]:
 def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
-    return jobs.together([unit for unit in units.values() if not unit.done])
+    most = jobs.SUBMITTED_SECONDS if os.environ.get("SNAKEMAKE_PROFILE") else jobs.JOB_SECONDS
+    return jobs.together([unit for unit in units.values() if not unit.done], most)
 
 
 def bases(units: list[AnyUnit]) -> list[str]:
@@ -266,6 +267,9 @@ COMMANDS = {
     "prune": runs.command_prune,
     "student": runs.command_student,
     "tune": command_tune,
+    "new": new.command_new,
+    "readme": readme.command_readme,
+    "why": why.command_why,
     "encoders": command_encoders,
     "data": command_data,
 }
@@ -296,6 +300,7 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.since = env("SINCE", "")
     try:
         if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)

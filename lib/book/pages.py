@@ -15,12 +15,11 @@ from lib import claims, study
 from lib.figures import charts
 from lib.hashing import ROOT
 from lib.study import page
+from lib.study.report import CLASSES, NONE, SIGNS, badge
 
 RESULTS = ROOT / "results"
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
-NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED)
-SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
-CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
+TESTS = {("below", True): "below", ("below", False): "at most", ("above", True): "above", ("above", False): "at least"}
 
 
 class SiteError(ValueError):
@@ -110,6 +109,11 @@ def studies() -> list[str]:
     return [name for name in listed if name in known] + [name for name in known if name not in listed]
 
 
+def title(name: str) -> str:
+    """A study's title, as its notebook has it."""
+    return re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
+
+
 def _claims() -> list[claims.Claim]:
     return [claim for name in studies() for claim in claims.of(name)]
 
@@ -140,8 +144,7 @@ def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
                 for w in kinds
             ]
             counts.append(" &ensp; ".join(spans) or "none")
-        title = re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
-        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title)}</a>', len(mine), *counts))
+        rows.append((f'<a href="notebooks/{name}.html">{html.escape(title(name))}</a>', len(mine), *counts))
     legend = ", ".join(f"{SIGNS[w]} {w}" for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED))
     return f"{raw(table(head, rows, 'verdicts tally'))}\n\n{legend}."
 
@@ -157,18 +160,25 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
     for source, name in (("authors", "authors' published numbers"), ("recorded", "recorded run"), ("run", "this run")):
         for j in _judged(claim, source, chapters, records_):
             rows.append((name + j.get("link", ""), verdict(j), *_numbers(j)))
-    words = {
-        ("below", True): "below",
-        ("below", False): "at most",
-        ("above", True): "above",
-        ("above", False): "at least",
-    }
-    owner = f"of {{cite:t}}`{claim.paper}`" if claim.paper else "the book's own"
-    side = f"{claim.quantity} is {words[claim.side, claim.strict]} {claim.threshold:g}"
+    side = f"{claim.quantity} is {TESTS[claim.side, claim.strict]} {claim.threshold:g}"
     return (
-        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {owner}, {claim.rests_on}. "
-        f"It holds where the {side}.\n\n{raw(table(head, rows, 'judgements'))}"
+        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {_owner(claim)}, {claim.place}. "
+        f"It holds where the {side}. {_registered(claim.registered)}\n\n{raw(table(head, rows, 'judgements'))}"
     )
+
+
+def _owner(claim: claims.Claim) -> str:
+    """Whose statement it is, in words."""
+    words = {"paper": "of", "known": "known, see", "derived": "derived here", "definition": "a definition of this book"}
+    words |= {"numerical": "seen in numbers alone", claims.UNCHECKED: "the book's own"}
+    return words[claim.whose] + (f" {{cite:t}}`{claim.cite}`" if claim.cite else "")
+
+
+def _registered(about: dict) -> str:
+    """When the threshold was fixed, and every later change with its reason."""
+    changes = (f"; {c['change']} on {c['date']}: {c['reason']}" for c in about.get("changes", ()))
+    note = f" {about['note']}" if about.get("note") else ""
+    return f"Threshold of {about['date']}, commit `{about['commit']}`{''.join(changes)}.{note}"
 
 
 def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
@@ -186,13 +196,11 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
 
 
 def verdict(j: dict) -> str:
-    """Sign, word and colour of a verdict, and whether it is an analogue."""
-    word = j["verdict"]
-    if word not in SIGNS:
-        raise SiteError(f"verdict {word!r} is unknown; expected one of {', '.join(SIGNS)}")
+    """The badge of a verdict, and whether it is an analogue."""
+    if j["verdict"] not in SIGNS:
+        raise SiteError(f"verdict {j['verdict']!r} is unknown; expected one of {', '.join(SIGNS)}")
     notes = {"point": j.get("source") == "authors", "analogue": str(j.get("analogue", "")).lower() == "true"}
-    note = "".join(f" <small>{name}</small>" for name, given in notes.items() if given)
-    return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{note}'
+    return badge(j["verdict"], *(name for name, given in notes.items() if given))
 
 
 def _numbers(j: dict) -> tuple[str, str, str, str]:
@@ -210,9 +218,7 @@ def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[Run
     head = ("run", "data, preset, device, seeds", "seconds", "memory", "code", "versions")
     rows = [_status_row(run) for run in [*chapters, *records_, *asked]]
     missing = sorted({c.study for c in _claims()} - {run.study for run in chapters})
-    rows += [
-        (name, f'<span class="verdict not-run">{SIGNS[claims.NOT_RUN]} not run</span>', *[""] * 4) for name in missing
-    ]
+    rows += [(name, badge(claims.NOT_RUN), *[""] * 4) for name in missing]
     return raw(table(head, rows, "runs"))
 
 

@@ -1,12 +1,13 @@
 """The source folder of the site, put together from the book's prose, the executed studies and the records of runs.
 
-``python -m lib.book.site --current STUDY=RUNFOLDER --out build/source``.  The folder is a function of what it is made from,
-and only files that changed are written, so that Sphinx reads again what it must.
+``python -m lib.book.site --current STUDY=RUNFOLDER --out build/source``.  The folder is a function of what it is made
+from, and only files that changed are written, so that Sphinx reads again what it must.
 """
 
 import argparse
 import ast
 import functools
+import html
 import re
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import hashing, records
-from lib.book import benchmarks_page, pages, sweeps
+from lib.book import architecture, benchmarks_page, pages, sweeps
 from lib.book.pages import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -58,6 +59,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
+        "architecture": _architecture(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
@@ -67,6 +69,15 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)
+
+
+def _architecture() -> str:
+    """The drawing of the packages, and what each says of itself."""
+    rows = [
+        (f"<code>{name}</code>", html.escape(what), html.escape(may)) for name, what, may in architecture.packages()
+    ]
+    table = pages.table(("package", "what lives there", "what it may import"), rows, "packages")
+    return pages.raw(f"{architecture.drawing()}\n{table}")
 
 
 def sync(out: Path, files: dict[str, bytes]) -> None:
@@ -195,7 +206,7 @@ def _links(text: str, run: RunRecord, up: str) -> str:
 
 
 def _markdown(text: str, page: str) -> str:
-    """Turn links to sources, as `[text](../lib/harms/representation.py#name)`, into links to their listing in the site."""
+    """Turn links to sources, as `[text](../lib/claims.py#judge)`, into links to their listing in the site."""
     up = "../" * page.count("/")
     return MARKDOWN_LINK.sub(lambda m: f'<a href="{up}{_lines(m[2], m[3])}">{_code(m[1])}</a>', text)
 
@@ -249,7 +260,8 @@ def _listing(path: str) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<style>{style}</style></head><body>"
-        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p><pre>{body}</pre></body></html>\n'
+        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p>'
+        f"<pre>{body}</pre></body></html>\n"
     )
 
 

@@ -17,7 +17,7 @@ from lib import hashing
 
 STORE = Path("build/encoders")
 # nets so small that all treatments of one seed are one unit, and units share a job
-TOGETHER = ("convnet", "vit_small", "mlp", "small")
+TOGETHER = ("convnet", "vit_small", "mlp", "small", "label_stack")
 BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
 
 
@@ -28,6 +28,11 @@ class Stored:
     trainer: ClassVar[str]  # the module that trains it, by its function ``run``
     packages: ClassVar[tuple[str, ...]]  # what training imports
     base = None  # the unit from whose weights the training begins
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of what it trains."""
+        return (self.seed,)
 
     @property
     def folder(self) -> Path:

@@ -3,14 +3,15 @@
 import json
 
 from lib.encoders.coarse_settings import CoarseUnit
+from lib.encoders.label_settings import LabelUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, of texts, of images with coarse labels, or of robust training on them."""
-    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit)}
+    """The unit of a line of JSON: of images, texts, coarse labels, robust training, or small nets on labels."""
+    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)

@@ -1,9 +1,11 @@
 """Charts of gender in text: the plane of the two ratios, and what a smaller share does."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from lib.figures.charts import COLOURS, INK, SHAPES
+from lib.figures import charts
+from lib.figures.charts import INK
 
 REGIONS = (  # corner of the plane (x, y: low or high), words
     ("low", "high", "F called harmed"),
@@ -11,6 +13,18 @@ REGIONS = (  # corner of the plane (x, y: low or high), words
     ("high", "high", "neither"),
     ("low", "low", "both: never in plug-in form"),
 )
+
+
+def points(pairs, ratio: float, cut: dict[str, int], occupations: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of ``plane`` from the two ratios, (1 + T, K, 2): of balanced encoders, then with each treated group cut.
+
+    ratio: the share that is kept; cut: the code of its occupation by the name of a treated group.
+    """
+    arm = ["balanced", *(f"{name} cut to {ratio:g}" for name in cut)]
+    words = np.full((len(arm), len(occupations)), "", object)
+    words[range(1, len(arm)), list(cut.values())] = list(cut)
+    df = charts.long(pairs[..., 0], arm=arm, occupation=occupations).rename(columns={"value": "f"})
+    return df.assign(m=np.ravel(pairs[..., 1]), treated=words.ravel())
 
 
 def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
@@ -21,9 +35,7 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
     pick = alt.selection_point(name="pick", fields=["arm"], bind="legend")
     reach = max(0.01, 1.25 * float((df[["f", "m"]] - 1).abs().max(axis=None)))
     ends = {"low": 1 - reach, "high": 1 + reach}
-    scale, arms = alt.Scale(domain=[1 - reach, 1 + reach], nice=False), list(dict.fromkeys(df.arm))
-    colour = alt.Scale(domain=arms, range=list(COLOURS[: len(arms)]))
-    shape = alt.Scale(domain=arms, range=list(SHAPES[: len(arms)]))
+    scale = alt.Scale(domain=[1 - reach, 1 + reach], nice=False)
     tips = ["occupation:N", "arm:N", "treated:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("f", "m"))]
     x, y = (alt.X("f:Q", title="GRH(o, F)", scale=scale), alt.Y("m:Q", title="GRH(o, M)", scale=scale))
     forbidden = pd.DataFrame([{"x": ends["low"], "x2": 1.0, "y": ends["low"], "y2": 1.0}])
@@ -40,8 +52,8 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
     points = points.encode(
         x,
         y,
-        alt.Color("arm:N", scale=colour, title="encoder", legend=alt.Legend(orient="bottom", columns=1, labelLimit=0)),
-        alt.Shape("arm:N", scale=shape, title="encoder"),
+        alt.Color("arm:N", sort=None, title="encoder", legend=alt.Legend(orient="bottom", columns=1, labelLimit=0)),
+        alt.Shape("arm:N", sort=None, title="encoder"),
         opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
         tooltip=tips,
     ).add_params(pick)
@@ -52,13 +64,13 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
 def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatChart:
     """Change of each measure against the share that is kept, with intervals, a panel a measure.
 
-    df: measure, group (the treated one), share (1 where nothing is cut), value, low, high.
+    df: measure, group (the treated one), share, value, low, high; at share 1, where nothing is cut, the change is 0.
     """
+    df = pd.concat([df, df.assign(share=1.0, value=0.0, low=0.0, high=0.0).drop_duplicates()], ignore_index=True)
     groups, shares = list(dict.fromkeys(df.group)), sorted(df.share.unique())
     apart = {g: 1.06 ** (2 * i - len(groups) + 1) for i, g in enumerate(groups)}  # so that intervals do not overlie
     df = df.assign(place=[r.share * (apart[r.group] if r.share < 1 else 1) for r in df.itertuples()])
-    colour = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
-    shape = alt.Scale(domain=groups, range=list(SHAPES[: len(groups)]))
+    same = {"title": "cut", "scale": alt.Scale(domain=groups)}  # one legend of both
     axis = alt.X(
         "place:Q",
         title="share that is kept",
@@ -68,13 +80,11 @@ def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatCha
     panels = []
     for name, part in df.groupby("measure", sort=False):
         base = alt.Chart(part, title=alt.Title(name, anchor="start", fontSize=12), width=width, height=height)
-        base = base.encode(axis, color=alt.Color("group:N", scale=colour, title="cut", legend=alt.Legend(orient="top")))
+        base = base.encode(axis, color=alt.Color("group:N", legend=alt.Legend(orient="top"), **same))
         y = alt.Y("value:Q", title=None)
         tips = ["group:N", "share:Q", *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("value", "low", "high"))]
         rule = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(0))
         whisker = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=None), alt.Y2("high:Q"))
-        points = base.mark_point(filled=True, size=55).encode(
-            y, alt.Shape("group:N", scale=shape, title="cut"), tooltip=tips
-        )
+        points = base.mark_point(filled=True, size=55).encode(y, alt.Shape("group:N", **same), tooltip=tips)
         panels.append(rule + base.mark_line(opacity=0.5).encode(y) + whisker + points)
     return alt.concat(*panels, columns=2, spacing=14)

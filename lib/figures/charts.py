@@ -4,9 +4,13 @@ Text is drawn in ``currentColor``: as SVG, a chart takes the text colour of the 
 """
 
 import warnings
+from collections.abc import Iterable
 
 import altair as alt
+import numpy as np
 import pandas as pd
+
+from lib.intervals import Estimate
 
 INK = "currentColor"  # the text colour of the page, light or dark
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
@@ -51,6 +55,18 @@ def series(
 def tips(words: tuple[str, ...], numbers: tuple[str, ...], digits: str = ".3f") -> list:
     """What a tooltip says: fields of words, then fields of numbers."""
     return [*(f"{c}:N" for c in words), *(alt.Tooltip(f"{c}:Q", format=digits) for c in numbers)]
+
+
+def long(values, **axes) -> pd.DataFrame:
+    """The entries of an array as rows: a column an axis, with the labels given of its places, and ``value``."""
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
+    return index.to_frame(index=False).assign(value=np.ravel(values))
+
+
+def estimates(found: dict, *names: str) -> pd.DataFrame:
+    """Estimates of a run by the labels of their place, a tuple each, as rows: the named columns, value, low, high."""
+    rows = [(*place, e.value, e.low, e.high) for place, e in found.items()]
+    return pd.DataFrame(rows, columns=[*names, "value", "low", "high"])
 
 
 def heatmaps(
@@ -122,6 +138,12 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
     return cells + text
 
 
+def estimates(found: Iterable[tuple[str, str, Estimate]]) -> pd.DataFrame:
+    """The frame of ``dots`` from (group, label, estimate): group, label, value, low, high."""
+    rows = [(group, label, e.value, e.low, e.high) for group, label, e in found]
+    return pd.DataFrame(rows, columns=["group", "label", "value", "low", "high"])
+
+
 def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:
     """Values with their intervals against the neutral value, one block a group; hovering a dot strengthens it.
 
@@ -129,15 +151,17 @@ def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int =
     A group of more than 30 is drawn close, its labels in the tooltips alone.
     """
     ends = [neutral, *df.value, *df.low.dropna(), *df.high.dropna()]
-    ticks = alt.Axis(tickCount=8, labelFlush=False)
-    axis = alt.X(
-        "value:Q", title=None, axis=ticks, scale=alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False)
+    ticks, scale = (
+        alt.Axis(tickCount=8, labelFlush=False),
+        alt.Scale(domain=[min(ends), max(ends)], nice=True, zero=False),
     )
     hover = alt.selection_point(name="dot", fields=["group", "label"], on="pointerover", clear="pointerout")
     parts = sorted((part for _, part in df.groupby("group", sort=False)), key=len)
     colours = (BLUE, GREY, ORANGE, *COLOURS[2:5])
-    blocks = [_block(part, axis, neutral, width, colours[i], SHAPES[i], hover) for i, part in enumerate(parts)]
-    blocks[-1].layer[-1].encoding.x.title = title
+    blocks = []
+    for i, part in enumerate(parts):
+        axis = alt.X("value:Q", title=title if i == len(parts) - 1 else None, axis=ticks, scale=scale)
+        blocks.append(_block(part, axis, neutral, width, colours[i], SHAPES[i], hover))
     return alt.vconcat(*blocks, spacing=6).resolve_scale(x="shared")
 
 
@@ -153,7 +177,7 @@ def _block(part, axis, neutral, width, colour, shape, hover):
     line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(neutral))
     whisker = base.mark_rule(strokeWidth=1.5, color=colour).encode(alt.X("low:Q"), alt.X2("high:Q"))
     dot = base.mark_point(filled=True, size=20 if close else 55, color=colour, shape=shape, opacity=1)
-    return line + whisker + dot.encode(axis.copy(), tooltip=tips).add_params(hover)
+    return line + whisker + dot.encode(axis, tooltip=tips).add_params(hover)
 
 
 def scatter(

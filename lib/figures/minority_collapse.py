@@ -1,10 +1,15 @@
 """Charts of minority collapse: thresholds under a slider of negatives, three classes on a circle, curves with dots."""
 
+from types import SimpleNamespace
+
 import altair as alt
 import numpy as np
 import pandas as pd
+import torch
 
-from lib.figures.charts import BLUE, COLOURS, INK, ORANGE, SHAPES
+from lib.figures.charts import BLUE, INK, ORANGE, series, tips
+from lib.geometry import collapse
+from lib.studies.minority_collapse import FRESH
 
 
 def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
@@ -15,43 +20,27 @@ def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
     last = int(df.step.max())
     slider = alt.binding_range(min=0, max=last, step=1, name=f"negatives M = 2^n; {last} is M = ∞: n ")
     pick = alt.param(name="pick_step", value=0, bind=slider)
-    groups = list(dict.fromkeys(df.minorities))
-    colours = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
-    shapes = alt.Scale(domain=groups, range=list(SHAPES[: len(groups)]))
-    y = alt.Scale(type="log", domain=[1, float(10 ** np.ceil(np.log10(df.threshold.max())))], nice=False)
-    panels = []
+    legend = alt.Legend(orient="bottom", title="minority classes B")
+    colour, shape = series("minorities", df.minorities, legend)
+    where = alt.X("tau:Q", title="temperature τ", scale=alt.Scale(type="log", nice=False))
+    scale = alt.Scale(type="log", domain=[1, float(10 ** np.ceil(np.log10(df.threshold.max())))], nice=False)
+    axis = alt.Axis(format="~s", tickCount=6)
+    high = alt.Y("threshold:Q", title="R*: majority share / minority share", scale=scale, axis=axis)
+    about, panels = tips(("minorities", "negatives"), ("tau", "threshold"), ".4~g"), []
     for law, part in df.groupby("law", sort=False):
         base = alt.Chart(part, title=str(law), width=width, height=270).transform_filter("datum.step == pick_step")
-        line = base.mark_line(strokeWidth=2).encode(
-            alt.X("tau:Q", title="temperature τ", scale=alt.Scale(type="log", nice=False)),
-            alt.Y(
-                "threshold:Q",
-                title="R*: majority share / minority share",
-                scale=y,
-                axis=alt.Axis(format="~s", tickCount=6),
-            ),
-            alt.Color("minorities:N", title="minority classes B", scale=colours, legend=alt.Legend(orient="bottom")),
-        )
-        tips = [
-            "minorities:N",
-            "negatives:N",
-            alt.Tooltip("tau:Q", format=".3g"),
-            alt.Tooltip("threshold:Q", format=".4g"),
-        ]
-        dots = line.mark_point(filled=True, size=36, opacity=1).encode(
-            alt.Shape("minorities:N", title="minority classes B", scale=shapes), tooltip=tips
-        )
-        words = base.transform_aggregate(n="min(negatives)").mark_text(color=INK, fontSize=13, align="right")
-        words = words.transform_calculate(words="'M = ' + datum.n").encode(
-            text="words:N", x=alt.value(width - 8), y=alt.value(16)
-        )
+        line = base.mark_line(strokeWidth=2).encode(where, high, colour)
+        dots = line.mark_point(filled=True, size=36, opacity=1).encode(shape, tooltip=about)
+        words = base.transform_aggregate(n="min(negatives)").transform_calculate(words="'M = ' + datum.n")
+        words = words.mark_text(color=INK, fontSize=13, align="right").encode(text="words:N")
         above = base.transform_aggregate(n="count()").mark_text(color=INK, fontSize=12, align="right")
-        above = above.encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(34))
-        panels.append(line + dots + words + above)
+        above = above.encode(text=alt.value("above its line: collapse"))
+        texts = [t.encode(x=alt.value(width - 8), y=alt.value(y)) for t, y in ((words, 16), (above, 34))]
+        panels.append(alt.layer(line, dots, *texts))
     return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared").add_params(pick)
 
 
-def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
+def three_classes(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
     """One majority and two minority classes on the circle; a slider moves R, buttons the temperature.
 
     df: a full grid of tau (a few values) and log10_ratio (evenly spaced), angle from the majority to either minority.
@@ -74,84 +63,75 @@ def circle(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
     turn = np.linspace(0, 2 * np.pi, 101)
     ring = pd.DataFrame({"i": range(101), "x": np.cos(turn), "y": np.sin(turn)})
     layers = [alt.Chart(ring).mark_line(color=INK, opacity=0.3).encode(order="i:Q")]
-    for name, angle, colour in (
-        ("majority", "0", BLUE),
-        ("minority 1", "datum.t", ORANGE),
-        ("minority 2", "-datum.t", ORANGE),
-    ):
-        vector = one.transform_calculate(x=f"sin({angle})", y=f"cos({angle})", zero="0")
-        layers.append(vector.mark_rule(color=colour, strokeWidth=3).encode(x2="zero:Q", y2="zero:Q"))
-        layers.append(vector.mark_point(color=colour, filled=True, size=90, opacity=1).encode())
-        apart = f"{(1 if name.endswith('1') else -1) * 0.3} * (datum.t > 2.8)" if name != "majority" else "0"
-        far = vector.transform_calculate(x=f"1.42 * datum.x + {apart}", y="1.14 * datum.y")
-        layers.append(far.mark_text(text=name, color=INK, fontSize=12).encode())
+    apart = "0.3 * (datum.t > 2.8)"  # of the labels, where the minorities have met
+    layers += _vector(one, "majority", "0", BLUE, "0")
+    layers += _vector(one, "minority 1", "datum.t", ORANGE, apart)
+    layers += _vector(one, "minority 2", "-datum.t", ORANGE, f"-{apart}")
     text = "'cosine of the minorities ' + format(cos(2 * datum.t), '.3f')"
     text += " + ' · R = ' + format(pow(10, pick_ratio), '.3~r')"
     words = one.transform_calculate(x="0", y="-1.5", words=text).mark_text(color=INK, fontSize=12)
     layers.append(words.encode(text="words:N"))
     scale = alt.Scale(domain=[-1.6, 1.6])
-    axes = {"x": alt.X("x:Q", scale=scale, axis=None), "y": alt.Y("y:Q", scale=scale, axis=None)}
-    chart = alt.layer(*(layer.encode(**axes) for layer in layers))
+    chart = alt.layer(*layers).encode(alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None))
     return chart.add_params(ratio, tau).properties(width=side, height=side)
 
 
-def curves(
-    lines: pd.DataFrame,
-    dots: pd.DataFrame | None,
-    x: str,
-    y: str,
-    colour: str,
-    x_title: str,
-    y_title: str,
-    panel: str | None = None,
-    limits: bool = False,
-    rule: float | None = None,
-    width: int = 232,
-) -> alt.LayerChart | alt.HConcatChart:
-    """Lines of a theory over a logarithmic axis, dots of what was measured or solved, a panel a value of ``panel``.
+def _vector(one: alt.Chart, name: str, angle: str, colour: str, apart: str) -> list[alt.Chart]:
+    """A line from the centre, its end, and its name moved sideways by ``apart``; both are Vega expressions."""
+    vector = one.transform_calculate(x=f"sin({angle})", y=f"cos({angle})", zero="0")
+    far = vector.transform_calculate(x=f"1.42 * datum.x + {apart}", y="1.14 * datum.y")
+    return [
+        vector.mark_rule(color=colour, strokeWidth=3).encode(x2="zero:Q", y2="zero:Q"),
+        vector.mark_point(color=colour, filled=True, size=90, opacity=1),
+        far.mark_text(text=name, color=INK, fontSize=12),
+    ]
 
-    lines, dots: the columns named; lines may hold ``limit``, drawn dashed at the right end (limits).  rule: a dashed
-    vertical line.  Colour and shape tell the groups; the legend is shared.
+
+def cosines(df: pd.DataFrame, x_title: str, rule: float | None = None, width: int = 232) -> alt.HConcatChart:
+    """Cosines between minorities over a logarithmic axis: lines of a theory, dots of what was measured or solved.
+
+    df: panel, group, ratio, cosine; kind, "line" or another word, where not all are lines; limit where there is one,
+    drawn dashed at the right end.  rule: a dashed vertical line.  Colour and shape tell the groups; one legend for all.
     """
-    both = lines if dots is None else pd.concat([lines, dots])
-    groups = list(dict.fromkeys(both[colour]))
-    legend = _legend(2 if max(len(g) for g in groups) > 20 else 4)
-    colours = alt.Color(
-        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(COLOURS[: len(groups)])), legend=legend, title=None
+    columns = 2 if df.group.str.len().max() > 20 else 4
+    colours, shapes = series(
+        "group", df.group, alt.Legend(title=None, orient="bottom", labelLimit=320, columns=columns)
     )
-    shapes = alt.Shape(
-        f"{colour}:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])), legend=legend, title=None
-    )
+    ends = [float(df.ratio.min()), float(df.ratio.max())]
     where = alt.X(
-        f"{x}:Q",
+        "ratio:Q",
         title=x_title,
-        scale=alt.Scale(type="log", domain=[float(both[x].min()), float(both[x].max())], nice=False, padding=8),
-        axis=alt.Axis(format="~s" if both[x].max() > 100 else "~g", tickCount=5),
+        scale=alt.Scale(type="log", domain=ends, nice=False, padding=8),
+        axis=alt.Axis(format="~s" if ends[1] > 100 else "~g", tickCount=5),
     )
-    high = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(domain=[min(-0.5, float(both[y].min())), 1.02], nice=False))
-    tips = [f"{colour}:N", alt.Tooltip(f"{x}:Q", format=".4g"), alt.Tooltip(f"{y}:Q", format=".4f")]
-
-    def block(name: str | None) -> alt.LayerChart:
-        these = lines if name is None else lines[lines[panel] == name]
-        base = alt.Chart(these, width=width, height=240, **({} if name is None else {"title": name}))
-        over = []
-        layers = [base.mark_line(strokeWidth=2).encode(where, high, colours, tooltip=tips)]
-        if limits:
-            ends = alt.Chart(these.groupby(colour, sort=False).tail(1))
-            dashed = ends.mark_rule(color=INK, strokeDash=[4, 3], strokeWidth=1.5)
-            over = [dashed.encode(y="limit:Q", x=alt.value(width * 0.65), x2=alt.value(width))]
+    scale = alt.Scale(domain=[min(-0.5, float(df.cosine.min())), 1.02], nice=False)
+    high = alt.Y("cosine:Q", title="cosine between minorities", scale=scale)
+    about, panels = tips(("group",), ("ratio", "cosine"), ".4~g"), []
+    for name, part in df.groupby("panel", sort=False):
+        line = part[part.kind == "line"] if "kind" in df else part
+        dots = part[part.kind != "line"] if "kind" in df else part
+        base = alt.Chart(line, width=width, height=240, title=str(name))
+        layers = [base.mark_line(strokeWidth=2).encode(where, high, colours, tooltip=about)]
         if rule is not None:
-            layers.append(alt.Chart(these).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(rule)))
-        marks = these if dots is None else (dots if name is None else dots[dots[panel] == name])
-        size = 26 if dots is None else 60
-        points = alt.Chart(marks).mark_point(filled=True, size=size, opacity=0.9)
-        return alt.layer(*layers, points.encode(where, high, colours, shapes, tooltip=tips), *over)
-
-    if panel is None:
-        return block(None)
-    blocks = [block(name) for name in dict.fromkeys(lines[panel])]
-    return alt.hconcat(*blocks, spacing=14).resolve_scale(color="shared", shape="shared")
+            layers.append(alt.Chart(line).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(rule)))
+        points = alt.Chart(dots).mark_point(filled=True, size=60 if "kind" in df else 26, opacity=0.9)
+        layers.append(points.encode(where, high, colours, shapes, tooltip=about))
+        if "limit" in df:
+            dashed = alt.Chart(line.groupby("group", sort=False).tail(1)).mark_rule(color=INK, strokeDash=[4, 3])
+            layers.append(dashed.encode(y="limit:Q", x=alt.value(width * 0.65), x2=alt.value(width)))
+        panels.append(alt.layer(*layers))
+    return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")
 
 
-def _legend(columns: int) -> alt.Legend:
-    return alt.Legend(orient="bottom", labelLimit=320, columns=columns)
+def beside_prediction(p: SimpleNamespace, nets: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Cosines of networks on fresh points and the predicted line over R/R*: panel, group, ratio, cosine, kind.
+
+    nets: of ``studies.minority_collapse.networks``; threshold: R*.
+    """
+    ratios = torch.tensor(np.unique([*np.geomspace(0.2, 2.5, 50), 1.0]))
+    b = collapse.two_level(1, p.minorities, ratios * threshold, p.temperature).b
+    line = pd.DataFrame({"group": "prediction", "ratio": ratios, "cosine": b, "kind": "line"})
+    dots = nets.assign(group=nets.seed.map("network, seed {}".format), kind="network")
+    panels = zip(FRESH, ("Gaussian classes", "digits not trained on"), strict=True)
+    found = [pd.concat([line, dots[dots.part == part]]).assign(panel=panel) for part, panel in panels]
+    return pd.concat(found)[["panel", "group", "ratio", "cosine", "kind"]]

@@ -1,12 +1,35 @@
-"""Charts of the block model: vectors that follow sliders, curves over the share of a block, a phase diagram."""
+"""Charts of the block model: matrices of cosines, vectors that follow sliders, curves, a phase diagram."""
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+from lib.figures import charts
+from lib.figures.charts import BLUE, GREY, INK, ORANGE
 
 VECTORS = (("h₁", ORANGE), ("h₂", BLUE), ("h₃", GREY))
+
+
+def matrices(found: dict, labels: list[str]) -> tuple[alt.ConcatChart, pd.DataFrame]:
+    """Cosines between blocks, (cases, K, K) by what they are of, a row of panels a case, with the rows drawn."""
+    values = np.stack(list(found.values()), 1)  # (cases, found, K, K)
+    names = [f"{name}, {label}" for label in labels for name in found]
+    blocks = [str(k + 1) for k in range(values.shape[-1])]
+    df = charts.long(values, panel=names, row=blocks, column=blocks)
+    titles = ("block", "block", "cosine")
+    return charts.heatmaps(df, neutral=0, reach=1, titles=titles, cell=34, columns=len(found)), df
+
+
+def both(grid: dict, alphas: np.ndarray, shares: np.ndarray, limits: np.ndarray) -> pd.DataFrame:
+    """Rows of ``curves`` for cos(h₁, h₂) and cos(h₂, h₃) under each objective: panel, α₁₂, share, value, limit.
+
+    grid: optima by objective, batches (alphas, shares), the population's first; limits: of its cos(h₁, h₂), (alphas,).
+    """
+    cells = {"cos(h₁, h₂)": (0, 1), "cos(h₂, h₃)": (1, 2)}
+    names = [f"{what}, {name.replace('_', ' ')}" for what in cells for name in grid]
+    values = np.stack([o.cosines[:, :, i, j].numpy() for i, j in cells.values() for o in grid.values()])
+    df = charts.long(values, panel=names, **{"α₁₂": [f"{a:g}" for a in alphas]}, share=shares)
+    return df.assign(limit=np.where(df.panel == names[0], np.tile(np.repeat(limits, len(shares)), len(names)), np.nan))
 
 
 def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
@@ -16,10 +39,15 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
     h₂, h₃ in radians).  Between the points of the grid the angles are interpolated linearly, in the page.
     """
     shares, alphas, taus = (sorted(df[c].unique().tolist()) for c in ("log2_share", "alpha", "tau"))
-    share = _slider("log2_share", shares, "share of block 1, log₂ ", shares[-1])
-    alpha = _slider("alpha", alphas, "connectivity α₁₂ ", 0.4)
+    sliders = [
+        alt.param(name=f"pick_{name}", value=at, bind=alt.binding_range(min=on[0], max=on[-1], step=0.01, name=title))
+        for name, on, title, at in (
+            ("log2_share", shares, "share of block 1, log₂ ", shares[-1]),
+            ("alpha", alphas, "connectivity α₁₂ ", 0.4),
+        )
+    ]
     pick = alt.binding_radio(options=taus, name="temperature τ ")
-    tau = alt.param(name="pick_tau", value=1 if 1 in taus else taus[0], bind=pick)
+    sliders.append(alt.param(name="pick_tau", value=1 if 1 in taus else taus[0], bind=pick))
     hat = " * ".join(
         f"max(0, 1 - abs(pick_{name} - datum.{name}) / {float(values[1] - values[0])!r})"
         for name, values in (("log2_share", shares), ("alpha", alphas))
@@ -40,8 +68,9 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
             "'   cos(h₁, h₃) = ' + format(cos(datum.t1 - datum.t3), '.2f')",
         ]
     )
-    scale, none = alt.Scale(domain=[-1.35, 1.35]), None
-    layers = [alt.Chart(_circle()).mark_line(color=INK, opacity=0.3).encode(order="i:Q")]
+    turn = np.linspace(0, 2 * np.pi, 101)
+    circle = pd.DataFrame({"i": range(101), "x": np.cos(turn), "y": np.sin(turn)})
+    layers = [alt.Chart(circle).mark_line(color=INK, opacity=0.3).encode(order="i:Q")]
     for i, (name, colour) in enumerate(VECTORS, 1):
         vector = one.transform_calculate(x=f"cos(datum.t{i})", y=f"sin(datum.t{i})", zero="0")
         layers.append(vector.mark_rule(color=colour, strokeWidth=3).encode(x2="zero:Q", y2="zero:Q"))
@@ -50,39 +79,29 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
         layers.append(far.mark_text(text=name, color=INK, fontSize=15).encode())
     words = one.transform_calculate(x="0", y="-1.33", words=text).mark_text(color=INK, fontSize=12)
     layers.append(words.encode(text="words:N"))
-    axes = {"x": alt.X("x:Q", scale=scale, axis=none), "y": alt.Y("y:Q", scale=scale, axis=none)}
+    where = {"scale": alt.Scale(domain=[-1.35, 1.35]), "axis": None}
+    axes = {"x": alt.X("x:Q", **where), "y": alt.Y("y:Q", **where)}
     chart = alt.layer(*(layer.encode(**axes) for layer in layers))
-    return chart.add_params(share, alpha, tau).properties(width=side * 1.3, height=side * 1.3)
+    return chart.add_params(*sliders).properties(width=side * 1.3, height=side * 1.3)
 
 
-def _slider(name: str, values: list[float], title: str, start: float) -> alt.Parameter:
-    ends = {"min": float(values[0]), "max": float(values[-1])}
-    return alt.param(name=f"pick_{name}", value=start, bind=alt.binding_range(**ends, step=0.01, name=title))
+def curves(df: pd.DataFrame, colour: str, title: str) -> alt.FacetChart:
+    """Lines over the share of block 1 on a logarithmic axis, a colour a group, panel by panel; hover shows values.
 
-
-def _circle() -> pd.DataFrame:
-    turn = np.linspace(0, 2 * np.pi, 101)
-    return pd.DataFrame({"i": range(101), "x": np.cos(turn), "y": np.sin(turn)})
-
-
-def curves(df: pd.DataFrame, x: str, y: str, colour: str, panel: str, x_title: str, y_title: str) -> alt.FacetChart:
-    """Lines over a logarithmic axis, a colour and a shape a group, a panel a value of ``panel``; hover shows values.
-
-    df: the columns named, x above 0, and ``limit`` where a dashed line is wanted at the right end (NaN: none).
+    df: panel, share, value, the column ``colour``, and ``limit`` where a dashed line is wanted at the right end (NaN:
+    none); title: of the values.
     """
-    groups = list(dict.fromkeys(df[colour]))
-    colours = alt.Scale(domain=groups, range=[COLOURS[i] for i in range(len(groups))])
+    where = alt.Scale(type="log", domain=[df.share.max(), df.share.min()], nice=False)
     base = alt.Chart(df, width=250, height=220).encode(
-        alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(type="log", domain=[df[x].max(), df[x].min()], nice=False)),
-        alt.Color(f"{colour}:N", scale=colours, legend=alt.Legend(orient="bottom")),
+        alt.X("share:Q", title="share of block 1", scale=where),
+        alt.Color(f"{colour}:N", sort=None, legend=alt.Legend(orient="bottom")),
     )
-    tips = [f"{colour}:N", alt.Tooltip(f"{x}:Q", format=".3g"), alt.Tooltip(f"{y}:Q", format=".4f")]
+    tips = [f"{colour}:N", alt.Tooltip("share:Q", format=".3g"), alt.Tooltip("value:Q", title=title, format=".4f")]
     line = base.mark_line(point=alt.OverlayMarkDef(size=28)).encode(
-        alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)), tooltip=tips
+        alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)), tooltip=tips
     )
     limit = base.mark_rule(strokeDash=[4, 3], strokeWidth=1.5).encode(y="limit:Q", x=alt.value(195), x2=alt.value(250))
-    order = list(dict.fromkeys(df[panel]))
-    facet = alt.Facet(f"{panel}:N", title=None, sort=order)
+    facet = alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel)))
     return (line + limit if "limit" in df else line).facet(facet, columns=2).resolve_scale(x="shared")
 
 
@@ -102,41 +121,18 @@ def phase(df: pd.DataFrame) -> alt.FacetChart:
     ).facet(alt.Facet("tau:N", title=None), columns=3)
 
 
-def powers(df: pd.DataFrame, x: str, y: str, colour: str, x_title: str, y_title: str) -> alt.LayerChart:
-    """Points, and a line through their means, on two logarithmic axes; a colour and a shape a group."""
-    groups = list(dict.fromkeys(df[colour]))
-    where = alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(type="log", domain=[df[x].min(), df[x].max()], padding=15))
-    scale = alt.Scale(domain=groups, range=list(COLOURS[: len(groups)]))
-    colours = alt.Color(f"{colour}:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", labelLimit=300))
-    shapes = alt.Shape(f"{colour}:N", title=None, scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)])))
-    base = alt.Chart(df, width=460, height=280).encode(where, colours)
-    high = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(type="log"))
-    tips = [f"{colour}:N", f"{x}:Q", alt.Tooltip(f"{y}:Q", format=".3g")]
-    points = base.mark_point(filled=True, size=50).encode(high, shapes, tooltip=tips)
-    return base.mark_line(opacity=0.5).encode(alt.Y(f"mean({y}):Q", title=y_title)) + points
+def powers(df: pd.DataFrame) -> alt.LayerChart:
+    """Distances against the number of nodes on two logarithmic axes, and lines through their means.
 
-
-def against(df: pd.DataFrame, x: str, y: str, label: str, group: str, x_title: str, y_title: str) -> alt.LayerChart:
-    """Measured against predicted, neutral at 1 on both axes; a click in the legend picks a group.
-
-    df: the columns ``x`` and ``y`` (numbers), ``label`` and ``group`` (words).
+    df: measure (a colour and a shape each), n, value.
     """
-    pick = alt.selection_point(name="pick", fields=[group], bind="legend")
-    groups = list(dict.fromkeys(df[group]))
-    scales = {"color": list(COLOURS * 4)[: len(groups)], "shape": list(SHAPES * 8)[: len(groups)]}
-    colour, shape = (alt.Scale(domain=groups, range=scale) for scale in scales.values())
-    points = (
-        alt.Chart(df, width=420, height=300)
-        .mark_point(filled=True, size=50)
-        .encode(
-            alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(zero=False)),
-            alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)),
-            alt.Color(f"{group}:N", scale=colour),
-            alt.Shape(f"{group}:N", scale=shape),
-            opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
-            tooltip=[f"{label}:N", alt.Tooltip(f"{x}:Q", format=".3f"), alt.Tooltip(f"{y}:Q", format=".3f")],
-        )
-        .add_params(pick)
+    where = alt.X("n:Q", title="nodes n", scale=alt.Scale(type="log", domain=[df.n.min(), df.n.max()], padding=15))
+    same = {"title": None, "scale": alt.Scale(domain=list(dict.fromkeys(df.measure)))}  # one legend of both
+    colour = alt.Color("measure:N", legend=alt.Legend(orient="bottom", labelLimit=300), **same)
+    base = alt.Chart(df, width=460, height=280).encode(where, colour)
+    points = base.mark_point(filled=True, size=50).encode(
+        alt.Y("value:Q", title="distance", scale=alt.Scale(type="log")),
+        alt.Shape("measure:N", **same),
+        tooltip=["measure:N", "n:Q", alt.Tooltip("value:Q", format=".3g")],
     )
-    dashed = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3])
-    return dashed.encode(x=alt.datum(1)) + dashed.encode(y=alt.datum(1)) + points
+    return base.mark_line(opacity=0.5).encode(alt.Y("mean(value):Q", title="distance")) + points

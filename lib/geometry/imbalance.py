@@ -19,9 +19,6 @@ from scipy.stats import binom
 from torch import Tensor
 
 from lib.geometry.newton import Certificate, Optimum, minimise
-from lib.geometry.uniformity import uniformity_of_sphere
-
-__all__ = ["collapse_threshold", "optimal_gram", "optimum", "programme", "uniformity_of_sphere"]
 
 LAWS = ("label_aware", "iid")
 LOSSES = ("infonce", "triplet", "linear", "exponential")
@@ -247,10 +244,15 @@ def collapse_threshold(
         away, together = pulls(b, math.exp(log_r), tau, int(negatives), law)
         return together - (b - 1) / (2 * b) * away
 
+    return ratio_at(excess, 600)
+
+
+def ratio_at(excess, highest: float) -> float:
+    """R at the root log R of ``excess``, positive below it; ``math.inf`` where none is found up to ``highest``."""
     high = 1.0
     while excess(high) > 0:
         high *= 2
-        if high > 600:
+        if high > highest:
             return math.inf
     return math.exp(brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-14))
 

@@ -1,9 +1,9 @@
 """Gender in a representation: spread within and between, the gap of the means, what a probe reads, whom it serves.
 
 Unit vectors throughout: features are divided by their length.  D(A, B) = mean of 1 - cos over the pairs of A x B.
-With m_A the mean unit vector, D(A, B) = 1 - m_A · m_B exactly, self-pairs included, so no loop over pairs is needed;
-hence D(A, B) = (D(A, A) + D(B, B) + |m_A - m_B|²) / 2.  Unbiased: the n self-pairs, whose distance is 0, are left
-out of D(A, A), which is then n / (n - 1) (1 - |m_A|²).
+With m_A the mean unit vector, D(A, B) = 1 - m_A · m_B exactly, self-pairs included: no loop over pairs is needed, and
+D(A, B) = (D(A, A) + D(B, B) + |m_A - m_B|²) / 2.  Unbiased: the n self-pairs, whose distance is 0, are left out of
+D(A, A), which is then n / (n - 1) (1 - |m_A|²).
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,38 @@ FLAT = 1e-12  # a spread below it is rounding: its ratio is undefined
 STATISTICS = ("grh_f", "grh_m", "mean_gap")
 
 
-def within_between(z: Tensor, mask_a: Tensor, mask_b: Tensor, unbiased: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """(D(a, a), D(a, b), D(b, b)) of two groups.
+def group_distances(z: Tensor, group: Tensor, size: int, unbiased: bool = False) -> Tensor:
+    """D(A, B) = mean of 1 - cos over the pairs of groups A and B, (..., size, size) float64; unbiased: no self-pairs.
 
-    z: (..., n, d) features of any length; mask_a, mask_b: (n,) bool, without a common member.  Returns three (...)
-    float64.  ValueError: masks that overlap, a group without a member (unbiased: without two), a feature that is zero
-    or not finite.
+    z: (..., n, d) features of any length, group: (n,) codes below size.  NaN where a group has no member, and on the
+    diagonal, unbiased, where it has one alone.  ValueError: a feature that is zero or not finite.
     """
-    if (mask_a & mask_b).any():
-        raise ValueError(f"the two groups share {int((mask_a & mask_b).sum())} members; give disjoint masks")
-    counts = torch.stack([mask_a.sum(), mask_b.sum()])
-    if (counts < 1 + unbiased).any():
-        raise ValueError(f"groups of {counts.tolist()}; each needs {1 + unbiased} members or more")
-    x = _unit(z)
-    means = torch.stack([x[..., mask, :].mean(-2) for mask in (mask_a, mask_b)], -2)  # (..., 2, d)
-    within, between = _distances(means, counts, unbiased)
-    return within[..., 0], between, within[..., 1]
+    member = F.one_hot(group, size).double()
+    counts = member.sum(0)
+    return _distances((member / counts).T @ _unit(z), counts, unbiased)
+
+
+def ratios(distances: Tensor) -> Tensor:
+    """GRH(o, g) = D(og, og') / D(og, og), groups coded 2 o + g: (..., 2K, 2K) to (..., 2K); NaN without any spread."""
+    own = torch.arange(distances.shape[-1])
+    within = distances[..., own, own]
+    return torch.where(within > FLAT, distances[..., own, own ^ 1] / within, torch.nan)
+
+
+def dispersion(distances: Tensor) -> Tensor:
+    """log D(g, g) / D(g', g'), above 0 where the group is more spread out than the other gender: (..., 2K)."""
+    spread = distances.diagonal(dim1=-2, dim2=-1).log()
+    return spread - spread[..., torch.arange(spread.shape[-1]) ^ 1]
+
+
+def gaps(distances: Tensor) -> Tensor:
+    """The mean gap of each occupation from distances: the root of 2 D(F, M) - D(F, F) - D(M, M), its sign kept.
+
+    (..., 2K, 2K) to (..., K).  Without self-pairs the square has the true one as its mean, and can be below 0.
+    """
+    f, m = torch.arange(distances.shape[-1]).view(-1, 2).T
+    square = 2 * distances[..., f, m] - distances[..., f, f] - distances[..., m, m]
+    return square.sign() * square.abs().sqrt()
 
 
 def gender_representation_harm(
@@ -47,8 +63,7 @@ def gender_representation_harm(
     gender g.  NaN where either gender has fewer than two members, or where g has no spread at all.
     ValueError: codes out of range, a feature that is zero or not finite.
     """
-    within, between = _by_occupation(z, occupation, gender, unbiased, num_occupations)
-    return _ratios(within, between)
+    return ratios(_by_occupation(z, occupation, gender, unbiased, num_occupations)).unflatten(-1, (-1, 2))
 
 
 def mean_gap(
@@ -60,8 +75,7 @@ def mean_gap(
     without self-pairs, whose mean is the true square; the root is given, with a minus sign where the square is
     negative.  Arguments, NaN and errors as in ``gender_representation_harm``.
     """
-    within, between = _by_occupation(z, occupation, gender, unbiased, num_occupations)
-    return _gap(within, between)
+    return gaps(_by_occupation(z, occupation, gender, unbiased, num_occupations))
 
 
 @dataclass(frozen=True)
@@ -98,8 +112,8 @@ def permutation_null(z: Tensor, gender: Tensor, draws: int, rng: int, unbiased: 
     side[0, :m] = 1
     side[1:].scatter_(1, torch.from_numpy(order[:, :m]), 1.0)
     means = torch.stack([side @ x, (1 - side) @ x], -2) / m  # (..., 1 + draws, 2, d)
-    within, between = _distances(means, torch.tensor([m, m]), unbiased)
-    values = torch.cat([_ratios(within, between), _gap(within, between)[..., None]], -1).movedim(-2, 0)
+    d = _distances(means, torch.tensor([m, m]), unbiased)
+    values = torch.cat([ratios(d), gaps(d)], -1).movedim(-2, 0)
     observed, drawn = values[0], values[1:]
     low, high = drawn <= observed + FLAT, drawn >= observed - FLAT
     extreme = torch.cat([low[..., :2], high[..., 2:]], -1).sum(0)
@@ -134,28 +148,17 @@ def cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tu
     return F.one_hot(2 * occupation + gender, 2 * classes).double(), classes
 
 
-def _by_occupation(z, occupation, gender, unbiased, num_occupations) -> tuple[Tensor, Tensor]:
-    """D within (..., K, 2) and between (..., K) the genders; NaN where one has fewer than two members."""
+def _by_occupation(z, occupation, gender, unbiased, num_occupations) -> Tensor:
+    """Distances (..., 2K, 2K) of occupation x gender; NaN rows of an occupation with fewer than two of a gender."""
     cell, classes = cells(occupation, gender, num_occupations)
-    counts = cell.sum(0)
-    means = ((cell / counts).nan_to_num().T @ _unit(z)).unflatten(-2, (classes, 2))
-    within, between = _distances(means, counts.view(classes, 2), unbiased)
-    few = (counts.view(classes, 2) < 2).any(1)
-    return within.masked_fill(few[:, None], torch.nan), between.masked_fill(few, torch.nan)
+    few = (cell.sum(0).view(classes, 2) < 2).any(1).repeat_interleave(2)
+    return group_distances(z, 2 * occupation + gender, 2 * classes, unbiased).masked_fill(few[:, None], torch.nan)
 
 
-def _distances(means: Tensor, counts: Tensor, unbiased: bool) -> tuple[Tensor, Tensor]:
-    """D within (..., 2) and between (...), from the mean unit vectors (..., 2, d) of groups of these sizes (..., 2)."""
-    within = 1 - means.square().sum(-1)
-    if unbiased:
-        within = within * counts / (counts - 1).clamp(min=1)
-    return within, 1 - (means[..., 0, :] * means[..., 1, :]).sum(-1)
-
-
-def _ratios(within: Tensor, between: Tensor) -> Tensor:
-    return torch.where(within > FLAT, between[..., None] / within, torch.nan)
-
-
-def _gap(within: Tensor, between: Tensor) -> Tensor:
-    square = 2 * between - within.sum(-1)
-    return square.sign() * square.abs().sqrt()
+def _distances(means: Tensor, counts: Tensor, unbiased: bool) -> Tensor:
+    """D (..., size, size) from the mean unit vectors (..., size, d) of groups of these sizes, (size,)."""
+    d = 1 - means @ means.mT
+    if not unbiased:
+        return d
+    larger = torch.where(counts > 1, counts / (counts - 1), torch.nan)
+    return d * torch.where(torch.eye(len(counts), dtype=torch.bool), larger, 1.0)

@@ -9,4 +9,3 @@ from lib.mediation.decomposition import Toy as Toy
 from lib.mediation.decomposition import bootstrap as bootstrap
 from lib.mediation.decomposition import bootstrap_means as bootstrap_means
 from lib.mediation.decomposition import effects as effects
-from lib.mediation.decomposition import share as share

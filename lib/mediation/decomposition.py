@@ -32,9 +32,9 @@ class Effects:
         parts = (self.NIE - self.rNDE, self.NDE - self.rNIE)
         return max(float((self.TE - part).abs().max()) for part in parts)
 
-    def take(self, *index) -> "Effects":
-        """The same cells of every effect."""
-        return Effects(*(getattr(self, name)[index] for name in NAMES))
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Effects":
+        """The same done to every effect."""
+        return Effects(*(change(getattr(self, name)) for name in NAMES))
 
 
 NAMES = ("TE", "NIE", "rNDE", "NDE", "rNIE")
@@ -52,14 +52,6 @@ def effects(y00: Tensor, y01: Tensor, y10: Tensor, y11: Tensor) -> Effects:
         raise ValueError("an outcome is not finite: a head or an encoder is missing; train it before its effects")
     y00, y01, y10, y11 = given
     return Effects(TE=y11 - y00, NIE=y01 - y00, rNDE=y01 - y11, NDE=y10 - y00, rNIE=y10 - y11)
-
-
-def share(found: Effects) -> Tensor:
-    """NIE / TE cell by cell: the part of the total effect that the representation alone makes.
-
-    It depends on the order of the two changes: the other order's share is -rNIE / TE.  NaN where TE is 0.
-    """
-    return torch.where(found.TE == 0, torch.nan, found.NIE / found.TE)
 
 
 def bootstrap(

@@ -16,10 +16,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from lib.geometry.newton import Certificate, Optimum, minimise
-from lib.geometry.newton import certify as _certify
-from lib.sbm.blocks import block_cosines, finite_optimum, sample_graph
 
-__all__ = ["_certify", "block_cosines", "finite_optimum", "sample_graph"]
 OBJECTIVES = ("population", "as_coded", "groups", "anchors")
 
 
@@ -71,13 +68,13 @@ def terms(shares, connectivity, tau=1.0, objective: str = "population") -> Terms
     if objective not in OBJECTIVES:
         raise ValueError(f"objective={objective!r} is unknown; known are {', '.join(OBJECTIVES)}")
     if not (pi > 0).all() or ((pi.sum(-1) - 1).abs() > 1e-9).any():
-        raise ValueError(f"shares={_short(pi)} must be positive and sum to 1")
+        raise ValueError(f"shares={str(pi.tolist())[:80]} must be positive and sum to 1")
     if alpha.shape[-2:] != (pi.shape[-1],) * 2 or not torch.equal(alpha, alpha.mT):
         raise ValueError(f"connectivity of shape {tuple(alpha.shape)} must be symmetric, one row a block of shares")
     if not ((alpha >= 0) & (alpha <= 1)).all():
-        raise ValueError(f"connectivity={_short(alpha)} must lie in [0, 1]")
+        raise ValueError(f"connectivity={str(alpha.tolist())[:80]} must lie in [0, 1]")
     if not (tau > 0).all() or not torch.isfinite(tau).all():
-        raise ValueError(f"tau={_short(tau)} must be positive and finite")
+        raise ValueError(f"tau={str(tau.tolist())[:80]} must be positive and finite")
     batch = torch.broadcast_shapes(pi.shape[:-1], alpha.shape[:-2], tau.shape)
     pi, alpha, tau = pi.expand(*batch, -1), alpha.expand(*batch, -1, -1), tau.expand(batch)
     uniform = torch.full_like(pi, 1 / pi.shape[-1])
@@ -151,7 +148,3 @@ def descend(gradient, v: Tensor, steps: int, rate: float, power: float) -> Tenso
     for i in range(steps):
         v = F.normalize(v - rate * (i + 1) ** -power * gradient(v), dim=-1)
     return v
-
-
-def _short(t: Tensor) -> str:
-    return str(t.tolist())[:80]

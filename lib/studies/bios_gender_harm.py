@@ -1,12 +1,20 @@
-"""The study of gender in texts: its encoders."""
+"""The study of gender in texts: its encoders, and two clouds whose distances are known."""
 
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
+import pandas as pd
+import torch
+from torch import Tensor
+
 from lib.encoders.store import BALANCED, TOGETHER
 from lib.encoders.text_settings import GENDERS, OCCUPATIONS, OWN_SPLIT, TextSettings, TextUnit
+from lib.harms import gender
 from lib.studies.shared.arms import NULL_SHIFT
+from lib.studies.shared.gender import FEWEST, Labels
 from lib.studies.shared.words import listed, seeds_of
+from lib.text import scrub
+from lib.text.corpora import Biographies
 
 
 @dataclass(frozen=True)
@@ -27,15 +35,14 @@ class TextArms:
     others: dict[str, tuple[list[list[TextUnit]], list[list[TextUnit]]]]
 
     @property
+    def codes(self) -> tuple[int, ...]:
+        """The treated groups as 2 o + g."""
+        return tuple(2 * OCCUPATIONS.index(o) + GENDERS.index(g) for o, g in (t.split(":") for t in self.treated))
+
+    @property
     def units(self) -> list[TextUnit]:
-        arms = [
-            self.base,
-            self.balanced,
-            self.null,
-            self.under,
-            self.mild,
-            *(a for pair in self.others.values() for a in pair),
-        ]
+        pairs = (arm for pair in self.others.values() for arm in pair)
+        arms = (self.base, self.balanced, self.null, self.under, self.mild, *pairs)
         found = [unit for arm in arms for repeat in arm for unit in repeat]
         return list({unit.name: unit for unit in [*(u.base for u in found if u.base), *found]}.values())
 
@@ -49,11 +56,35 @@ OTHERS = {  # ways to train beside plain SimCSE: what changes in the settings, a
     "no cue": ({"cue": "none"}, True),
 }
 
+SHOWN = (  # beside what was recorded
+    "accuracy, before",
+    "accuracy, balanced, SimCSE",
+    "gender predictability, before",
+    "gender predictability, SimCSE",
+    "change of GRH, mean, plain",
+    "change of mean gap, mean, plain",
+    "NIE of recall",
+    "TE of recall",
+    "change of the gap of recall, mean, plain",
+)
+CLOUDS = {  # width of the rare gender's cloud, of the other's, angle between their centres
+    "apart, equal spread": (0.3, 0.3, 0.8),
+    "collapsed onto one mean, equal spread": (0.3, 0.3, 0.0),
+    "collapsed, rare gender compact": (0.1, 0.3, 0.0),
+    "collapsed, rare gender spread out": (0.5, 0.3, 0.0),
+    "not collapsed, rare gender spread out": (0.7, 0.3, 0.3),
+}
+
 
 def plan(p: SimpleNamespace) -> TextArms:
     """Balanced and undersampled encoders of plain SimCSE, of its null and of the other ways to train."""
-    treated = treated_groups(p)
-    labels = listed(p.others)
+    known, treated, labels = [f"{o}:{g}" for o in OCCUPATIONS for g in GENDERS], listed(p.treated), listed(p.others)
+    if wrong := [g for g in treated if g not in known]:
+        raise ValueError(
+            f"treated={p.treated!r}: {wrong[0]!r} is no group; write an occupation and F or M, as surgeon:F"
+        )
+    if not treated or len(set(treated)) != len(treated):
+        raise ValueError(f"treated={p.treated!r}: name at least one group, each once")
     if wrong := [label for label in labels if label not in OTHERS]:
         raise ValueError(f"others={p.others!r}: {wrong[0]!r} is unknown; there are {', '.join(OTHERS)}")
     if "no cue" in labels and p.data != "generated":
@@ -73,23 +104,57 @@ def plan(p: SimpleNamespace) -> TextArms:
         change, own = OTHERS[label]
         other = replace(s, **change)
         others[label] = one(other if own else s), repeats(other, treated, p.ratio)
-    folds = dict.fromkeys(fold_of.values())
-    before = [[TextUnit(replace(s, method="pretrained"), (BALANCED,), 1.0, 0, fold)] for fold in folds]
-    if s.net == "small":
-        before = [[one(s)[0][0].base]]
-    mild = repeats(s, treated, p.milder) if p.milder > p.ratio else []
-    null = one(s, NULL_SHIFT) if p.null_arm else []
-    return TextArms(treated, before, one(s), null, repeats(s, treated, p.ratio), mild, others)
+    came = replace(s, method="pretrained")  # a model that came trained is read as it came
+    before = [[TextUnit(came, (BALANCED,), 1.0, 0, fold)] for fold in dict.fromkeys(fold_of.values())]
+    return TextArms(
+        treated,
+        [[one(s)[0][0].base]] if s.net == "small" else before,
+        one(s),
+        one(s, NULL_SHIFT) if p.null_arm else [],
+        repeats(s, treated, p.ratio),
+        repeats(s, treated, p.milder) if p.milder > p.ratio else [],
+        others,
+    )
 
 
-def treated_groups(p: SimpleNamespace) -> tuple[str, ...]:
-    """The groups that the parameters undersample, "surgeon:F", in order; ValueError for one that there is not."""
-    known = {f"{o}:{g}" for o in OCCUPATIONS for g in GENDERS}
-    found = listed(p.treated)
-    if wrong := [g for g in found if g not in known]:
-        raise ValueError(
-            f"treated={p.treated!r}: {wrong[0]!r} is no group; write an occupation and F or M, as surgeon:F"
-        )
-    if not found or len(set(found)) != len(found):
-        raise ValueError(f"treated={p.treated!r}: name at least one group, each once")
-    return found
+def quoted(texts: Biographies, group: int) -> str:
+    """The first text of a group, scrubbed, and with the genders swapped, in Markdown."""
+    text = texts.text[int((2 * texts.occupation + texts.gender == group).nonzero()[0])]
+    name = f"{OCCUPATIONS[group // 2]} {GENDERS[group % 2]}"
+    return f"**{name}:** {text}\n\n*scrubbed:* {scrub.scrub(text)}\n\n*genders swapped:* {scrub.swap(text)}"
+
+
+def counts(arms: TextArms, seen: list[Labels], size: Tensor) -> list[tuple]:
+    """Rows of a table, occupation by occupation: training texts of each gender, mean over repeats; how many of a
+    treated group stay; held-out texts of each gender, ``size``; whether the occupation is judged.
+
+    ValueError: a treated occupation that is not.
+    """
+    trained = torch.stack([torch.bincount(one.train[one.kept[0]], minlength=len(size)) // 2 for one in seen])
+    rows = []
+    for o, name in enumerate(OCCUPATIONS):
+        cut = {t: seen[0].kept[0].sum() - seen[0].kept[1 + t].sum() for t, g in enumerate(arms.codes) if g // 2 == o}
+        if cut and size[o] < FEWEST:
+            raise ValueError(f"treated={','.join(arms.treated)!r}: fewer than {FEWEST} held-out {name}s of a gender")
+        stays = ", ".join(f"{arms.treated[t]}: {trained[0, o] - gone} stay" for t, gone in cut.items())
+        words = "judged" if size[o] >= FEWEST else f"**undecided**: fewer than {FEWEST}"
+        rows.append((name, f"{trained[:, o].double().mean():.0f}", stays, int(size[o]), words))
+    return rows
+
+
+def clouds(wide: float, narrow: float, angle: float, points: int = 2000) -> Tensor:
+    """Distances (2, 2) between two clouds on the circle: normal in the angle, of these widths and so far apart.
+
+    The points are quantiles, so that nothing is drawn by chance.
+    """
+    even = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(points) + 0.5) / points).double()
+    turn = torch.cat([wide * even + angle, narrow * even])
+    z = torch.stack([turn.cos(), turn.sin()], 1)
+    return gender.group_distances(z, torch.arange(2 * points) // points, 2)
+
+
+def whole(results: pd.DataFrame | list[dict]) -> pd.DataFrame:
+    """Value, low and high of the rows of a results file that are not of a single group, by quantity."""
+    table = pd.DataFrame(results)
+    rows = table[table.undersampled.isna() | (table.undersampled == "mean")]
+    return rows.drop_duplicates("quantity", keep="last").set_index("quantity")[["value", "low", "high"]]

@@ -1,11 +1,122 @@
-"""The study of mediation: its encoders."""
+"""The study of mediation: its encoders, what its claims are about, a broken placebo, and a model with known effects."""
 
+import warnings
 from types import SimpleNamespace
 
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lib import mediation
+from lib.intervals import Estimate
+from lib.mediation import Effects, Toy
+from lib.studies.shared import outcomes
 from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild
+
+# The names of statsmodels' ``Mediation`` for the effects, and the sign that turns its effect into ours.
+MODELLED = {
+    "TE": ("Total effect", 1),
+    "NIE": ("ACME (control)", 1),
+    "rNDE": ("ADE (treated)", -1),
+    "NDE": ("ADE (control)", 1),
+    "rNIE": ("ACME (treated)", -1),
+}
 
 
 def plan(p: SimpleNamespace) -> Arms:
     """Balanced control, every treated class at one or two ratios, look-alike reference and untrained encoders."""
     classes, treated = classes_of(p)
     return with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
+
+
+def judged(
+    rh: Tensor,
+    te: Tensor,
+    nie: Tensor,
+    treated: tuple[int, ...],
+    pairs: list[tuple[int, int]],
+    mild: tuple[Tensor, Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """What the claims are about, by claim, one number a seed (seeds,).
+
+    rh, te, nie: (seeds, T, K) rows of the undersampled classes, whose codes are ``treated``; pairs: the look-alike
+    cells; mild: TE and NIE at the milder share, None where there is none, and then no claim about the dose.
+    """
+
+    def recall(effect: Tensor) -> Tensor:
+        return effect[:, torch.arange(len(treated)), list(treated)]
+
+    part = recall(nie).mean(1) / recall(te).mean(1)
+    found = {
+        "harms-4a": (recall(nie) < 0).double().mean(1),
+        "harms-4b": recall(nie).mean(1),
+        "harms-5a": part,
+        "harms-5b": part,
+        "harms-6": outcomes.row_maximum_share(nie, treated, pairs),
+        "harms-7": outcomes.row_rank_correlation(1 - rh, nie, treated),
+    }
+    if mild is not None:
+        found |= {"harms-3b": recall(te - mild[0]).mean(1), "harms-3c": recall(nie - mild[1]).mean(1)}
+    return found
+
+
+def spill_over(spill: float) -> float:
+    """NIE minus placebo where the truth is -0.10, under a spill-over that breaks the placebo's assumption.
+
+    Of four classes in two look-alike pairs, every undersampling costs each class 0.02 of recall and its own class
+    another 0.10, and changes the recall of its look-alike by ``spill``.
+    """
+    k = torch.arange(4)
+    balanced = 0.9 * torch.eye(4, dtype=torch.float64)[None]
+    under = balanced[:, None].repeat(1, 4, 1, 1)
+    under[0, :, k, k] -= 0.02
+    under[0, k, k, k] -= 0.10
+    under[0, k, k ^ 1, k ^ 1] += spill  # the look-alike of class j is j ^ 1
+    rest = outcomes.placebo(balanced, under, (0, 1, 2, 3))
+    return float((under[0, k, k, k] - balanced[0, k, k] - rest[0]).mean())
+
+
+def experiment(toy: Toy, n: int, draws: int) -> dict[str, Estimate]:
+    """The effects of a toy whose two switches are set, n observations a cell, with bootstrap intervals."""
+    sample = toy.experiment(n, 1)
+    ends = mediation.bootstrap_means(sample, draws)
+    parts = (mediation.effects(*(cell.mean(-1) for cell in sample)), *ends)
+    return {name: Estimate(*(float(getattr(part, name)[0]) for part in parts)) for name in mediation.NAMES}
+
+
+def regression(toy: Toy, n: int, repeats: int) -> dict[str, Estimate]:
+    """The effects as statsmodels finds them in n observations of a trial that sets T alone, by two regressions."""
+    import statsmodels.api as sm
+    from statsmodels.stats.mediation import Mediation
+
+    table = pd.DataFrame(dict(zip("TMY", (v.numpy() for v in toy.observed(n)), strict=True)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the summary's deprecated parts
+        models = sm.OLS.from_formula("Y ~ T * M", table), sm.OLS.from_formula("M ~ T", table)
+        found = Mediation(*models, "T", "M").fit(n_rep=repeats).summary()
+    columns = ["Estimate", "Lower CI bound", "Upper CI bound"]
+    values = {name: sign * found.loc[label, columns] for name, (label, sign) in MODELLED.items()}
+    return {name: Estimate(v.iloc[0], v.iloc[1:].min(), v.iloc[1:].max()) for name, v in values.items()}
+
+
+def coverage(toy: Toy, n: int, repeats: int, draws: int) -> dict[str, float]:
+    """The share of experiments, n observations a cell, whose bootstrap interval holds the true effect."""
+    low, high = mediation.bootstrap_means(toy.experiment(n, repeats, rng=1), draws)
+    true = toy.true()
+
+    def inside(name: str) -> Tensor:
+        return (getattr(low, name) <= getattr(true, name)) & (getattr(true, name) <= getattr(high, name))
+
+    return {name: float(inside(name).double().mean()) for name in mediation.NAMES}
+
+
+def over_images(found: outcomes.Outcomes, draws: int) -> dict[tuple[int, str], tuple[Tensor, Tensor, Tensor]]:
+    """NIE and TE on the recall of the t-th undersampled class, by (t, name), with a bootstrap over test images."""
+
+    def bootstrap(t: int, name: str) -> tuple[Tensor, Tensor, Tensor]:
+        def recall(effects: Effects) -> Tensor:
+            return getattr(effects, name)[..., found.treated[t]]
+
+        return mediation.bootstrap(found.cells(t), recall, draws, "images")
+
+    return {(t, name): bootstrap(t, name) for t in range(len(found.treated)) for name in ("NIE", "TE")}

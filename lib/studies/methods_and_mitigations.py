@@ -1,12 +1,13 @@
 """The study of methods and mitigations: its encoders, and what it measures of each: harms, accuracy, cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
-from lib import harms, intervals
+from lib import harms
 from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
 from lib.studies.shared import evidence
@@ -114,34 +115,38 @@ def _rates(p: SimpleNamespace) -> dict[str, float]:
         raise ValueError(f"learning_rates={p.learning_rates!r}: write label=rate, as simclr=0.1,vicreg=0.3") from None
 
 
+# The label that a claim is about.
+ABOUT = {"harms-8a": "simsiam", "harms-8b": "simsiam", "harms-8c": "simsiam"}
+ABOUT |= {"harms-9a": "bcl", "harms-9b": "bcl", "harms-9c": "bcl"}
+ABOUT |= {"harms-14a": "simclr_groups", "harms-14b": "simclr_groups", "harms-14c": "simclr_anchors"}
+ABOUT |= {"negatives-1": "vicreg", "negatives-2": "barlow_twins", "labels-1": "supervised"}
+
+
+def kind(label: str) -> str:
+    """Whether a label of a comparison is a "method", a "mitigation" or a "control"."""
+    return "mitigation" if label.startswith("simclr_") else "control" if "," in label else "method"
+
+
 @dataclass(frozen=True)
 class Measured:
     """One label of a comparison.  T classes were undersampled, of K.
 
     rh: (seeds, T, K) RH(k, j; k); nie: (seeds, T, K) change of row k of the confusion under heads with balanced labels;
-    accuracy, accuracy_under: (seeds,) balanced accuracy of the balanced encoders, and mean over the undersampled ones;
-    steps, seconds: of one undersampled encoder; treated: codes of the T classes.
+    treated: codes of the T classes.  Not published, so 0 there: accuracy, accuracy_under: (seeds,) balanced accuracy of
+    the balanced encoders, and mean over the undersampled ones; steps, seconds: of one undersampled encoder.
     """
 
     rh: Tensor
     nie: Tensor
-    accuracy: Tensor
-    accuracy_under: Tensor
-    steps: int
-    seconds: float
-    treated: tuple[int, ...]
+    treated: Sequence[int]
+    accuracy: Tensor | float = 0.0
+    accuracy_under: Tensor | float = 0.0
+    steps: int = 0
+    seconds: float = 0.0
 
     def paired_rh(self, pairs: list[tuple[int, int]]) -> Tensor:
         """Mean RH over the look-alike cells, (seeds,)."""
-        return harms.paired_mean(self._square(self.rh), self._mine(pairs))
-
-    def pair_gap(self, pairs: list[tuple[int, int]]) -> Tensor:
-        """Mean RH of the look-alike cells minus that of the other cells of their rows, (seeds,)."""
-        return harms.pair_gap(self._square(self.rh), self._mine(pairs))
-
-    def compactness(self) -> Tensor:
-        """Mean of RH(k, k; k), (seeds,)."""
-        return harms.diagonal_mean(self._square(self.rh))
+        return harms.paired_mean(self._square(), self._mine(pairs))
 
     def nie_diagonal(self) -> Tensor:
         """NIE of the recall of each undersampled class, (seeds, T)."""
@@ -149,12 +154,24 @@ class Measured:
 
     def off_diagonal(self) -> Tensor:
         """RH(k, j; k), j != k, in one row: (seeds, T (K - 1))."""
-        keep = torch.ones(self.rh.shape[1:], dtype=torch.bool)
-        keep[torch.arange(len(self.treated)), list(self.treated)] = False
-        return self.rh[:, keep]
+        return self.rh[:, torch.arange(self.rh.shape[-1]) != torch.tensor(self.treated)[:, None]]
 
-    def _square(self, matrix: Tensor) -> Tensor:
-        return evidence.square(matrix, self.treated)
+    def quantities(self, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
+        """What the comparison shows, by name, (seeds,) each.
+
+        Mean RH of the look-alike cells; the same minus that of the other cells of their rows; mean of RH(k, k; k); mean
+        NIE of recall; balanced accuracy of the undersampled encoders.
+        """
+        return {
+            "RH, look-alikes": self.paired_rh(pairs),
+            "RH, look-alikes minus others": harms.pair_gap(self._square(), self._mine(pairs)),
+            "RH, diagonal": harms.diagonal_mean(self._square()),
+            "NIE, recall": self.nie_diagonal().mean(1),
+            "balanced accuracy, undersampled": self.accuracy_under,
+        }
+
+    def _square(self) -> Tensor:
+        return evidence.square(self.rh, self.treated)
 
     def _mine(self, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
         return [(k, j) for k, j in pairs if k in self.treated]
@@ -164,17 +181,15 @@ def measure(arms: Arms, seen: Evidence, treated: tuple[str, ...]) -> Measured:
     """Everything that the comparison shows of one label; ``treated`` are the undersampled classes that count."""
     mine = [seen.treated.index(seen.classes.index(name)) for name in treated]
     seen = replace(seen, treated=tuple(seen.treated[t] for t in mine), under=seen.under[:, mine])
-    balanced, under = seen.confusion("balanced"), seen.confusion("under")
-    own = list(seen.treated)
     units = [unit for units in arms.under for unit in units]
     return Measured(
         evidence.harm_matrix(seen)[1],
-        under[:, torch.arange(len(own)), own] - balanced[:, own],
-        balanced.diagonal(dim1=-2, dim2=-1).mean(-1),
-        under.diagonal(dim1=-2, dim2=-1).mean((-2, -1)),
+        seen.allocation_harm(),
+        seen.treated,
+        seen.accuracy("balanced"),
+        seen.accuracy("under").mean(-1),
         _steps(units[0]),
         sum(u.record["seconds"] for u in units) / sum(len(u.members) for u in units),
-        seen.treated,
     )
 
 
@@ -185,14 +200,33 @@ def _steps(unit: Unit) -> int:
     return s.epochs * ((unit.embeddings("train")[1].numel() if whole else kept) // s.batch_size)
 
 
-def similarity(seen: Evidence, rh: Tensor) -> tuple[Tensor, Tensor]:
+def similarity(seen: Evidence) -> tuple[Tensor, Tensor]:
     """Balanced class cosine and 1 - RH of every cell (k, j), j != k: (seeds, T (K - 1)) each, cells in one order."""
     own = torch.tensor(seen.treated)
-    cosine = seen.cosines("balanced")[:, own]  # (seeds, T, K)
     keep = torch.arange(len(seen.classes)) != own[:, None]
-    return cosine[:, keep], 1 - rh[:, keep]
+    return seen.cosines("balanced")[:, own][:, keep], 1 - evidence.harm_matrix(seen)[1][:, keep]
 
 
-def summary(values: Tensor) -> tuple[float, float, float]:
-    """Mean and interval over seeds of one number a seed (seeds,)."""
-    return tuple(float(v) for v in intervals.over_seeds(values.numpy()))
+def effects(measured: dict[str, Measured], pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
+    """What the claims are about, (seeds,), by claim, of those whose label was measured; pairs: the look-alikes."""
+    plain = measured["simclr"]
+
+    def pull(m: Measured) -> Tensor:
+        return m.paired_rh(pairs)
+
+    def less(m: Measured) -> Tensor:
+        return m.paired_rh(pairs) - plain.paired_rh(pairs)
+
+    of = {
+        "harms-8b": lambda m: m.nie_diagonal().mean(1),
+        "harms-8c": lambda m: _correlation(m.off_diagonal(), plain.off_diagonal()),
+        "harms-9b": lambda m: (m.nie_diagonal() < 0).double().mean(1),
+        "harms-14b": lambda m: m.nie_diagonal().mean(1) - 0.75 * plain.nie_diagonal().mean(1),
+    }
+    of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c"), less)
+    return {claim: of.get(claim, pull)(measured[label]) for claim, label in ABOUT.items() if label in measured}
+
+
+def _correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson's, of each seed: (seeds, cells) twice to (seeds,)."""
+    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(a, b, strict=True)])

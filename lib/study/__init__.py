@@ -4,15 +4,15 @@ May import ``lib.claims``, ``lib.studies`` and what lies below them; it shows ch
 """
 
 from lib.hashing import ROOT as ROOT
+from lib.study.declared import Parameter as Parameter
+from lib.study.declared import ParameterError as ParameterError
+from lib.study.declared import cells as cells
+from lib.study.declared import check as check
+from lib.study.declared import names as names
+from lib.study.declared import parameters as parameters
+from lib.study.declared import preset as preset
+from lib.study.declared import source as source
 from lib.study.key import complete as complete
-from lib.study.parameters import Parameter as Parameter
-from lib.study.parameters import ParameterError as ParameterError
-from lib.study.parameters import cells as cells
-from lib.study.parameters import check as check
-from lib.study.parameters import names as names
-from lib.study.parameters import parameters as parameters
-from lib.study.parameters import preset as preset
-from lib.study.parameters import source as source
 from lib.study.run import PLANNED as PLANNED
 from lib.study.run import RUNS as RUNS
 from lib.study.run import Run as Run

@@ -2,18 +2,15 @@
 
 import base64
 import html
+import inspect
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
-from IPython.display import HTML, Markdown, display
-from PIL import Image, ImageDraw, ImageFont
+from IPython.display import HTML, Code, Markdown, display
+from PIL import Image
 
 from lib import records
-
-if TYPE_CHECKING:  # the site is put together without torch
-    from torch import Tensor
 
 EMBED = {"renderer": "svg", "actions": False, "mode": "vega-lite"}
 
@@ -21,7 +18,7 @@ EMBED = {"renderer": "svg", "actions": False, "mode": "vega-lite"}
 def show(
     run_folder: Path, name: str, chart, alt: str, caption: str, data: pd.DataFrame, source: str, face: str
 ) -> None:
-    """Show a chart or a raster image as the figure ``fig-<name>``; keep its data and a still picture in the run's folder.
+    """Show a chart or a raster image as the figure ``fig-<name>``; keep its data and a still picture with the run.
 
     chart: of Altair, kept as figures/<name>.svg, or a PIL image, kept as figures/<name>.png.
     alt: what the figure finds, with a number of this run; caption: plain text; data: what is drawn, written to
@@ -44,6 +41,11 @@ def say(text: str, **about) -> None:
     display(Markdown(text), metadata={"book": about} if about else None)
 
 
+def code(*objects) -> None:
+    """Show the source of functions and classes."""
+    display(Code("\n\n".join(inspect.getsource(o) for o in objects), language="python"))
+
+
 def live(chart, name: str, alt: str, still: str) -> str:
     """HTML of a chart that answers the pointer, and of the still picture shown without JavaScript and on paper."""
     chart = chart.properties(description=alt, usermeta={"embedOptions": EMBED})
@@ -59,38 +61,6 @@ def _raster(path: Path, image: Image.Image, alt: str) -> str:
         temporary.write_bytes(blob.getvalue())
     src = "data:image/png;base64," + base64.b64encode(blob.getvalue()).decode()
     return f'<img src="{src}" alt="{html.escape(alt)}">'
-
-
-def image_grid(
-    groups: list[tuple["Tensor", "Tensor"]], labels: list[str], per_side: int = 8, side: int = 36
-) -> Image.Image:
-    """What was undersampled: a row a class, left the images kept, right as many of those dropped, paler.
-
-    groups: for each class (kept, dropped), each (n, channels, height, width) uint8; labels: the class names.
-    Images are enlarged without smoothing to ``side`` pixels; at most ``per_side`` of each are drawn.
-    """
-    font, gap, text = ImageFont.load_default(13), 3, 12 + 8 * max(len(label) for label in labels)
-    step = side + gap
-    middle = text + step * max(3, min(per_side, max(len(kept) for kept, _ in groups))) + 16
-    grid = Image.new("RGB", (middle + step * per_side, 24 + len(groups) * step), "white")
-    draw = ImageDraw.Draw(grid)
-    for x, word in ((text, "kept"), (middle, "dropped (some)")):
-        draw.text((x, 4), word, "black", font)
-    for row, ((kept, dropped), label) in enumerate(zip(groups, labels, strict=True)):
-        top = 24 + row * step
-        draw.text((4, top + side // 2 - 8), label, "black", font)
-        for i, x in enumerate(kept[:per_side]):
-            grid.paste(_tile(x, side), (text + i * step, top))
-        for i, x in enumerate(dropped[:per_side]):
-            pale = Image.blend(_tile(x, side), Image.new("RGB", (side, side), "white"), 0.5)
-            grid.paste(pale, (middle + i * step, top))
-    return grid
-
-
-def _tile(x: "Tensor", side: int) -> Image.Image:
-    array = x.permute(1, 2, 0).cpu().numpy()  # (h, w, channels)
-    image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array).convert("RGB")
-    return image.resize((side, side), Image.Resampling.NEAREST)
 
 
 def _file(run_folder: Path, name: str, suffix: str) -> Path:

@@ -14,7 +14,9 @@ from lib.hashing import ROOT
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
-SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"}
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED)
+SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
+CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
 
 
 def matrix(config: str, quantity: str) -> pd.DataFrame:
@@ -115,13 +117,19 @@ def judged(table: pd.DataFrame) -> list[tuple[str, claims.Judgement]]:
     ]
 
 
+def badge(word: str, *notes: str) -> str:
+    """A verdict as the whole book shows it: sign, word and colour, then notes in small type."""
+    small = "".join(f" <small>{note}</small>" for note in notes)
+    return f'<span class="verdict {CLASSES[word]}">{SIGNS[word]} {word}</span>{small}'
+
+
 def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -> str:
-    """A verdict with its sign, effect and interval; "not run" where there is none."""
+    """The badge of a verdict with its effect and interval; "not run" where there is none."""
     if judgement is None:
-        return missing
+        return badge(missing)
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
-    return f"{SIGNS[j.verdict]} **{j.verdict}**: {claims.shown(j.effect)}{interval}"
+    return f"{badge(j.verdict)} {claims.shown(j.effect)}{interval}"
 
 
 def stamp(run) -> str:

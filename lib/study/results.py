@@ -4,33 +4,13 @@ from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
-from lib import claims, intervals
+from lib import claims
 from lib.claims import Judgement
+from lib.intervals import Estimate, estimate
 
 COLUMNS = ("study", "run", "quantity", "undersampled", "class_i", "class_j", "ratio", "seed")
 TAIL = ("value", "low", "high", "seeds", "preset", "data")
 SOURCES = ("authors", "run")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval over seeds; low and high are NaN where there is none.  Its text is "0.612 [0.590, 0.634]".
-
-    A format such as ``f"{e:.2f}"`` holds for the number and both ends.
-    """
-
-    value: float
-    low: float
-    high: float
-    seeds: int
-
-    def __format__(self, spec: str) -> str:
-        spec = spec or ".3f"
-        ends = "" if np.isnan(self.low) else f" [{self.low:{spec.lstrip('+')}}, {self.high:{spec.lstrip('+')}}]"
-        return f"{self.value:{spec}}{ends}"
-
-    def __str__(self) -> str:
-        return format(self)
 
 
 @dataclass
@@ -38,26 +18,35 @@ class Results:
     """The rows and judgements of a run, in the order in which they were made."""
 
     study: str
-    rows: list[dict] = field(default_factory=list)
-    judged: list[tuple[str, Judgement]] = field(default_factory=list)
+    rows: list[dict] = field(default_factory=list, init=False)
+    judged: list[tuple[str, Judgement]] = field(default_factory=list, init=False)
 
-    def note(self, quantity: str, values, low=None, high=None, seeds: int | None = None, **where) -> Estimate:
+    def note(
+        self, quantity: str, values, low: float = np.nan, high: float = np.nan, seeds: int | None = None, **where
+    ) -> Estimate:
         """Keep a number under its name and return it with its interval.
 
         values: one number a seed, (seeds,), of which the mean and the interval over seeds are kept; or one number, with
         ``low`` and ``high`` where it has an interval, and ``seeds`` (0: computed exactly; None: the run's).
         where: index columns, as class_i="cat", ratio=0.05.
         """
-        values, row = np.asarray(values, float), {"quantity": quantity, **where}
-        if values.ndim:
-            seeds = len(values)
-            mean, low, high = (float(v) for v in intervals.over_seeds(values))
-        else:
-            mean = float(values)
-        row |= {"value": mean} | ({} if low is None else {"low": float(low), "high": float(high)})
-        self.rows.append(row if seeds is None else row | {"seeds": seeds})
-        ends = (float("nan"), float("nan")) if low is None else (float(low), float(high))
-        return Estimate(mean, *ends, seeds or 0)
+        found = estimate(values, low, high, seeds)
+        kept = {name: number for name, number in asdict(found).items() if number is not None}
+        self.rows.append({"quantity": quantity, **where, **kept})
+        return found
+
+    def note_frame(self, quantity: str, frame, **where) -> None:
+        """Keep a quantity, every row of a frame: value, where there are any low, high and seeds, and index columns."""
+        for row in frame.to_dict("records"):
+            self.note(quantity, row.pop("value"), **row, **where)
+
+    def note_matrix(self, quantity: str, cells, **where) -> None:
+        """Keep a quantity (k, j; k) of undersampled classes k, a row a cell, as ``report.Record.matrix`` reads it.
+
+        cells: a frame with row (class k), column (class j), value, low, high.
+        """
+        index = {"row": "class_i", "column": "class_j"}
+        self.note_frame(quantity, cells.rename(columns=index).assign(undersampled=cells.row), **where)
 
     def judge(self, claim: str, values, learned: bool = True, source: str = "run") -> Judgement:
         """Keep and return the verdict on a claim: on one effect a seed, (seeds,), or on a number without seeds.
@@ -73,6 +62,22 @@ class Results:
         found = claims.judge_number(claim, float(values)) if exact else claims.judge(claim, values, learned)
         self.judged.append((source, found))
         return found
+
+    def judge_all(self, here: dict, authors: dict | None = None, learned: bool | dict[str, bool] = True) -> None:
+        """Judge claims by their ids, in the order of the study's file: on the authors' numbers, and on this run's.
+
+        here: effects of this run, one a seed; authors: numbers without seeds; learned: of all, or claim by claim.
+        """
+        authors = authors or {}
+        for claim in dict.fromkeys([*(c.id for c in claims.of(self.study)), *authors, *here]):
+            if claim in authors:
+                self.judge(claim, authors[claim], source="authors")
+            if claim in here:
+                self.judge(claim, here[claim], learned[claim] if isinstance(learned, dict) else learned)
+
+    def verdict(self, claim: str, source: str = "run") -> str:
+        """The verdict on a claim in words; "not run" where it was not judged."""
+        return next((j.verdict for s, j in self.judged if (s, j.claim) == (source, claim)), claims.NOT_RUN)
 
     def tables(self, run: str, seeds: int, preset: str, data: str):
         """The frames of results.csv and claims.csv; seeds: of a row that does not say."""

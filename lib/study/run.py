@@ -1,7 +1,6 @@
 """One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
 
 import functools
-import inspect
 import json
 import os
 import subprocess
@@ -11,13 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
-from IPython.display import Code, display
-
 from lib import claims, records
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
 from lib.study import key, page, report
-from lib.study.results import Estimate, Results
+from lib.study.results import Results
 
 RUNS = Path("results/runs")
 PLANNED = "BOOK_RUN"  # the id under which the graph expects the run
@@ -25,17 +22,11 @@ PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "openTSNE", "al
 
 
 @dataclass
-class Run:
+class Run(Results):
     """One run of a study with all its parameters; its folder is named by everything the numbers depend on."""
 
-    study: str
     values: dict
     started: float = field(default_factory=time.time)
-
-    results: Results = field(init=False)
-
-    def __post_init__(self):
-        self.results = Results(self.study)
 
     @property
     def id(self) -> str:
@@ -77,13 +68,10 @@ class Run:
         """What every figure says of itself: data, preset, device, seeds."""
         return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
 
-    def note(self, quantity: str, values, **where) -> Estimate:
-        """Keep a number, or one a seed with mean and interval, in results.csv: see ``results.Results.note``."""
-        return self.results.note(quantity, values, **where)
-
-    def judge(self, claim: str, values, learned: bool = True, source: str = "run"):
-        """Judge a claim on one effect a seed, or on an exact number: see ``results.Results.judge``."""
-        return self.results.judge(claim, values, learned, source)
+    @functools.cached_property
+    def recorded(self) -> list[report.Record]:
+        """The runs of record of the study."""
+        return report.recorded(self.study)
 
     def exact(self, claim: str, value) -> float:
         """Keep a number that has no seeds under its claim's name, and judge the claim on it."""
@@ -107,9 +95,9 @@ class Run:
         """Show prose, in Markdown, that holds numbers of this run."""
         page.say(text)
 
-    def code(self, *definitions) -> None:
-        """Show the lines of functions or classes."""
-        display(Code("\n\n".join(inspect.getsource(d) for d in definitions), language="python"))
+    def code(self, *objects) -> None:
+        """Show the source of functions and classes of the library."""
+        page.code(*objects)
 
     def short(self, text: str) -> None:
         """Show the answer in two or three sentences; the site moves it to the top of the page."""
@@ -118,7 +106,7 @@ class Run:
     def verdicts(self, *names: str) -> None:
         """Show the claims: all of the study in the order of its file, or those that are named."""
         names = names or tuple(c.id for c in claims.of(self.study))
-        text = report.verdicts(self.results.judged, report.recorded(self.study), list(names))
+        text = report.verdicts(self.judged, self.recorded, list(names))
         page.say(text, verdicts=names)  # the site writes it anew, with the wording of then
 
     def stamp(self) -> None:
@@ -131,9 +119,9 @@ class Run:
         seeds: of a row that does not say; by default the run's.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
-        self.results.rows += rows
-        self.results.judged += judged
-        tables = self.results.tables(self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
+        self.rows += rows
+        self.judged += judged
+        tables = self.tables(self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
         for name, frame in zip(("results", "claims"), tables, strict=True):
             with records.atomic(self.folder / f"{name}.csv") as path:
                 frame.to_csv(path, index=False, float_format="%.6g")
@@ -149,7 +137,7 @@ class Run:
             "run": self.id,
             "preset": self.values["preset"],
             "params": self.values,
-            "seeds": sorted({unit.seed for unit in self.units} or range(first, first + int(count))),
+            "seeds": sorted({seed for unit in self.units for seed in unit.seeds} or range(first, first + int(count))),
             "git": records.git_state(),
             "data": {"name": self.values["data"], **data},
             **records.machine(PACKAGES),
@@ -172,7 +160,8 @@ def face(values: dict, devices: list[str]) -> str:
         return f"{values['data']} classes, your encoders from {Path(values['embeddings']).name}"
     part = f" ({values['classes'].count(',') + 1} classes)" if values.get("classes", "all") != "all" else ""
     start = ", ImageNet start" if values.get("pretrained") else ""
-    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}"
+    folds = f", one of {values['folds']} folds held out by each" if values.get("folds") else ""
+    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}{folds}"
 
 
 def start(study: str, namespace: dict) -> Run:

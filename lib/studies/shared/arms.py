@@ -1,4 +1,4 @@
-"""The encoders of a study that undersamples classes, arm by arm.  No torch here: the graph is planned with this module."""
+"""The encoders of a study that undersamples classes, arm by arm.  No torch here: the graph is planned with these."""
 
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace

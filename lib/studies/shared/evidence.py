@@ -1,6 +1,6 @@
 """The embeddings that an undersampling study judges: those of its own encoders, or a reader's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lib import harms, intervals, probe
-from lib.studies.shared.arms import Arms
+from lib.studies.shared.arms import Arms, known_pairs
 
 SPLITS = (0, 1)  # the public code's seeds of the 75/25 split of the test images
 CONTROL = -1  # code of the balanced encoder in a reader's ``group``
@@ -33,6 +33,7 @@ class Evidence:
     null: Tensor
     reference: Tensor
     untrained: Tensor
+    _confusions: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def cosines(self, arm: str) -> Tensor:
         """Class cosines of an arm: (seeds, K, K), or (seeds, T, K, K)."""
@@ -40,9 +41,27 @@ class Evidence:
 
     def confusion(self, arm: str) -> Tensor:
         """Confusion under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
-        features, k = getattr(self, arm), len(self.classes)
-        flat = features.reshape(-1, *features.shape[-2:])
-        return torch.stack([confusion(z, self.y, k) for z in flat]).reshape(*features.shape[:-2], k, k)
+        if arm not in self._confusions:
+            features, k = getattr(self, arm), len(self.classes)
+            found = [confusion(z, self.y, k) for z in features.reshape(-1, *features.shape[-2:])]
+            self._confusions[arm] = torch.stack(found).reshape(*features.shape[:-2], k, k)
+        return self._confusions[arm]
+
+    def accuracy(self, arm: str) -> Tensor:
+        """Balanced accuracy of these heads, a share: (seeds, [T])."""
+        return self.confusion(arm).diagonal(dim1=-2, dim2=-1).mean(-1)
+
+    def allocation_harm(self) -> Tensor:
+        """AH(k, l): change of the share of class k called l, from the balanced encoder to the one that undersampled k.
+
+        (seeds, T, K), the rows of the undersampled classes.
+        """
+        rows, own = torch.arange(len(self.treated)), list(self.treated)
+        return self.confusion("under")[:, rows, own] - self.confusion("balanced")[:, own]
+
+    def own(self, matrix: Tensor) -> Tensor:
+        """The cells (k, k) of the undersampled classes: (..., T, K) to (..., T)."""
+        return matrix[..., torch.arange(len(self.treated)), list(self.treated)]
 
     def of_pixels(self, x: Tensor) -> "Evidence":
         """The same images judged on their raw pixels x (n, c, h, w), in place of the balanced features."""
@@ -159,31 +178,32 @@ def square(matrix: Tensor, treated: tuple[int, ...]) -> Tensor:
     return full
 
 
-def summary(values: Tensor) -> tuple:
-    """Mean and interval over the first axis, as ``lib.intervals``."""
-    return tuple(torch.from_numpy(v) for v in intervals.over_seeds(values.numpy()))
+def look_alikes(evidence: Evidence) -> list[tuple[int, int]]:
+    """The cells (k, j) of each undersampled class k and its look-alike j.
+
+    Those that the paper names; on other data the nearest class under balanced encoders of other seeds, or of the
+    study's own where there are no others.
+    """
+    pairs = [(k, j) for k, j in known_pairs(evidence.classes) if k in evidence.treated]
+    nearest = "reference" if len(evidence.reference) else "balanced"
+    return pairs or [(k, j) for k, j in harms.nearest_classes(evidence.cosines(nearest)) if k in evidence.treated]
 
 
-def cells(evidence: Evidence, value: Tensor, low: Tensor, high: Tensor) -> pd.DataFrame:
-    """Rows (T, K) of the treated classes as a table: row, column (class names), value, low, high."""
-    names = evidence.classes
+def cells(evidence: Evidence, each: Tensor, value: Tensor | None = None) -> pd.DataFrame:
+    """Rows of the treated classes as a table: row, column (class names), value, low, high.
+
+    each: (seeds, T, K), of which the mean and its interval are taken; value: (T, K) to stand in place of the mean.
+    """
+    mean, low, high = intervals.over_seeds(each)
+    mean, names = mean if value is None else value, evidence.classes
     return pd.DataFrame(
         [
-            (names[k], names[j], float(value[t, j]), float(low[t, j]), float(high[t, j]))
+            (names[k], names[j], *(float(part[t, j]) for part in (mean, low, high)))
             for t, k in enumerate(evidence.treated)
             for j in range(len(names))
         ],
         columns=["row", "column", "value", "low", "high"],
     )
-
-
-def tidy(quantity: str, table: pd.DataFrame, ratio: float) -> list[dict]:
-    """The cells (k, j; k) of ``cells`` as rows of a results file."""
-    return [
-        {"quantity": quantity, "undersampled": c.row, "class_i": c.row, "class_j": c.column, "ratio": ratio}
-        | {"value": c.value, "low": c.low, "high": c.high}
-        for c in table.itertuples()
-    ]
 
 
 def _none() -> Tensor:

@@ -12,13 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib import mediation, probe
+from lib import harms, mediation, probe
 from lib.encoders import simcse
 from lib.encoders.store import BALANCED
 from lib.encoders.text_settings import TextSettings, TextUnit
+from lib.harms import gender
 from lib.probe.gender import gender_predictability
 from lib.text.corpora import Biographies
 
+RECALL = ("NIE of recall", "NIE, other gender", "change of the gap of recall")
 FEWEST = 30  # held-out texts of a gender, over all folds, below which an occupation is marked as undecided
 
 
@@ -46,7 +48,7 @@ class Labels:
 class Reading:
     """What was measured of one arm: one encoder a repeat (m = 1), or one for each of the T treated groups (m = T).
 
-    distances: (repeats, m, 2K, 2K), see ``group_distances``, without self-pairs; calls: (repeats, m, 2K, K) shares of
+    distances: (repeats, m, 2K, 2K), see ``lib.harms.gender``, without self-pairs; calls: (repeats, m, 2K, K) shares of
     each group that a head with balanced labels calls each occupation; cut: (repeats, T, 2K, K) the same under a head
     whose labels of the t-th treated group were cut.
     """
@@ -115,10 +117,10 @@ def _repeat(units: list[TextUnit], seen: Labels) -> tuple[Tensor, Tensor, Tensor
     for t, (x, z) in enumerate(zip(train, test, strict=True)):
         masks = seen.kept if len(train) == 1 else seen.kept[[0, t + 1]]
         called = probe.predict(x, seen.train, masks, z).codes  # (heads, n)
-        found = shares(called, seen.group, size)
+        found = harms.allocation(seen.group.expand_as(called), called, size)[..., : size // 2]
         balanced.append(found[0])
         cut += [*found[1:]]
-    return group_distances(test, seen.group, size, unbiased=True), torch.stack(balanced), torch.stack(cut)
+    return gender.group_distances(test, seen.group, size, unbiased=True), torch.stack(balanced), torch.stack(cut)
 
 
 def predictability(arm: list[list[TextUnit]], seen: list[Labels]) -> Tensor:
@@ -129,51 +131,6 @@ def predictability(arm: list[list[TextUnit]], seen: list[Labels]) -> Tensor:
             for units, one in zip(arm, seen, strict=True)
         ]
     )
-
-
-def shares(called: Tensor, group: Tensor, size: int) -> Tensor:
-    """Row-normalised table of groups (size) by occupation called (size / 2): called (..., n), group (n,) codes.
-
-    Returns (..., size, size / 2); NaN rows of groups without a member.
-    """
-    member = F.one_hot(group, size).double()
-    return member.T @ F.one_hot(called, size // 2).double() / member.sum(0)[:, None]
-
-
-def group_distances(z: Tensor, group: Tensor, size: int, unbiased: bool = False) -> Tensor:
-    """D(A, B) = mean of 1 - cos over the pairs of groups A and B, (..., size, size); unbiased: without self-pairs.
-
-    z: (..., n, d), group: (n,) codes below size.  NaN where a group has no member, or unbiased one alone.
-    """
-    member = F.one_hot(group, size).double()
-    counts = member.sum(0)
-    means = (member / counts).T @ F.normalize(z.double(), dim=-1)
-    d = 1 - means @ means.mT
-    if unbiased:
-        d = d * torch.where(torch.eye(size, dtype=torch.bool), counts / (counts - 1), 1.0)
-    return torch.where((counts >= 1 + unbiased)[:, None] & (counts >= 1), d, torch.nan)
-
-
-def ratios(distances: Tensor) -> Tensor:
-    """GRH(o, g) = D(og, og') / D(og, og): (..., 2K, 2K) to (..., 2K)."""
-    own = torch.arange(distances.shape[-1])
-    return distances[..., own, own ^ 1] / distances[..., own, own]
-
-
-def dispersion(distances: Tensor) -> Tensor:
-    """log D(g, g) / D(g', g'), above 0 where the group is more spread out than the other gender: (..., 2K)."""
-    spread = distances.diagonal(dim1=-2, dim2=-1).log()
-    return spread - spread[..., torch.arange(spread.shape[-1]) ^ 1]
-
-
-def gaps(distances: Tensor) -> Tensor:
-    """The mean gap of each occupation from distances: the root of 2 D(F, M) - D(F, F) - D(M, M), its sign kept.
-
-    (..., 2K, 2K) to (..., K).  Without self-pairs the square has the true one as its mean, and can be below 0.
-    """
-    f, m = torch.arange(distances.shape[-1]).view(-1, 2).T
-    square = 2 * distances[..., f, m] - distances[..., f, f] - distances[..., m, m]
-    return square.sign() * square.abs().sqrt()
 
 
 def own(values: Tensor, groups: tuple[int, ...]) -> Tensor:
@@ -188,30 +145,76 @@ def moved(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> Tensor:
     return own(under.distances, groups) / own(balanced.distances, groups)
 
 
-def effects(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> mediation.Effects:
-    """Mediation on what the treated group is called, fields (repeats, T, K): T the labels, M the encoder."""
-    rows = torch.arange(len(groups))
+def changes(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> dict[str, Tensor]:
+    """Change of each measure of the treated groups, (repeats, T), from balanced encoders to undersampled ones.
 
-    def cut(r: Reading) -> Tensor:
-        return r.cut[:, rows, list(groups)]
-
-    return mediation.effects(own(balanced.calls, groups), own(under.calls, groups), cut(balanced), cut(under))
-
-
-def recall_changes(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """What undersampling does to recall, (repeats, T) each: of the treated gender and of the other one of its
-    occupation, with the encoder alone undersampled (NIE); and of the first minus the second, encoder and labels too.
+    Of GRH: of the treated gender; of dispersion: log D(g, g) / D(g', g'); of mean gap: of its occupation; of log RH to
+    the other gender: D(g, g') over that under balanced encoders.
     """
-    t, both = torch.arange(len(groups)), (groups, tuple(g ^ 1 for g in groups))
-    here = [g // 2 for g in groups]
+    measures = {"GRH": (gender.ratios, groups), "dispersion": (gender.dispersion, groups)}
+    measures["mean gap"] = gender.gaps, tuple(g // 2 for g in groups)
+    found = {
+        f"change of {name}": own(measure(under.distances), which) - own(measure(balanced.distances), which)
+        for name, (measure, which) in measures.items()
+    }
+    rh = moved(under, balanced, groups)[:, range(len(groups)), [g ^ 1 for g in groups]]
+    return found | {"change of log RH to the other gender": rh.log()}
 
-    def own_recall(calls: Tensor, which: tuple[int, ...]) -> Tensor:
-        return own(calls, which)[:, t, here]
 
-    before, nie, te = (
-        [own_recall(calls, which) for which in both] for calls in (balanced.calls, under.calls, under.cut)
-    )
-    return nie[0] - before[0], nie[1] - before[1], (te[0] - before[0]) - (te[1] - before[1])
+def identity(units: list[TextUnit], seen: Labels) -> tuple[float, bool]:
+    """How far the identity of the distances is from holding on these embeddings, and whether both ratios are below 1.
+
+    The largest difference of 2 D(F, M) - D(F, F) - D(M, M) and |m_F - m_M|² in any occupation.
+    """
+    z, size = F.normalize(features(units, seen)[1], dim=-1), 2 * int(seen.occupation.max()) + 2
+    d = gender.group_distances(z, seen.group, size)
+    means = torch.stack([z[:, seen.group == g].mean(1) for g in range(size)], 1).unflatten(1, (-1, 2))
+    error = gender.gaps(d).square() - means.diff(dim=2).square().sum((2, 3))
+    return float(error.abs().max()), bool((gender.ratios(d).unflatten(-1, (-1, 2)) < 1).all(-1).any())
+
+
+def nulls(
+    arm: list[list[TextUnit]], seen: list[Labels], groups: tuple[int, ...], draws: int
+) -> list[list[gender.Null]]:
+    """A permutation test for the occupation of each treated group, under each repeat's encoder of it: T lists."""
+
+    def one(t: int, s: int) -> gender.Null:
+        mine = seen[s].occupation == groups[t] // 2
+        return gender.permutation_null(features(arm[s], seen[s])[1][t, mine], seen[s].gender[mine], draws, s)
+
+    return [[one(t, s) for s in range(len(arm))] for t in range(len(groups))]
+
+
+def with_few(arm: list[list[TextUnit]], seen: list[Labels], group: int, ratio: float) -> tuple[Tensor, int]:
+    """GRH of a group of which this share of the held-out texts is left, plug-in and without self-pairs, (2,): means
+    over the repeats of a balanced arm.  Second, the texts that are left in the last one, at least two.
+    """
+    found = []
+    for units, one in zip(arm, seen, strict=True):
+        mine, other = ((one.group == g).nonzero()[:, 0] for g in (group, group ^ 1))
+        left = max(2, round(ratio * len(mine)))
+        keep = torch.cat([mine[:left], other])
+        z, sex = features(units, one)[1][0, keep], one.gender[keep]
+        both = [gender.ratios(gender.group_distances(z, sex, 2, unbiased)) for unbiased in (False, True)]
+        found.append(torch.stack(both)[:, group % 2])
+    return torch.stack(found).mean(0), left
+
+
+def effects(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> mediation.Effects:
+    """Mediation on what a group for each treated one is called, fields (repeats, T, K): T the labels, M the encoder."""
+    return mediation.effects(*(own(c, groups) for c in (balanced.calls, under.calls, balanced.cut, under.cut)))
+
+
+def recall_changes(under: Reading, balanced: Reading, groups: tuple[int, ...]) -> dict[str, Tensor]:
+    """What undersampling does to recall, (repeats, T) each.
+
+    NIE of recall: of the treated gender, with the encoder alone undersampled; NIE, other gender: of the other one of
+    its occupation; change of the gap of recall: of the first minus the second, encoder and labels undersampled.
+    """
+    cells = (slice(None), range(len(groups)), [g // 2 for g in groups])
+    both = (groups, tuple(g ^ 1 for g in groups))
+    mine, other = (effects(under, balanced, which).take(*cells) for which in both)
+    return dict(zip(RECALL, (mine.NIE, other.NIE, mine.TE - other.TE), strict=True))
 
 
 def training_share(groups: tuple[int, ...], size: int, ratio: float) -> Tensor:
@@ -220,8 +223,3 @@ def training_share(groups: tuple[int, ...], size: int, ratio: float) -> Tensor:
     for row, g in zip(share, groups, strict=True):
         row[g], row[g ^ 1] = ratio / (1 + ratio), 1 / (1 + ratio)
     return share
-
-
-def sizes(seen: list[Labels]) -> Tensor:
-    """Judged texts of each gender in each occupation, over repeats that hold out different texts, (K,)."""
-    return sum(torch.bincount(one.occupation) // 2 for one in seen)

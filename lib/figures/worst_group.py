@@ -1,10 +1,12 @@
-"""Charts of the applications of strata: pictures of groups, maps of recovered ones, accuracies by group."""
+"""Charts of the worst groups: pictures of groups, maps of recovered ones, accuracies by group."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from lib import intervals
 from lib.figures.charts import COLOURS, INK, SHAPES
 
 
@@ -35,6 +37,16 @@ def recovered(df: pd.DataFrame, side: int = 168) -> alt.ConcatChart:
             .add_params(pick)
         )
     return alt.concat(*panels, columns=2, spacing=12).resolve_scale(color="shared", shape="shared")
+
+
+def accuracies(found: dict[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:
+    """The frame of ``by_group`` from the test accuracy (seeds, groups) of each training; names: of the groups."""
+    rows = [
+        (training, group, *map(float, ends))
+        for training, values in found.items()
+        for group, ends in zip(names, zip(*intervals.over_seeds(values), strict=True), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["training", "group", "value", "low", "high"])
 
 
 def by_group(df: pd.DataFrame, width: int = 430) -> alt.LayerChart:

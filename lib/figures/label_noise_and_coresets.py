@@ -1,9 +1,17 @@
 """Charts of the experiments on labels: accuracy with intervals at a few levels, a mark a method."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from lib.figures.charts import COLOURS, INK, SHAPES
+from lib.intervals import estimate
+
+
+def frame(rows: list[tuple[str, str, str, np.ndarray]], x: str) -> pd.DataFrame:
+    """The frame of ``levels`` from rows of panel, series, level in words, and one number a seed, (seeds,)."""
+    found = [(*words, e.value, e.low, e.high) for *words, values in rows for e in [estimate(values)]]
+    return pd.DataFrame(found, columns=["panel", "series", x, "value", "low", "high"])
 
 
 def levels(

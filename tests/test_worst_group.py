@@ -1,12 +1,12 @@
-"""The encoders and classifiers of the study of applications, by preset."""
+"""The encoders and classifiers of the study of worst groups, by preset."""
 
 import pytest
 
 from lib import study
-from lib.studies.strata_applications import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
+from lib.studies.worst_group import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
 from lib.study import ParameterError, Run
 
-NAME = "strata_applications"
+NAME = "worst_group"
 
 
 def arms(preset, **given):

@@ -1,0 +1,174 @@
+"""Which encoders and robust classifiers the study of worst groups reads, and what it measures of them."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from lib.encoders import robust
+from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.encoders.robust_settings import RobustSettings, RobustUnit
+from lib.images import spurious
+from lib.images.coarse_labels import Strata
+from lib.losses import group_dro
+from lib.strata import matching, recovery
+
+PLAIN, SUP_CON, SPREAD = "cross-entropy", "SupCon", "L_spread"
+OTHER, TRUE = "L_spread, other mean", "true groups"
+MEANS = {"class": "mean of the class", "all": "mean of all points", "none": "nothing subtracted"}
+NO_GROUPS, TRUE_GROUPS = "cross-entropy, no groups", "GroupDRO, true groups"
+DRAWN = 150  # points of a class on a map, beside all that are rare
+RARE = 0.25  # below this share of its class a stratum is rare
+Found = dict[tuple[str, str], list[Tensor]]  # by centre and loss: groups (n,) of the training images, one entry a seed
+LOSSES = {PLAIN: "cross_entropy", SUP_CON: "sup_con", SPREAD: "spread"}
+
+
+@dataclass(frozen=True)
+class Applications:
+    """Encoders by loss, and classifiers trained with GroupDRO by whose groups they are given; lists over seeds."""
+
+    encoders: dict[str, list[CoarseUnit]]
+    robust: dict[str, list[RobustUnit]]
+
+    @property
+    def units(self) -> list[CoarseUnit]:
+        return [unit for arms in (self.encoders, self.robust) for arm in arms.values() for unit in arm]
+
+
+def plan(p: SimpleNamespace) -> Applications:
+    """An encoder for each loss and seed; GroupDRO with the groups recovered from each, and with the true ones.
+
+    Groups are recovered from L_spread once more with the other centre (OTHER).  Cross-entropy alone is trained as
+    GroupDRO is, so that the two differ in the weights of the groups alone.  ValueError: twice the same centre.
+    """
+    if p.recovery_second == p.recovery_centre:
+        raise ValueError(f"recovery_second={p.recovery_second!r} is recovery_centre too; name another")
+    common = {"data": p.data, "net": p.net, "pretrained": p.pretrained, "validation": 0.0, "precision": p.precision}
+    own = ("batch_size", "epochs", "optimiser", "learning_rate", "weight_decay", "augment")
+    classifier = common | {name: getattr(p, f"dro_{name}") for name in own} | {"period": 0}
+    own = ("batch_size", "epochs", "learning_rate", "period", "augment", "joint", "temperature", "alpha")
+    contrastive = common | {name: getattr(p, name) for name in own}
+    seeds = range(p.seed, p.seed + p.seeds)
+    encoders = {}
+    for label, loss in LOSSES.items():
+        s = CoarseSettings(**(classifier if label == PLAIN else contrastive), loss=loss)
+        encoders[label] = [CoarseUnit(s, seed) for seed in seeds]
+    dro = {"step": p.dro_step, "adjustment": p.dro_adjustment, "even": p.dro_even}
+    recovery = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_centre}
+    s = RobustSettings(**classifier, **dro, **recovery)
+    robust = {label: [RobustUnit(s, base.seed, base) for base in bases] for label, bases in encoders.items()}
+    other = replace(s, centre=p.recovery_second)
+    robust[OTHER] = [RobustUnit(other, base.seed, base) for base in encoders[SPREAD]]
+    robust[TRUE] = [RobustUnit(s, seed) for seed in seeds]
+    return Applications(encoders, robust)
+
+
+def sizes(train: Strata, test: Strata) -> pd.DataFrame:
+    """Images of each group: group, train, share (of the training images, three decimals), test."""
+    counts = [torch.bincount(part.stratum, minlength=len(train.names)).tolist() for part in (train, test)]
+    shares = [f"{n / len(train.y):.3f}" for n in counts[0]]
+    return pd.DataFrame({"group": train.names, "train": counts[0], "share": shares, "test": counts[1]})
+
+
+def whole_classes(train: Strata) -> tuple[float, float]:
+    """Macro F1 of one group a class: of the training images, and of Waterbirds with the published counts."""
+    birds = torch.repeat_interleave(torch.arange(4), torch.tensor(spurious.WATERBIRDS_TRAIN))
+    return matching.matched_f1(train.y, train.stratum), matching.matched_f1(birds // 2, birds)
+
+
+def recovered(p: SimpleNamespace, arms: Applications, y: Tensor) -> Found:
+    """The groups recovered from the features of each loss about both centres, the first the one of the claims.
+
+    Groups that a classifier was trained with are read from it; the others are recovered here, from the classes y (n,).
+    """
+    found = {(p.recovery_centre, label): [unit.groups() for unit in arms.robust[label]] for label in arms.encoders}
+    for label, units in arms.encoders.items():
+        if label == SPREAD:
+            found[p.recovery_second, label] = [unit.groups() for unit in arms.robust[OTHER]]
+        else:
+            found[p.recovery_second, label] = [recovered_from(unit, p, y) for unit in units]
+    return found
+
+
+def recovered_from(unit: CoarseUnit, p: SimpleNamespace, y: Tensor) -> Tensor:
+    """Groups (n,) recovered from an encoder about the second centre."""
+    options = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_second, "seed": unit.seed}
+    return recovery.recover(unit.embeddings("train")[0][0], y, robust.point_losses(unit), **options)
+
+
+def f1(found: list[Tensor], truth: Tensor) -> np.ndarray:
+    """Macro F1 of the groups of each seed against the strata (n,), (seeds,)."""
+    return np.array([matching.matched_f1(groups, truth) for groups in found])
+
+
+def chance(found: list[Tensor], train: Strata) -> np.ndarray:
+    """Mean macro F1 of the groups of each seed, shuffled within classes, (seeds,)."""
+    draws = [matching.chance_f1(groups, train.stratum, train.y, seed=i) for i, groups in enumerate(found)]
+    return np.array([f1s.mean().item() for f1s in draws])
+
+
+def maps(p: SimpleNamespace, arms: Applications, train: Strata, found: Found) -> pd.DataFrame:
+    """What the clustering sees of the first class under the first seed: panel, group, found, x, y.
+
+    All points of rare strata, a sample of the others.
+    """
+    mine, draws = (train.y == 0).nonzero()[:, 0], np.random.default_rng(0)
+    share = torch.bincount(train.stratum[mine], minlength=len(train.names)).double() / len(mine)
+    rare = (share[train.stratum[mine]] < RARE).numpy()
+    keep = np.flatnonzero(rare | (draws.random(len(mine)) < DRAWN / len(mine)))
+    panels = []
+    for label, units in arms.encoders.items():
+        for centre in dict.fromkeys(centre for centre, _ in found):
+            z = recovery.centred(units[0].embeddings("train")[0][0], mine, centre)
+            x, y = recovery.reduced(z, p.recovery_reduce, units[0].seed)[keep].round(3).T
+            groups = [train.names[s] for s in train.stratum[mine][keep].tolist()]
+            codes = found[centre, label][0][mine][keep].tolist()
+            panel = f"{label}, {MEANS[centre]}"
+            panels.append(pd.DataFrame({"panel": panel, "group": groups, "found": codes, "x": x, "y": y}))
+    return pd.concat(panels)
+
+
+def trainings(arms: Applications, second: str) -> dict[str, list[CoarseUnit]]:
+    """The classifiers by name: without groups, with those of each encoder, with the true ones."""
+    named = {f"GroupDRO, groups of {name}": arms.robust[label] for label, name in given(second).items()}
+    return {NO_GROUPS: arms.encoders[PLAIN]} | named | {TRUE_GROUPS: arms.robust[TRUE]}
+
+
+def given(second: str) -> dict[str, str]:
+    """Whose groups GroupDRO is given, in words, by arm.  second: the other centre."""
+    return {label: label for label in LOSSES} | {OTHER: f"{SPREAD}, {MEANS[second]}"}
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Test accuracy of a training: groups (seeds, G), worst (seeds,), mean (seeds,), groups weighted as in training."""
+
+    groups: np.ndarray
+    worst: np.ndarray
+    mean: np.ndarray
+
+
+def accuracy(units: list[CoarseUnit], train: Strata, test: Strata) -> Accuracy:
+    """Test accuracy of a training, one unit a seed."""
+    right = torch.stack([unit.logits("test").argmax(1) == test.y for unit in units])
+    each, worst = group_dro.accuracies(right, test.stratum), group_dro.worst_group(right, test.stratum)
+    mean = group_dro.average(right, test.stratum, spurious.shares(train))
+    return Accuracy(each.numpy(), worst.numpy(), mean.numpy())
+
+
+def rare_points(train: Strata) -> Tensor:
+    """bool (n,): the training images whose stratum is a small share of its class."""
+    share = torch.bincount(train.stratum).double()
+    of_class = torch.stack([train.y[train.stratum == s][0] for s in range(len(train.names))])
+    return (share / torch.bincount(train.y)[of_class])[train.stratum] < RARE
+
+
+def rare_weight(units: list[CoarseUnit], rare: Tensor) -> np.ndarray:
+    """The weight that reaches the rare points at the end, sum_g q_g rho_g, (seeds,); without groups their share."""
+    if not isinstance(units[0], RobustUnit):
+        return np.full(len(units), rare.double().mean().item())
+    means = [group_dro.group_means(rare.float(), unit.groups(), len(unit.weights()))[0] for unit in units]
+    return np.array([float(unit.weights() @ part) for unit, part in zip(units, means, strict=True)])

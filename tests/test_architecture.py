@@ -1,0 +1,99 @@
+"""The walls of the house: who imports whom, what runs alone, one name a study, pages that stay short."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lib import study
+from lib.book import readme
+from lib.book.new import FILES
+from lib.hashing import ROOT
+
+FLAT = {"__init__", "claims", "hashing", "intervals", "records", "sources"}
+LINES, CELL = 650, 40
+HELPERS = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision", "transformers")
+ALONE = """
+import importlib.metadata as metadata, re, sys
+from importlib.machinery import PathFinder
+
+def needed(name, found):
+    name = re.sub("[-_.]+", "-", name).lower()
+    if name not in found:
+        found.add(name)
+        try:
+            requires = metadata.requires(name) or ()
+        except metadata.PackageNotFoundError:
+            return found
+        for line in requires:
+            if "extra ==" not in line:
+                needed(re.match(r"[\\w.-]+", line)[0], found)
+    return found
+
+allowed = set()
+for helper in %r:
+    needed(helper, allowed)
+owners = metadata.packages_distributions()
+
+class Wall(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        dists = {re.sub("[-_.]+", "-", d).lower() for d in owners.get(name.partition(".")[0], ())}
+        return None if dists and not dists & allowed else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Wall
+import lib.losses, lib.encoders, lib.harms, lib.images, lib.text, lib.probe, lib.mediation
+from lib.encoders import coarse, pretrain, robust, simcse, units
+print("imported", "pandas" in sys.modules)
+"""
+
+
+def test_imports_go_one_way():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_training_helpers_run_where_there_is_no_book():
+    done = subprocess.run([sys.executable, "-c", ALONE % (HELPERS,)], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("imported False"), done.stderr
+
+
+def test_modules_live_in_packages():
+    assert {path.stem for path in (ROOT / "lib").glob("*.py")} == FLAT
+    packages = [path.parent for path in (ROOT / "lib").glob("*/__init__.py")]
+    assert len(packages) <= 14
+    for package in packages:
+        text = (package / "__init__.py").read_text()
+        assert "May import" in text or "Imports nothing" in text or package.name == "book", package
+
+
+@pytest.mark.parametrize("name", study.names())
+def test_a_study_is_five_files_of_one_name(name):
+    missing = [pattern.format(name) for pattern in FILES.values() if not (ROOT / pattern.format(name)).exists()]
+    assert not missing
+
+
+def test_files_of_studies_belong_to_a_notebook():
+    names = set(study.names())
+    assert {path.stem for path in (ROOT / "claims").glob("*.yaml")} == names
+    assert {path.stem for path in (ROOT / "presets").glob("*/*.yaml")} == names
+    assert {path.stem for path in (ROOT / "lib/studies").glob("*.py")} - {"__init__"} == names
+
+
+@pytest.mark.parametrize("name", study.names())
+def test_a_notebook_is_short_and_shows_its_idea(name):
+    text = study.source(name).read_text()
+    assert len(text.splitlines()) <= LINES
+    code = [(header, body.strip()) for header, body in study.cells(name) if "[markdown]" not in header]
+    assert max(len(body.splitlines()) for _, body in code) <= CELL
+    assert any('"in-short"' in header for header, _ in code), "every study opens with what it found"
+    shown = [body for header, body in code if not re.search("hide-input|remove-", header) and "assert" not in body]
+    assert len(shown) >= 3, "cells that carry the idea stand open"
+
+
+def test_the_readme_says_what_the_book_says():
+    text = (ROOT / "README.md").read_text()
+    assert readme.filled(text) == text, "run `make readme`"
