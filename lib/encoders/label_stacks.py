@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib import images
+from lib import images, losses
 from lib.encoders import stacks
 from lib.images.augment import Policy, view
 from lib.images.sets import Images
@@ -242,26 +242,13 @@ def _head(logits: Tensor, y: Tensor, headed: Tensor) -> Tensor:
 
 
 def contrastive(z1: Tensor, z2: Tensor, y: Tensor, loss: str, temperature: float, alpha: float = 0.5) -> Tensor:
-    """The loss named "simclr", "sup_con", "attract" or "spread" of each net, (E,), as ``lib.losses`` has it.
+    """The loss of ``lib.losses`` named "simclr", "sup_con", "attract" or "spread" of each net, (E,).
 
-    z1, z2: (E, N, d) two views, unit features; y: (E, N) labels, where ALONE makes an image a class of its own.
+    z1, z2: (E, N, d) two views; y: (E, N) labels, where ALONE makes an image a class of its own.
     """
     n = z1.shape[-2]
-    z = torch.cat([z1, z2], -2)
-    s = z @ z.mT / temperature  # (E, 2N, 2N)
-    e = s.exp() * (1 - torch.eye(2 * n, dtype=s.dtype))
-    paired = (z1 * z2).sum(-1).repeat(1, 2) / temperature
     if loss == "simclr":
-        return (e.sum(-1).log() - paired).mean(-1)
-    y = torch.where(y == ALONE, y.max() + 1 + torch.arange(n), y).repeat(1, 2)
-    same = (y[..., None] == y[..., None, :]).to(s.dtype) * (1 - torch.eye(2 * n, dtype=s.dtype))
-    count = same.sum(-1)
-    positive = (s * same).sum(-1) / count
-    if loss == "sup_con":
-        return (e.sum(-1).log() - positive).mean(-1)
-    near = e * same
-    negatives = (e - near).sum(-1)
-    attract = ((e + negatives[..., None]).log() * same).sum(-1) / count - positive
-    if loss == "attract":
-        return attract.mean(-1)
-    return (alpha * attract + (1 - alpha) * (near.sum(-1).log() - paired)).mean(-1)
+        return losses.nt_xent(z1, z2, temperature, block=2 * n)
+    y = torch.where(y == ALONE, y.max() + 1 + torch.arange(n), y)
+    options = {"alpha": alpha} if loss == "spread" else {}
+    return getattr(losses, loss)(z1, z2, y, temperature, **options, block=2 * n)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lib.images.augment import Policy, view
 from lib.images.sets import Images
+from lib.losses import alignment, nt_xent, uniformity
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
 CORNER = 4  # patches that are left when the filters end
@@ -151,31 +152,15 @@ def losses(recipes: list[Recipe], z1: Tensor, z2: Tensor, y: Tensor, classifier:
 
 
 def _align(r, z1, z2, y, classifier) -> Tensor:
-    return ((z1 - z2).norm(dim=-1) ** r["alpha"][:, None]).mean(-1)
+    return alignment(z1, z2, r["alpha"])
 
 
 def _uniform(r, z1, z2, y, classifier) -> Tensor:
-    return (_one_uniform(z1, r["t"]) + _one_uniform(z2, r["t"])) / 2
-
-
-def _one_uniform(z: Tensor, t: Tensor) -> Tensor:
-    n = z.shape[-2]
-    off = -2 * t[:, None, None] * torch.ones(n, n, dtype=z.dtype)  # -t ||x - y||^2 = 2 t x.y - 2 t of unit vectors
-    return _pairs((2 * t).sqrt(), z, off).sum((-2, -1)).log() - math.log(n * (n - 1))
+    return (uniformity(z1, r["t"], block=z1.shape[-2]) + uniformity(z2, r["t"], block=z1.shape[-2])) / 2
 
 
 def _contrastive(r, z1, z2, y, classifier) -> Tensor:
-    z = torch.cat([z1, z2], -2)
-    others = _pairs(r["tau"].rsqrt(), z, z.new_zeros(z.shape[1], z.shape[2], z.shape[2]))
-    return others.sum(-1).log().mean(-1) - (z1 * z2).sum(-1).mean(-1) / r["tau"]
-
-
-def _pairs(scale: Tensor, z: Tensor, start: Tensor) -> Tensor:
-    """exp(start + scale^2 z z^T) over the rows of z (groups, recipes, n, d), 0 on the diagonal, in few passes."""
-    start = start.masked_fill(torch.eye(z.shape[-2], dtype=torch.bool), -math.inf)
-    start = start.expand(len(z), -1, -1, -1).flatten(0, 1)
-    x = (scale[:, None, None] * z).flatten(0, 1)
-    return torch.baddbmm(start, x, x.mT).exp().unflatten(0, z.shape[:2])
+    return nt_xent(z1, z2, r["tau"], block=2 * z1.shape[-2])
 
 
 def _supervised(r, z1, z2, y, classifier) -> Tensor:

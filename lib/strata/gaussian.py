@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from scipy.stats import spearmanr
 from torch import Generator, Tensor
 
+from lib import losses
+
 SIZES = (500, 250, 100, 50, 50)  # points of the strata of a class, as in CIFAR100-Coarse-U
 DIM = 16  # of a point
 APART, WITHIN, NOISE = 6.0, 3.0, 0.5  # distance of class means, of strata from them, scale of an augmentation
@@ -61,20 +63,10 @@ def draw(seeds: list[int], fresh: bool = False) -> Gaussians:
 def loss(z1: Tensor, z2: Tensor, y: Tensor, temperature: float, alpha: Tensor, sup_con: Tensor) -> Tensor:
     """L_spread with weights α (E,), or SupCon where ``sup_con`` (E,), of E networks at once, (E,).
 
-    z1, z2: (E, N, d) unit features of two views of the same N points; y: (N,).  All 2N views are anchors and
-    candidates, as in ``lib.losses.spread``.
+    z1, z2: (E, N, d) features of two views of the same N points; y: (N,).
     """
-    n = len(y)
-    z, labels, own = torch.cat([z1, z2], 1), y.repeat(2), torch.arange(2 * n)
-    logit = (z @ z.mT / temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)  # (E, 2N, 2N)
-    same = labels[:, None] == labels
-    positive, negative = (logit.masked_fill(mask, -torch.inf).logsumexp(2) for mask in (~same, same))
-    share = (same.float().fill_diagonal_(0) / (same.sum(1, keepdim=True) - 1)).to(z)
-    pull = (share * logit.masked_fill(~same | torch.eye(2 * n, dtype=torch.bool), 0.0)).sum(2)
-    attract = (share * torch.logaddexp(logit, negative[..., None])).sum(2) - pull
-    repel = positive - logit[:, own, (own + n) % (2 * n)]
-    spread = alpha[:, None] * attract + (1 - alpha[:, None]) * repel
-    return torch.where(sup_con[:, None], torch.logaddexp(positive, negative) - pull, spread).mean(1)
+    spread = losses.spread(z1, z2, y, temperature, alpha, block=2 * len(y))
+    return torch.where(sup_con, losses.sup_con(z1, z2, y, temperature, block=2 * len(y)), spread)
 
 
 def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, settings: Training = Training()):
