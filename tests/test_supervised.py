@@ -191,5 +191,5 @@ def test_alpha_may_differ_by_net():
 
 def test_blocks_refuse_a_temperature_whose_exponentials_overflow():
     z = torch.eye(4)
-    with pytest.raises(ValueError, match="temperature=0.01: its exponentials leave torch.float32"):
+    with pytest.raises(ValueError, match=r"temperature=0\.01: its exponentials leave torch\.float32"):
         sup_con(z, z, torch.arange(4), 0.01, block=2)

@@ -129,15 +129,15 @@ class LabelUnit(Stored):
 
     def accuracy(self) -> dict:
         """Share of the held-out images that the head calls right, float64 (seeds,), by arm."""
-        kept = self.kept()
+        kept = self.tensors()
         right = (kept["called"] == kept["held_y"]).double().mean(-1).numpy()  # (arms, seeds)
         return dict(zip(self.arms, right, strict=True))
 
     def features(self) -> dict:
         """Features of the training images, float32 (seeds, n, d), by arm, of the experiments on wrong labels."""
-        return dict(zip(self.arms, self.kept()["features"], strict=True))
+        return dict(zip(self.arms, self.tensors()["features"], strict=True))
 
-    def kept(self) -> dict:
+    def tensors(self) -> dict:
         """All kept tensors by name, see ``lib.encoders.labels.run``."""
         from safetensors.torch import load_file
 

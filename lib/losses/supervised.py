@@ -114,8 +114,8 @@ class Pairs:
     """Anchors against candidates: the losses of each anchor (..., A), in few passes, from exponentials as they are.
 
     logits: (..., A, C) cosines over the temperature, so that they lie within 1 / t of 0; same, other: how often each
-    candidate counts as a positive and as a negative of the anchor, 0 for not at all; own: (A,) place among the candidates
-    of the other view of the anchor's sample; clamp: upper bound of a logit in a numerator, None without.
+    candidate counts as a positive and as a negative of the anchor, 0 for not at all; own: (A,) place among the
+    candidates of the other view of the anchor's sample; clamp: upper bound of a logit in a numerator, None without.
     """
 
     logits: Tensor
