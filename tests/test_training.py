@@ -1,4 +1,4 @@
-"""lib.encoders.training: the one loop goes on where it was killed, with the same bits, and refuses what is not finite."""
+"""lib.encoders.training: the loop goes on where it was killed, with the same bits, and refuses what is not finite."""
 
 import math
 from dataclasses import replace

@@ -18,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from lib import losses, records
-from lib.encoders import coarse_nets, devices, training
+from lib.encoders import devices, nets, training
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.training import Conditions
 from lib.images import augment, coarse_labels
 from lib.images.augment import Policy
-from lib.images.coarse_labels import Strata
+from lib.images.strata import Strata
 
 MOMENTUM = 0.9
 CLAMP = 1.0  # the released code's upper bound of the positive logit
@@ -43,7 +43,7 @@ class CoarseEncoder(nn.Module):
     def __init__(self, s: CoarseSettings, data: Strata):
         super().__init__()
         channels = data.x.shape[1]
-        self.net, dim = coarse_nets.backbone(s.net, channels, data.x.shape[-1], s.pretrained)
+        self.net, dim = nets.of_square(s.net, channels, data.x.shape[-1], s.pretrained)
         self.head = nn.Linear(dim, len(data.classes))
         flat = data.x[~data.held_out].transpose(0, 1).flatten(1)  # (channels, pixels)
         mean, std = flat.float().mean(1) / 255, flat.float().std(1) / 255

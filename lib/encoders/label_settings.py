@@ -90,6 +90,16 @@ class LabelSettings:
                 raise ValueError(f"{name}={getattr(self, name)} is out of range; it must be {wanted}")
 
     @property
+    def samples(self) -> int:
+        """Images of one of the steps that ``total_epochs`` counts."""
+        return self.batch_size
+
+    @property
+    def total_epochs(self) -> int:
+        """The steps."""
+        return self.steps
+
+    @property
     def method(self) -> str:
         """The experiment."""
         return self.experiment

@@ -232,5 +232,6 @@ def contrastive(z1: Tensor, z2: Tensor, y: Tensor, loss: str, temperature: float
     if loss == "simclr":
         return losses.nt_xent(z1, z2, temperature, block=2 * n)
     y = torch.where(y == ALONE, y.max() + 1 + torch.arange(n), y)
-    options = {"alpha": alpha} if loss == "spread" else {}
-    return getattr(losses, loss)(z1, z2, y, temperature, **options, block=2 * n)
+    if loss == "spread":
+        return losses.spread(z1, z2, y, temperature, alpha, block=2 * n)
+    return {"sup_con": losses.sup_con, "attract": losses.attract}[loss](z1, z2, y, temperature, block=2 * n)

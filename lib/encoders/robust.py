@@ -14,7 +14,7 @@ from lib.encoders import coarse, devices, training
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.images import coarse_labels
-from lib.images.coarse_labels import Strata
+from lib.images.strata import Strata
 from lib.losses import group_dro
 from lib.strata import recovery
 

@@ -1,4 +1,4 @@
-"""Small perceptrons side by side, each what it would be alone: their weights, what they make of points, their training."""
+"""Small perceptrons side by side, each what it would be alone: weights, what they make of points, training."""
 
 import math
 from collections.abc import Callable
