@@ -451,8 +451,7 @@ run.show(
 # are means over the cut groups.
 
 # %%
-record = report.recorded(run.study)
-sources = [theory.whole(table) for table in (*(r.results for r in record), run.rows)]
+sources = [theory.whole(table) for table in (*(r.results for r in run.recorded), run.rows)]
 
 # %% tags=["hide-input"]
 found = {q: [Estimate(*s.loc[q], 0) if q in s.index else claims.NOT_RUN for s in sources] for q in theory.SHOWN}
