@@ -549,10 +549,9 @@ run.save(seeds=0, data={"train": images.digest(digits)})
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-verdict = {j.claim: j.verdict for _, j in run.judged}
 run.short(
-    f"The limit of the loss **{verdict['lspread-10b']}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
-    f"**{verdict['lspread-7c']}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
+    f"The limit of the loss **{run.verdict('lspread-10b')}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
+    f"**{run.verdict('lspread-7c')}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
     f"{(first.excess > 0).mean():.0%} and {(second.excess > 0).mean():.0%} of the trials with equally concentrated strata. The correction for wrong labels costs variance: "
     f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points."
 )

@@ -6,9 +6,9 @@ from functools import cache
 import pandas as pd
 
 from lib import images, intervals
+from lib.intervals import Estimate
 from lib.strata.collapse import clamped_alpha, collapse_alpha_of_batches
 from lib.study import report
-from lib.study.results import Estimate
 
 NAMES = {  # of the paper, by data set of the study
     "cifar10": "CIFAR10",
