@@ -61,6 +61,7 @@ from lib import claims, images, losses
 from lib.encoders import stacks
 from lib.encoders.stacks import Recipe
 from lib.figures import alignment_uniformity as figures
+from lib.figures import charts
 from lib.geometry import uniformity
 from lib.studies import alignment_uniformity as measure
 from lib.studies.alignment_uniformity import PLANE, gaps, slope
@@ -309,7 +310,7 @@ lines["the same, a single anchor and draw"] = ladder, single.mean(0)
 errors = pd.concat([pd.DataFrame({"features": name, "M": m, "error": e}) for name, (m, e) in lines.items()])
 run.show(
     "rate",
-    figures.rates(errors),
+    charts.rates(errors),
     alt=f"Distance of the contrastive loss from its limit against M, logarithmic axes. Trained encoders: slope {rate.value:.2f}; "
     f"a single draw: {single_rate.value:.2f}; dashed lines have slopes -1 and -1/2.",
     caption=f"The distance falls with slope {rate.value:.2f} on trained encoders, {single_rate.value:.2f} for a single draw. Uniform "

@@ -45,7 +45,7 @@ import numpy as np
 import pandas as pd
 
 from lib import images
-from lib.figures import alignment_uniformity
+from lib.figures import charts
 from lib.figures import strata_theory as draw
 from lib.strata import debiasing, label_noise, mean_classifier, spread_limit, subsampling
 from lib.strata.spread_limit import Classes
@@ -118,7 +118,7 @@ for b in error:
 shown = error.abs().add_prefix("spread b = ").reset_index().melt("M", var_name="features", value_name="error")
 alt = f"Distance of L_spread from the sum of its three limits against M on logarithmic axes, five spreads: all lines fall as 1/M, {flattest}."
 caption = f"The distance from the limit falls as 1/M, {flattest}. n⁺ = n⁻ = M, 4 classes, d = 8, s = 0.9, τ = {tau:g}, α = {weight:g}; exact expectations."
-run.show("rate", alignment_uniformity.rates(shown), alt, caption, shown, "lib/strata/spread_limit.py:loss", computed)
+run.show("rate", charts.rates(shown), alt, caption, shown, "lib/strata/spread_limit.py:loss", computed)
 header = f"spread b|loss, M = 64|from drawn vectors|slope|distance, M = {most:,}|first order, r/M + a/M".split("|")
 rows = [
     (f"{c.spread:g}", f"{c.loss:.4f}", f"{c.drawn:.4f} ± {c.error:.4f}", f"{slope:.3f}", f"{e:.2e}", f"{c.first:.2e}")

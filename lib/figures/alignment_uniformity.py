@@ -8,12 +8,11 @@ from scipy import special
 from torch import Tensor
 
 from lib.encoders.stacks import Recipe
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES, series, tips
+from lib.figures.charts import BLUE, COLOURS, GREY, INK, LEGEND, ORANGE, SHAPES, series, tips
 from lib.images.sets import Images
 from lib.studies.alignment_uniformity import ACROSS, PLANE, Harm, Measures
 
 ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
-LEGEND = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320)
 PLACES = {"right": ("left", 7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12), "left": ("right", -7, 0)}
 ARMS = ("balanced", "undersampled")
 TURN = alt.X(
@@ -65,33 +64,6 @@ def _histogram(one: pd.DataFrame, mean: pd.DataFrame, name: str) -> alt.LayerCha
         tooltip=[alt.Tooltip("distance:Q", format=".2f"), alt.Tooltip("share:Q", format=".3f")],
     )
     return bars + alt.Chart(mean).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="distance:Q")
-
-
-def rates(df: pd.DataFrame) -> alt.LayerChart:
-    """Errors against M on two logarithmic axes, a colour and a shape a group; dashed: the powers -1 and -1/2.
-
-    df: features (words), M, error.  The dashed lines start above the largest error at the smallest M.
-    """
-    ends = np.array([df.M.min(), df.M.max()], float)
-    top = 1.6 * df[df.M.min() == df.M].error.max()
-    powers = (("M^(-1/2)", -0.5), ("1/M", -1.0))
-    guides = pd.concat(
-        [pd.DataFrame({"M": ends, "error": top * (ends / ends[0]) ** p, "power": name}) for name, p in powers]
-    )
-    colour, shape = series("features", df.features, LEGEND)
-    ticks = alt.Axis(values=[4.0**k for k in range(1, 12) if 4.0**k <= ends[1]], format=",d")
-    where = alt.X("M:Q", title="negatives M", axis=ticks)
-    where.scale = alt.Scale(type="log", domain=[ends[0], 4 * ends[1]], nice=False)
-    high = alt.Y("error:Q", title="distance from the limit", scale=alt.Scale(type="log"))
-    high.axis = alt.Axis(format="~g", values=[10.0**k for k in range(-8, 4)])
-    dashed = alt.Chart(guides, width=440, height=310).mark_line(color=INK, strokeDash=[5, 4], opacity=0.7)
-    dashed = dashed.encode(where, high, detail="power:N")
-    words = alt.Chart(guides[ends[1] == guides.M]).mark_text(color=INK, align="left", dx=5)
-    base = alt.Chart(df).encode(where, high, colour)
-    points = base.mark_point(filled=True, size=45, opacity=1).encode(
-        shape, tooltip=tips(("features",), ("M", "error"), ".3~g")
-    )
-    return dashed + words.encode(where, high, text="power:N") + base.mark_line() + points
 
 
 def lines(

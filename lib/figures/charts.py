@@ -16,6 +16,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
 COLOURS = (BLUE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", ORANGE, "#999933", "#aa4499", GREY, "#a6761d")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 HARM = ("#b35806", "#e08214", "#fdb863", "#f7f7f7", "#92c5de", "#4393c3", "#2166ac")  # low, neutral, high
+LEGEND = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320)
 # One selection over several panels is what links them.
 warnings.filterwarnings("ignore", "Automatically deduplicated selection parameter")
 
@@ -259,6 +260,33 @@ def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 510, heigh
     tips = ["encoder:N", "undersampled:N", "epoch:Q", alt.Tooltip("loss:Q", format=".4f")]
     near = base.mark_circle(opacity=0, size=40).encode(tooltip=tips).add_params(hover)
     return line + near
+
+
+def rates(df: pd.DataFrame) -> alt.LayerChart:
+    """Errors against M on two logarithmic axes, a colour and a shape a group; dashed: the powers -1 and -1/2.
+
+    df: features (words), M, error.  The dashed lines start above the largest error at the smallest M.
+    """
+    ends = np.array([df.M.min(), df.M.max()], float)
+    top = 1.6 * df[df.M.min() == df.M].error.max()
+    powers = (("M^(-1/2)", -0.5), ("1/M", -1.0))
+    guides = pd.concat(
+        [pd.DataFrame({"M": ends, "error": top * (ends / ends[0]) ** p, "power": name}) for name, p in powers]
+    )
+    colour, shape = series("features", df.features, LEGEND)
+    ticks = alt.Axis(values=[4.0**k for k in range(1, 12) if 4.0**k <= ends[1]], format=",d")
+    where = alt.X("M:Q", title="negatives M", axis=ticks)
+    where.scale = alt.Scale(type="log", domain=[ends[0], 4 * ends[1]], nice=False)
+    high = alt.Y("error:Q", title="distance from the limit", scale=alt.Scale(type="log"))
+    high.axis = alt.Axis(format="~g", values=[10.0**k for k in range(-8, 4)])
+    dashed = alt.Chart(guides, width=440, height=310).mark_line(color=INK, strokeDash=[5, 4], opacity=0.7)
+    dashed = dashed.encode(where, high, detail="power:N")
+    words = alt.Chart(guides[ends[1] == guides.M]).mark_text(color=INK, align="left", dx=5)
+    base = alt.Chart(df).encode(where, high, colour)
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
+        shape, tooltip=tips(("features",), ("M", "error"), ".3~g")
+    )
+    return dashed + words.encode(where, high, text="power:N") + base.mark_line() + points
 
 
 def sweep(df: pd.DataFrame, x: str, colour: str, width: int = 420, height: int = 150) -> alt.VConcatChart:
