@@ -58,7 +58,8 @@ run = study.start("mediation", globals())
 import time
 
 from lib import claims, mediation
-from lib.figures import charts, matrices
+from lib.figures import matrices
+from lib.figures import mediation as figures
 from lib.studies import mediation as switches
 from lib.studies.shared import evidence, outcomes
 from lib.studies.shared.arms import PAPER_ORDER, known_pairs
@@ -163,11 +164,11 @@ means = {
 levels = {kind: [float(seen.own(y).mean()) for y in o.means()] for kind, o in found.items()}  # Y(0,0) to Y(1,1)
 
 # %% tags=["hide-input"]
-dots = charts.estimates((f"{kind} heads", name, e) for kind, them in means.items() for name, e in them.items())
+chart, dots = figures.effects(means)
 nie = ", ".join(f"{them['NIE'].value:+.3f} with {kind} heads" for kind, them in means.items())
 run.show(
     "orders",
-    charts.dots(dots, "change of recall", 0),
+    chart,
     alt=f"Mean effects on recall by kind of head; NIE is {nie}.",
     caption=f"NIE is {nie}. Mean effects on the recall of the undersampled class, 95 % interval over seeds.",
     data=dots,
@@ -204,10 +205,10 @@ run.say(
     f"undersampled one takes {y10 - y11:.3f}. The share is {first / te:.2f} in the paper's order and {-second / te:.2f} in "
     "the other."
 )
-dots = charts.estimates(shares)
+chart, dots = figures.shares(shares)
 run.show(
     "shares",
-    charts.dots(dots, "share of the total effect on recall", 0.5),
+    chart,
     alt=f"Share of the total effect by class, in both orders: NIE / TE is {first / te:.2f} over all "
     f"classes in this run, {paper_share:.2f} in the paper.",
     caption=f"The encoder takes {first / te:.2f} of the lost recall in the paper's order, {-second / te:.2f} in the other. By "

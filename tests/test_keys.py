@@ -134,13 +134,13 @@ def test_why_names_what_changed(before, edit):
     run = next(run for run in make.quick_runs() if run.study == "sbm_theory")
     old = key.parts(run.study, run.values)
     edit("lib/figures/sbm_theory.py", "def phase(", "def phase_diagram(")
-    edit("lib/figures/charts.py", 'BLUE, ORANGE, GREY = "#0072b2"', 'BLUE, ORANGE, GREY = "#0072b3"')
+    edit("lib/figures/theme.py", 'BLUE, ORANGE, GREY = "#0072b2"', 'BLUE, ORANGE, GREY = "#0072b3"')
     edit("claims/sbm_theory.yaml", "threshold: 0.02", "threshold: 0.03")
     forget()
     lines = why.changes(old, key.parts(run.study, run.values | {"seeds": 4}))
     assert {line.strip() for line in lines} >= {
         "claims: harms-11a changed",
         "parameters: seeds changed",
-        "definitions: lib.figures.charts.BLUE changed",
+        "definitions: lib.figures.theme.BLUE changed",
     }
     assert not any("nt_xent" in line for line in lines)

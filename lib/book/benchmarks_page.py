@@ -8,7 +8,7 @@ import pandas as pd
 import vl_convert
 
 from lib.book import pages
-from lib.figures import charts
+from lib.figures import charts, theme
 from lib.hashing import ROOT
 from lib.study import page
 
@@ -85,7 +85,7 @@ def chart(data: pd.DataFrame, width: int = 300) -> alt.VConcatChart:
 
 
 def block(name: str, part: pd.DataFrame, scale: alt.Scale, width: int, number: int, last: bool) -> alt.LayerChart:
-    colour, shape = charts.COLOURS[number % 5], charts.SHAPES[number % 5]
+    colour, shape = theme.COLOURS[number % 5], theme.SHAPES[number % 5]
     axis = alt.Axis(format="~g", tickCount=6, labels=last, ticks=last, labelOverlap=True)
     x = alt.X("ratio:Q", scale=scale, axis=axis, title="times better than the alternative" if last else None)
     title = alt.Title(name, anchor="start", fontSize=12)
@@ -93,9 +93,9 @@ def block(name: str, part: pd.DataFrame, scale: alt.Scale, width: int, number: i
         alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=LABELS, minExtent=LABELS))
     )
     tips = ["label:N", *(alt.Tooltip(f"{c}:Q", format=".3g") for c in ("ratio", "low", "high", "aim"))]
-    even = alt.Chart(part).mark_rule(color=charts.INK, strokeDash=[4, 3]).encode(x=alt.datum(1))
+    even = alt.Chart(part).mark_rule(color=theme.INK, strokeDash=[4, 3]).encode(x=alt.datum(1))
     span = base.mark_rule(strokeWidth=1.5, color=colour).encode(alt.X("low:Q"), alt.X2("high:Q"))
-    aim = base.transform_filter("isValid(datum.aim)").mark_tick(thickness=3, size=13, color=charts.ORANGE, opacity=1)
+    aim = base.transform_filter("isValid(datum.aim)").mark_tick(thickness=3, size=13, color=theme.ORANGE, opacity=1)
     dot = base.mark_point(filled=True, size=60, color=colour, shape=shape, opacity=1).encode(x, tooltip=tips)
     return even + span + aim.encode(alt.X("aim:Q")) + dot
 

@@ -8,7 +8,7 @@ from scipy import special
 from torch import Tensor
 
 from lib.encoders.stacks import Recipe
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, LEGEND, ORANGE, SHAPES, series, tips
+from lib.figures.theme import BLUE, COLOURS, GREY, INK, LEGEND, ORANGE, SHAPES, series, tips
 from lib.images.sets import Images
 from lib.studies.alignment_uniformity import ACROSS, PLANE, Harm, Measures
 

@@ -4,8 +4,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures import charts
-from lib.figures.charts import INK
+from lib.figures import charts, theme
+from lib.figures.theme import INK
 
 REGIONS = (  # corner of the plane (x, y: low or high), words
     ("low", "high", "F called harmed"),
@@ -52,9 +52,9 @@ def plane(df: pd.DataFrame, side: int = 360) -> alt.LayerChart:
     points = points.encode(
         x,
         y,
-        *charts.series("arm", df.arm, legend),
+        *theme.series("arm", df.arm, legend),
         opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
-        tooltip=charts.tips(("occupation", "arm", "treated"), ("f", "m")),
+        tooltip=theme.tips(("occupation", "arm", "treated"), ("f", "m")),
     ).add_params(pick)
     names = alt.Chart(df[df.treated != ""]).mark_text(color=INK, align="left", dx=8, fontSize=11, tooltip=None)
     return alt.layer(*layers, points, names.encode(x, y, text="occupation:N"))
@@ -69,7 +69,7 @@ def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatCha
     groups, shares = list(dict.fromkeys(df.group)), sorted(df.share.unique())
     apart = {g: 1.06 ** (2 * i - len(groups) + 1) for i, g in enumerate(groups)}  # so that intervals do not overlie
     df = df.assign(place=[r.share * (apart[r.group] if r.share < 1 else 1) for r in df.itertuples()])
-    colour, shape = charts.series("group", groups, alt.Legend(orient="top", title="cut"))
+    colour, shape = theme.series("group", groups, alt.Legend(orient="top", title="cut"))
     axis = alt.X(
         "place:Q",
         title="share that is kept",
@@ -81,7 +81,7 @@ def dose(df: pd.DataFrame, width: int = 215, height: int = 150) -> alt.ConcatCha
         base = alt.Chart(part, title=alt.Title(name, anchor="start", fontSize=12), width=width, height=height)
         base = base.encode(axis, color=colour)
         y = alt.Y("value:Q", title=None)
-        tips = charts.tips(("group",), ("share", "value", "low", "high"), ".4f")
+        tips = theme.tips(("group",), ("share", "value", "low", "high"), ".4f")
         rule = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(0))
         whisker = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=None), alt.Y2("high:Q"))
         points = base.mark_point(filled=True, size=55).encode(y, shape, tooltip=tips)

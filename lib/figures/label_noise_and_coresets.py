@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures.charts import COLOURS, INK, SHAPES
+from lib.figures.theme import COLOURS, INK, SHAPES
 from lib.intervals import estimate
 
 

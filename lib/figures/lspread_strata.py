@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from lib import intervals
-from lib.figures.charts import COLOURS, INK, series, tips
+from lib.figures.theme import COLOURS, INK, series, tips
 from lib.strata import gaussian, measures
 from lib.strata.collapse import collapse_alpha
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lib.figures.charts import BLUE, INK, ORANGE, series, tips
+from lib.figures.theme import BLUE, INK, ORANGE, series, tips
 from lib.geometry import collapse
 from lib.studies.minority_collapse import FRESH
 

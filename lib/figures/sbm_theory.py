@@ -4,8 +4,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures import charts
-from lib.figures.charts import BLUE, GREY, INK, ORANGE
+from lib.figures import charts, theme
+from lib.figures.theme import BLUE, GREY, INK, ORANGE
 
 VECTORS = (("h₁", ORANGE), ("h₂", BLUE), ("h₃", GREY))
 
@@ -127,11 +127,11 @@ def powers(df: pd.DataFrame) -> alt.LayerChart:
     df: measure (a colour and a shape each), n, value.
     """
     where = alt.X("n:Q", title="nodes n", scale=alt.Scale(type="log", domain=[df.n.min(), df.n.max()], padding=15))
-    colour, shape = charts.series("measure", df.measure, alt.Legend(orient="bottom", title=None, labelLimit=300))
+    colour, shape = theme.series("measure", df.measure, alt.Legend(orient="bottom", title=None, labelLimit=300))
     base = alt.Chart(df, width=460, height=280).encode(where, colour)
     points = base.mark_point(filled=True, size=50).encode(
         alt.Y("value:Q", title="distance", scale=alt.Scale(type="log")),
         shape,
-        tooltip=charts.tips(("measure",), ("n", "value"), ".3g"),
+        tooltip=theme.tips(("measure",), ("n", "value"), ".3g"),
     )
     return base.mark_line(opacity=0.5).encode(alt.Y("mean(value):Q", title="distance")) + points

@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, series, tips
+from lib.figures.theme import BLUE, COLOURS, GREY, INK, ORANGE, series, tips
 from lib.strata import spread_limit
 from lib.strata.spread_limit import Classes
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from lib import intervals
-from lib.figures.charts import COLOURS, INK, SHAPES
+from lib.figures.theme import COLOURS, INK, SHAPES
 
 
 def recovered(df: pd.DataFrame, side: int = 168) -> alt.ConcatChart:
