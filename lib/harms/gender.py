@@ -13,8 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib.probe.gender import cells
-
 FLAT = 1e-12  # a spread below it is rounding: its ratio is undefined
 STATISTICS = ("grh_f", "grh_m", "mean_gap")
 
@@ -140,6 +138,14 @@ def _unit(z: Tensor) -> Tensor:
     if not (torch.isfinite(length) & (length > 0)).all():
         raise ValueError("a feature vector is zero or not finite: its cosine is undefined")
     return F.normalize(z.double(), dim=-1)
+
+
+def cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tuple[Tensor, int]:
+    """Membership (n, 2K) float64 of occupation x gender, gender the faster, and K."""
+    classes = num_occupations or int(occupation.max()) + 1
+    if int(occupation.min()) < 0 or int(occupation.max()) >= classes or ((gender != 0) & (gender != 1)).any():
+        raise ValueError(f"codes 0..{classes - 1} and groups 0, 1 are expected")
+    return F.one_hot(2 * occupation + gender, 2 * classes).double(), classes
 
 
 def _by_occupation(z, occupation, gender, unbiased, num_occupations) -> Tensor:

@@ -1,19 +1,14 @@
-"""What a probe reads of the gender from a representation, within an occupation."""
+"""What a probe reads of the gender from a representation, within an occupation.
+
+Apart from ``lib.harms.gender``, so that the measures of harm do not depend on the probe.
+"""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from lib.harms.gender import cells
 from lib.probe import logistic
 from lib.text.corpora import dealt
-
-
-def cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tuple[Tensor, int]:
-    """Membership (n, 2K) float64 of occupation x gender, gender the faster, and K."""
-    classes = num_occupations or int(occupation.max()) + 1
-    if int(occupation.min()) < 0 or int(occupation.max()) >= classes or ((gender != 0) & (gender != 1)).any():
-        raise ValueError(f"codes 0..{classes - 1} and groups 0, 1 are expected")
-    return F.one_hot(2 * occupation + gender, 2 * classes).double(), classes
 
 
 def gender_predictability(
