@@ -11,6 +11,7 @@ from lib import harms, images
 from lib.encoders import pretrain
 from lib.encoders.settings import Settings
 from lib.encoders.store import BALANCED
+from lib.encoders.training import Conditions
 from lib.sbm import blocks
 
 from . import blocks as theory
@@ -88,7 +89,7 @@ def training(size: Size) -> Callable[[], None]:
                 kept = torch.arange(len(data))
                 if member != BALANCED:
                     kept = images.undersample(data.y, images.class_code(data.classes, member), heads.RATIO, seed)
-                pretrain.train(s, data.take(kept), seed, lambda *_: None)
+                pretrain.train(s, data.take(kept), Conditions(seed, s.epochs))
 
     return work
 

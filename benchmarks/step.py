@@ -11,9 +11,10 @@ import torch
 from lightly.loss import NTXentLoss
 from torch import Tensor, nn
 
-from lib.encoders import nets, pretrain
+from lib.encoders import devices, nets, pretrain
 from lib.encoders.methods import Objective
 from lib.encoders.settings import Settings
+from lib.encoders.training import Conditions
 from lib.images import augment
 from lib.images.sets import Images
 
@@ -69,7 +70,10 @@ def ours(settings: Settings, data: Images) -> Callable[[], float]:
 
     def measure() -> float:
         ends = []
-        pretrain.train(settings, data, 0, lambda *_: ends.append(time.perf_counter()))
+        home = devices.place(settings.precision)
+        pretrain.train(
+            settings, data, Conditions(0, settings.epochs, home, lambda *_: ends.append(time.perf_counter()))
+        )
         return milliseconds(ends, settings, data)
 
     return measure

@@ -14,9 +14,9 @@
 # # Alignment and uniformity: what the contrastive loss asks for
 #
 # **Question.** {cite:t}`wang2020` split the contrastive loss in two. *Alignment*: the two views of an image lie close.
-# *Uniformity*: the features spread evenly over the sphere. How good is the split at a finite number of negatives? What can
-# the measure of uniformity see, and what not? Do the two measures predict accuracy? And where in their plane does a class
-# go that is undersampled?
+# *Uniformity*: the features spread evenly over the sphere. How good is the split at a finite number of negatives? What does
+# the measure of uniformity see, and what does it miss? Do the two measures predict accuracy? And where in their plane does an
+# undersampled class go?
 #
 # Every statement says what it rests on: **proved in the paper**, **derived here**, or **numerical only**.
 #
@@ -49,69 +49,28 @@ from lib import study
 run = study.start("alignment_uniformity", globals())
 
 # %% tags=["hide-input"]
-import inspect
 import math
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 import torch
-from IPython.display import Code, Markdown, display
-from scipy import special
 
-from lib import claims, images, intervals, losses
+from lib import claims, images, losses
 from lib.encoders import stacks
-from lib.encoders.stacks import Group, Recipe
-from lib.figures import alignment_uniformity
+from lib.encoders.stacks import Recipe
+from lib.figures import alignment_uniformity as figures
 from lib.geometry import uniformity
-from lib.images.augment import POLICIES, view
-from lib.studies.shared.arms import REFERENCE_SHIFT
-from lib.study import page, report
+from lib.studies import alignment_uniformity as measure
+from lib.studies.alignment_uniformity import PLANE, gaps, slope
+from lib.study import report
 
 torch.set_num_threads(1)
 p = run.p
-face, exact = run.face(), "computed, float64, CPU"
-rows: list[dict] = []
-judged: list[tuple[str, claims.Judgement]] = []
-record = report.recorded(run.study)
-train, held = images.load(p.data, "train"), images.load(p.data, "test")
-train = train.first(p.images_per_class) if p.images_per_class else train
-held = held.first(p.scored_per_class) if p.scored_per_class else held
-policy, every = POLICIES[p.augment], torch.arange(len(train))
-names = list(train.classes)
-own_seeds = range(p.seed, p.seed + p.seeds)
-twice = torch.Generator().manual_seed(p.seed)
-first_view, second_view = (stacks.patches(view(held.x, policy, twice)) for _ in range(2))
-plain, scored = (stacks.patches(part.x.float() / 255) for part in (train, held))
-
-
-def fit(groups: list[Group], recipes: list[Recipe], steps: int, batch: int) -> stacks.Stack:
-    """Encoders of this run's size."""
-    return stacks.train(train, groups, recipes, steps, batch, policy, p.width, p.hidden)
-
-
-def measures(stack: stacks.Stack) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Alignment, uniformity (mean of the two views) and linear accuracy on held-out images, each (groups, recipes)."""
-    z1, z2 = stack.features(first_view).double(), stack.features(second_view).double()
-    pairs = [[(z1[g, e], z2[g, e]) for e in range(z1.shape[1])] for g in range(len(z1))]
-    align = [[float(losses.alignment(*pair)) for pair in row] for row in pairs]
-    uniform = [[float(sum(losses.uniformity(z) for z in pair)) / 2 for pair in row] for row in pairs]
-    accuracy = stacks.linear_accuracy(stack.features(plain), train.y, stack.features(scored), held.y)
-    return np.array(align), np.array(uniform), accuracy.numpy()
-
-
-def summary(quantity: str, values) -> tuple[float, float, float]:
-    """Mean and interval over seeds, kept among the results."""
-    mean, low, high = (float(v) for v in intervals.over_seeds(values))
-    rows.append({"quantity": quantity, "value": mean, "low": low, "high": high, "seeds": len(values)})
-    return mean, low, high
-
-
-def elsewhere(values: np.ndarray) -> np.ndarray:
-    """For each seed the column (seeds, columns) that is best on the other seeds."""
-    total = values.sum(0)
-    return (total - values if len(values) > 1 else values).argmax(1)
-
+lab = measure.Lab.of(p)
+names = list(lab.train.classes)
+show = partial(run.show, face="computed, float64, CPU")  # of what has no data and no seeds
 
 # %% [markdown]
 # ## Method
@@ -127,7 +86,7 @@ def elsewhere(values: np.ndarray) -> np.ndarray:
 # expectation of the second runs over pairs $i < j$, as in the public code.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(losses.alignment) + "\n\n" + inspect.getsource(losses.uniformity), language="python")
+run.code(losses.alignment, losses.uniformity)
 
 # %% [markdown]
 # The encoders of this page are small: filters that do not overlap, then one hidden layer. Many are trained at once, each
@@ -135,7 +94,7 @@ Code(inspect.getsource(losses.alignment) + "\n\n" + inspect.getsource(losses.uni
 # only their loss differs. Accuracy is that of a linear least-squares classifier on the unit features, on held-out images.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(stacks.forward), language="python")
+run.code(stacks.forward)
 
 # %% [markdown]
 # ## Exact values
@@ -152,7 +111,7 @@ Code(inspect.getsource(stacks.forward), language="python")
 # $\sum_k t^{2k} / (k!\, (\tfrac d2)_k)$. It is above 1.
 # :::
 #
-# The terms are added as logarithms: the textbook form with a Bessel function underflows in high dimension.
+# The code adds the terms as logarithms: the textbook form with a Bessel function underflows in high dimension.
 #
 # :::{prf:proposition} A batch can be below the sphere (derived here)
 # :label: au-batch
@@ -165,162 +124,130 @@ Code(inspect.getsource(stacks.forward), language="python")
 # only at equal distances. And $0 \le \lVert \sum_i x_i \rVert^2$ bounds that mean by $2n/(n-1)$.
 # :::
 #
-# The best batch lies *below* the best distribution, since a point is no pair with itself. With the $n$ pairs $i = i$ counted
-# in, the bound would be $\log[\tfrac1n + (1 - \tfrac1n) e^{-2tn/(n-1)}]$, above the sphere's value: the two conventions
-# disagree about which batch is "more than uniform".
+# The best batch lies *below* the best distribution, since a point is no pair with itself. If the $n$ pairs $i = i$ counted too, the
+# bound would be $\log[\tfrac1n + (1 - \tfrac1n) e^{-2tn/(n-1)}]$, above the sphere's value: the two conventions disagree about
+# which batch is "more than uniform".
+
+# %%
+dims, points = (2, 3, 8, 32, 128, 512), 2048
+truth = np.array([uniformity.uniformity_of_sphere(dim) for dim in dims])
+found = measure.random_points(dims, points, lab.seeds)
+off = np.abs(found - truth)
+run.judge("alignment-1", off.max(1))
 
 # %% tags=["hide-input"]
-dims, points = (2, 3, 8, 32, 128, 512), 2048
-found = np.zeros((p.seeds, len(dims)))
-for s, own in enumerate(own_seeds):
-    for i, dim in enumerate(dims):
-        x = torch.randn(points, dim, generator=torch.Generator().manual_seed(10_000 * own + dim)).double()
-        found[s, i] = float(losses.uniformity(torch.nn.functional.normalize(x, dim=1)))
-truth = np.array([uniformity.uniformity_of_sphere(dim) for dim in dims])
-judged.append(("run", claims.judge("alignment-1", np.abs(found - truth).max(1))))
-lines = [
-    (d, f"{t:.4f}", f"{m:.4f}", f"{g:.1e}")
-    for d, t, m, g in zip(dims, truth, found.mean(0), np.abs(found - truth).max(0), strict=True)
-]
-rows += [{"quantity": f"uniformity of the sphere, d = {d}", "value": t} for d, t in zip(dims, truth, strict=True)]
-display(Markdown(report.table(["$d$", "exact", f"{points:,} random points", "largest gap over seeds"], lines)))
-special_values = [
-    ("two points ($d = 1$)", uniformity.uniformity_of_sphere(1)),
-    ("sphere, $d = 1{,}000{,}000$", uniformity.uniformity_of_sphere(10**6)),
-    ("simplex of 10 points", uniformity.uniformity_of_simplex(10)),
-    ("10 collapsed classes, 30 images each", uniformity.uniformity_of_classes(10, per_class=30)),
-    ("10 collapsed classes, no end of images", uniformity.uniformity_of_classes(10)),
-    ("10 spikes on the circle", uniformity.uniformity_of_spikes(10)),
-    ("all in one place", 0.0),
-]
-rows += [{"quantity": f"uniformity, {name}", "value": v} for name, v in special_values]
-display(Markdown(report.table(["features", "exact uniformity"], [(n, f"{v:.6f}") for n, v in special_values])))
+for d, t in zip(dims, truth, strict=True):
+    run.note(f"uniformity of the sphere, d = {d}", t, seeds=0)
+run.table(
+    ["$d$", "exact", f"{points:,} random points", "largest gap over seeds"],
+    [
+        (d, f"{t:.4f}", f"{m:.4f}", f"{g:.1e}")
+        for d, t, m, g in zip(dims, truth, found.mean(0), off.max(0), strict=True)
+    ],
+)
+special = {
+    "two points ($d = 1$)": uniformity.uniformity_of_sphere(1),
+    "sphere, $d = 1{,}000{,}000$": uniformity.uniformity_of_sphere(10**6),
+    "simplex of 10 points": uniformity.uniformity_of_simplex(10),
+    "10 collapsed classes, 30 images each": uniformity.uniformity_of_classes(10, per_class=30),
+    "10 collapsed classes, no end of images": uniformity.uniformity_of_classes(10),
+    "10 spikes on the circle": uniformity.uniformity_of_spikes(10),
+    "all in one place": 0.0,
+}
+kept = {name: run.note(f"uniformity, {name}", value, seeds=0) for name, value in special.items()}
+run.table(["features", "exact uniformity"], [(name, f"{value:.6f}") for name, value in kept.items()])
 
 # %% [markdown]
-# The exact values are held to mpmath's in the tests; what the table shows beside them, and claim 1 judges, is the sampling error
-# of so many points. In trial runs neither these nor twice as many decided it: the largest of six such errors varies much.
+# The tests compare the exact values with mpmath's. The table above, and claim 1, show the sampling error of so many points. In trial
+# runs neither these points nor twice as many decided the claim: the largest of six such errors varies much.
+#
+# The best batches, found by L-BFGS on free points in $\mathbb{R}^8$:
+
+# %%
+counts, dim = (2, 3, 4, 6, 8, 9, 12, 16, 24, 32), 8
+best = {n: uniformity.optimal_points(n, dim, seed=p.seed) for n in counts}
+sphere = uniformity.uniformity_of_sphere(dim)
+for n, b in best.items():
+    run.note(f"best batch of {n} in R^{dim}", float(b.loss), seeds=0)
 
 # %% tags=["hide-input"]
-counts, d_points = (2, 3, 4, 6, 8, 9, 12, 16, 24, 32), 8
-best = [uniformity.optimal_points(n, d_points, seed=p.seed) for n in counts]
-slow = [n for n, b in zip(counts, best, strict=True) if not b.certificate.converged]
-sphere = uniformity.uniformity_of_sphere(d_points)
 curve = pd.DataFrame(
-    [(f"best batch found in R^{d_points}", n, float(b.loss)) for n, b in zip(counts, best, strict=True)]
+    [(f"best batch found in R^{dim}", n, float(b.loss)) for n, b in best.items()]
     + [("simplex: bound in any dimension", n, uniformity.uniformity_of_simplex(n)) for n in counts]
-    + [(f"sphere in R^{d_points}: all distributions", n, sphere) for n in counts],
+    + [(f"sphere in R^{dim}: all distributions", n, sphere) for n in counts],
     columns=["points", "n", "value"],
 )
-below = float(best[-1].loss) - sphere
-rows += [
-    {"quantity": f"best batch of {n} in R^{d_points}", "value": float(b.loss)}
-    for n, b in zip(counts, best, strict=True)
-]
-page.show(
-    run.folder,
+below, slow = abs(float(best[counts[-1]].loss) - sphere), [n for n, b in best.items() if not b.certificate.converged]
+show(
     "batch",
-    alignment_uniformity.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
-    alt=f"Uniformity of the best batch against its size: on the simplex bound up to {d_points + 1} points, and with "
-    f"{counts[-1]} still {abs(below):.3f} below the sphere's {sphere:.3f}.",
-    caption=f"Best batches found by L-BFGS; up to {d_points + 1} points they are simplices, certified by the bound.",
+    figures.lines(curve, "n", "value", "points", "points in the batch", "uniformity"),
+    alt=f"Uniformity of the best batch against its size: on the simplex bound up to {dim + 1} points, and with "
+    f"{counts[-1]} still {below:.3f} below the sphere's {sphere:.3f}.",
+    caption=f"With {counts[-1]} points the best batch is {below:.3f} below the sphere; up to {dim + 1} points it is a certified simplex.",
     data=curve,
     source="lib/geometry/uniformity.py:optimal_points",
-    face=exact,
 )
-display(
-    Markdown(
-        f"Searches that did not converge: {', '.join(map(str, slow)) or 'none'}. At {counts[-1]} points the batch is "
-        f"**{abs(below):.3f}** below the uniform distribution. Beyond {d_points + 1} points the search gives a local optimum (numerical only)."
-    )
+run.say(
+    f"Searches that did not converge: {', '.join(map(str, slow)) or 'none'}. At {counts[-1]} points the batch is **{below:.3f}** below "
+    f"the uniform distribution. Beyond {dim + 1} points the search gives a local optimum (numerical only)."
 )
 
 # %% [markdown]
 # ## Three encoders into the plane
 #
-# The paper's figure, on other images and much smaller nets: features on the circle from random weights, from supervised training and from contrastive training
-# ($\tau = 0.5$, about 256 negatives).
+# The paper's figure, on other images and with much smaller nets: features on the circle from random weights, from supervised
+# training and from contrastive training ($\tau = 0.5$, about 256 negatives).
 #
-# How long to train was settled first, by the contrastive loss on the *training* images alone, on seeds 1000 to 1002 which
-# nothing on this page uses: from 500 steps on, the number was doubled until doubling it lowered that loss by less than 2 per cent. The
-# start, which leaves out a slow beginning, and the 2 per cent were set with these losses in view, before any alignment or uniformity was
-# measured. The digits' record of it:
+# A rule settled first how long to train, by the contrastive loss on the *training* images alone, on seeds 1000 to 1002, which no other
+# part of this page uses: from 500 steps on, the number of steps was doubled until doubling lowered the loss by less than 2 per cent.
+# The digits' record:
 
 # %% tags=["hide-input"]
-PILOT = pd.DataFrame(
-    {"steps": [250, 500, 1000, 2000, 4000], "contrastive loss": [5.2617, 5.1860, 5.0091, 4.8751, 4.7989]}
-)  # digits, learning rate 0.01; of 0.003, 0.01 and 0.03 it was the lowest from 1,000 steps on
-PILOT["change by doubling"] = (PILOT["contrastive loss"].shift(-1) / PILOT["contrastive loss"] - 1).map("{:.1%}".format)
-display(Markdown(report.table(list(PILOT.columns), [tuple(r) for r in PILOT.values.tolist()][:-1])))
-plane_of = {
-    "random": None,
-    "supervised": Recipe(supervised=1, dim=2, learning_rate=p.learning_rate),
-    "contrastive": Recipe(contrastive=1, tau=p.temperature, dim=2, learning_rate=p.learning_rate),
-}
-circle_recipes = [r for r in plane_of.values() if r]
-circle_groups = [Group(s, every) for s in own_seeds]
-circle_stack = fit(circle_groups, circle_recipes, p.circle_steps, p.circle_batch)
-untrained = fit(circle_groups, circle_recipes[:1], 0, p.circle_batch)
-z_circle = [torch.cat([untrained.features(v), circle_stack.features(v)], 1) for v in (first_view, second_view)]
-both = [np.concatenate(m, 1) for m in zip(measures(untrained), measures(circle_stack), strict=True)]
-align_c, uniform_c = dict(zip(plane_of, both[0].T, strict=True)), dict(zip(plane_of, both[1].T, strict=True))
+pilot = {250: 5.2617, 500: 5.1860, 1000: 5.0091, 2000: 4.8751, 4000: 4.7989}
+# digits, learning rate 0.01; of 0.003, 0.01 and 0.03 it was the lowest from 1,000 steps on
+run.table(
+    ["steps", "contrastive loss", "change by doubling"],
+    [(n, loss, f"{pilot[2 * n] / loss - 1:.1%}") for n, loss in pilot.items() if 2 * n in pilot],
+)
+
+# %%
+z_circle, circle, tail = measure.on_circle(lab)
+align, uniform = (dict(zip(PLANE, m.T, strict=True)) for m in circle[:2])
 exact_circle = uniformity.uniformity_of_sphere(2)
-judged.append(("run", claims.judge("alignment-3a", align_c["contrastive"] - align_c["random"])))
-judged.append(("run", claims.judge("alignment-3b", uniform_c["contrastive"] - uniform_c["supervised"])))
-judged.append(("run", claims.judge("alignment-3c", np.abs(uniform_c["contrastive"] - exact_circle))))
-grid, bins = np.arange(-180, 181, 5), np.linspace(0, 2, 21)
-distances, angles, means = [], [], []
-for e, name in enumerate(plane_of):
-    z1, z2 = (z[0, e].double() for z in z_circle)  # the first seed
-    apart = (z1 - z2).norm(dim=1).numpy()
-    share = np.histogram(apart, bins)[0] / len(apart)
-    distances += [(name, m, s) for m, s in zip((bins[1:] + bins[:-1]) / 2, share, strict=True)]
-    means.append((name, float(apart.mean())))
-    theta = torch.atan2(z1[:, 1], z1[:, 0]).numpy()
-    bump = np.exp(40 * (np.cos(np.deg2rad(grid)[:, None] - theta) - 1)) / (360 * special.ive(0, 40))  # a degree
-    for label, hit in [("all", slice(None)), *((c, (held.y == k).numpy()) for k, c in enumerate(names))]:
-        angles += [(name, label, g, round(float(v), 5)) for g, v in zip(grid, bump[:, hit].mean(1), strict=True)]
-distances = pd.DataFrame(distances, columns=["encoder", "distance", "share"])
-angles = pd.DataFrame(angles, columns=["encoder", "class", "angle", "density"])
-means = pd.DataFrame(means, columns=["encoder", "distance"])
+run.judge("alignment-3a", align["contrastive"] - align["random"])
+run.judge("alignment-3b", uniform["contrastive"] - uniform["supervised"])
+run.judge("alignment-3c", np.abs(uniform["contrastive"] - exact_circle))
+
+# %% tags=["hide-input"]
+pairs, angles, means = figures.of_circle(*(z[0] for z in z_circle), lab.held)  # the first seed
+kinds = ("alignment", "uniformity", "linear accuracy")
 lines = [
-    (
-        name,
-        *(
-            f"{m:.3f} {report.span(low, high)}"
-            for m, low, high in (
-                summary(f"circle, alignment, {name}", align_c[name]),
-                summary(f"circle, uniformity, {name}", uniform_c[name]),
-                summary(f"circle, linear accuracy, {name}", both[2][:, e]),
-            )
-        ),
-    )
-    for e, name in enumerate(plane_of)
+    (name, *(run.note(f"circle, {kind}, {name}", m[:, e]) for kind, m in zip(kinds, circle, strict=True)))
+    for e, name in enumerate(PLANE)
 ]
-page.show(
-    run.folder,
+run.show(
     "circle",
-    alignment_uniformity.circle(distances, angles, means),
+    figures.on_circle(pairs, angles, means),
     alt=f"Distances of positive pairs and density of angles for three encoders. Contrastive features have uniformity "
-    f"{uniform_c['contrastive'].mean():.2f}, supervised {uniform_c['supervised'].mean():.2f}, the circle {exact_circle:.3f}.",
-    caption="Held-out images, first seed. Von Mises kernel of concentration 40. Dashed: mean distance; uniform density.",
+    f"{uniform['contrastive'].mean():.2f}, supervised {uniform['supervised'].mean():.2f}, the circle {exact_circle:.3f}.",
+    caption=f"Contrastive training ends at uniformity {uniform['contrastive'].mean():.2f}, the circle has {exact_circle:.3f}. Held-out "
+    "images, first seed. Von Mises kernel of concentration 40. Dashed: mean distance; uniform density.",
     data=angles,
     source="lib/encoders/stacks.py:train",
-    face=face,
 )
-display(Markdown(report.table(["encoder", "alignment", "uniformity", "linear accuracy"], lines)))
-tail = circle_stack.losses[-max(p.circle_steps // 20, 1) :, :, 1].mean()
-rows.append({"quantity": "circle, contrastive training loss at the end", "value": float(tail)})
-display(
-    Markdown(
-        f"Uniformity of the circle, exactly: {exact_circle:.4f}. Contrastive loss on the training images at the end: {tail:.3f}; "
-        f"aligned and uniform features would have {uniformity.contrastive(2, p.temperature, 2 * p.circle_batch - 2) + math.log(2 * p.circle_batch - 2):.3f}. "
-        "A linear classifier on the plane cannot tell ten arcs of a circle apart, so the accuracies here are low by design."
-    )
+run.table(["encoder", *kinds], lines)
+run.note("circle, contrastive training loss at the end", tail, seeds=0)
+negatives = 2 * p.circle_batch - 2
+ideal = uniformity.contrastive(2, p.temperature, negatives) + math.log(negatives)
+run.say(
+    f"Uniformity of the circle, exactly: {exact_circle:.4f}. Contrastive loss on the training images at the end: {tail:.3f}; aligned and "
+    f"uniform features would have {ideal:.3f}. A linear classifier on the plane cannot tell ten arcs of a circle apart: the accuracies "
+    "here are low by design."
 )
 
 # %% [markdown]
 # The better a supervised encoder tells ten classes apart on a circle, the closer its features come to ten spikes, and the measure
-# takes those for uniform (below). The large gap of claim 3b is to be expected of a supervised encoder that leaves part of the
+# takes ten spikes for uniform (below). The large gap of claim 3b is to be expected of a supervised encoder that leaves part of the
 # circle empty, not of supervision as such.
 #
 # ## Theorem 1 and its rate
@@ -348,88 +275,67 @@ display(
 # :::{prf:proof}
 # Write the bracket over $M$ as $\mu + \delta$ with $\delta = \bar X - \mu + e^{s/\tau}/M$ and expand $\log(\mu + \delta) =
 # \log \mu + \delta/\mu - \delta^2/(2\mu^2) + \dots$ The deviation $\bar X - \mu$ has size $M^{-1/2}$ but expectation 0: what the
-# bound counts cancels in the mean. Left are the positive's own term and the bias of the logarithm, $-v/(2M\mu^2)$; third and
+# bound counts cancels in the mean. The positive's own term and the bias of the logarithm, $-v/(2M\mu^2)$, remain; third and
 # fourth moments of $\delta$ are $O(M^{-2})$.
 # :::
 #
 # The expectation can be computed without drawing anything: $\log S = \int_0^\infty (e^{-u} - e^{-uS})\, du/u$, and
-# $\mathbb{E} e^{-uS}$ factors over the negatives.
+# $\mathbb{E} e^{-uS}$ factors over the negatives. Below: the slope of $\log$ distance against $\log M$, exactly for uniform features, and
+# measured on the encoders above.
 
 # %% tags=["remove-input"]
-Code(inspect.getsource(uniformity.mean_log_sum), language="python")
+run.code(uniformity.mean_log_sum)
+
+# %%
+ladder, wide = [64, 128, 256, 512, 1024], [16, 64, 256, 1024, 4096, 16384, 65536]
+settings = [(2, 0.5), (8, 0.5), (128, 0.5), (8, 0.1), (128, 0.1)]
+near = {s: slope(ladder, gaps(*s, ladder)) for s in settings}
+far = {s: slope(wide[-2:], gaps(*s, wide[-2:])) for s in settings}
+run.judge("alignment-2a", near[2, 0.5])
+drawn = [uniformity.measured(*(z[i, 2] for z in z_circle), 0.5, ladder, seed=s) for i, s in enumerate(lab.seeds)]
+gap, single = (np.array([m[part].numpy() for m in drawn]) for part in (0, 1))  # (seeds, sizes)
+slopes, single_slopes = (np.array([slope(ladder, g) for g in part]) for part in (gap, single))
+run.judge("alignment-2b", slopes)
 
 # %% tags=["hide-input"]
-ladder = [64, 128, 256, 512, 1024]
-wide = [16, 64, 256, 1024, 4096, 16384, 65536]
-settings = [(2, 0.5), (8, 0.5), (128, 0.5), (8, 0.1), (128, 0.1)]
-
-
-def slope(sizes, gaps) -> float:
-    """Of the straight line through log |gap| over log M."""
-    return float(np.polyfit(np.log(sizes), np.log(np.abs(gaps)), 1)[0])
-
-
-def gaps_of(dim: int, tau: float, sizes: list[int]) -> np.ndarray:
-    """The exact distance from the limit, positives in one place."""
-    return np.array([uniformity.contrastive(dim, tau, m) - uniformity.limit(dim, tau) for m in sizes])
-
-
-powers = {f"uniform, d = {d}, τ = {tau:g}": gaps_of(d, tau, wide) for d, tau in settings}
-exact_slopes = {
-    (d, tau): (slope(ladder, gaps_of(d, tau, ladder)), slope(wide[-2:], gaps_of(d, tau, wide[-2:])))
-    for d, tau in settings
-}
-judged.append(("run", claims.judge_number("alignment-2a", exact_slopes[2, 0.5][0])))
-measured = [uniformity.measured(*(z[s, 2] for z in z_circle), 0.5, ladder, seed=own) for s, own in enumerate(own_seeds)]
-measured_gap, single = (np.array([m[i].numpy() for m in measured]) for i in (0, 1))  # (seeds, sizes)
-slopes, single_slopes = (np.array([slope(ladder, g) for g in part]) for part in (measured_gap, single))
-judged.append(("run", claims.judge("alignment-2b", slopes)))
-rate, single_rate = (
-    summary("slope, trained encoders", slopes),
-    summary("slope, a single anchor and draw", single_slopes),
-)
-errors = pd.DataFrame(
-    [(name, m, abs(g)) for name, gap in powers.items() for m, g in zip(wide, gap, strict=True)]
-    + [
-        ("trained encoders on the circle, τ = 0.5", m, g)
-        for m, g in zip(ladder, np.abs(measured_gap).mean(0), strict=True)
-    ]
-    + [("the same, a single anchor and draw", m, g) for m, g in zip(ladder, single.mean(0), strict=True)],
-    columns=["features", "M", "error"],
-)
-for (d, tau), (near, far) in exact_slopes.items():
-    rows.append({"quantity": f"slope, uniform, d = {d}, tau = {tau:g}, M 64 to 1024", "value": near})
-    rows.append({"quantity": f"slope, uniform, d = {d}, tau = {tau:g}, M 16384 to 65536", "value": far})
-page.show(
-    run.folder,
+rate = run.note("slope, trained encoders", slopes)
+single_rate = run.note("slope, a single anchor and draw", single_slopes)
+for d, tau in settings:
+    run.note(f"slope, uniform, d = {d}, tau = {tau:g}, M 64 to 1024", near[d, tau], seeds=0)
+    run.note(f"slope, uniform, d = {d}, tau = {tau:g}, M 16384 to 65536", far[d, tau], seeds=0)
+lines = {f"uniform, d = {d}, τ = {tau:g}": (wide, np.abs(gaps(d, tau, wide))) for d, tau in settings}
+lines["trained encoders on the circle, τ = 0.5"] = ladder, np.abs(gap).mean(0)
+lines["the same, a single anchor and draw"] = ladder, single.mean(0)
+errors = pd.concat([pd.DataFrame({"features": name, "M": m, "error": e}) for name, (m, e) in lines.items()])
+run.show(
     "rate",
-    alignment_uniformity.rates(errors),
-    alt=f"Distance of the contrastive loss from its limit against M, logarithmic axes. Trained encoders: slope {rate[0]:.2f}; "
-    f"a single draw: {single_rate[0]:.2f}; dashed lines have slopes -1 and -1/2.",
-    caption="Uniform features: exact. Trained encoders: drawn negatives, the first-order noise taken off. Dashed: the two candidate rates.",
+    figures.rates(errors),
+    alt=f"Distance of the contrastive loss from its limit against M, logarithmic axes. Trained encoders: slope {rate.value:.2f}; "
+    f"a single draw: {single_rate.value:.2f}; dashed lines have slopes -1 and -1/2.",
+    caption=f"The distance falls with slope {rate.value:.2f} on trained encoders, {single_rate.value:.2f} for a single draw. Uniform "
+    "features: exact. Trained encoders: drawn negatives, the first-order noise taken off. Dashed: the two candidate rates.",
     data=errors,
     source="lib/geometry/uniformity.py:contrastive",
-    face=face,
 )
-lines = [
-    (f"uniform, $d = {d}$, $\\tau = {tau:g}$", f"{near:.3f}", f"{far:.3f}", f"{uniformity.first_order(d, tau):.2f}")
-    for (d, tau), (near, far) in exact_slopes.items()
-]
-lines.append(("trained encoders on the circle, $\\tau = 0.5$", f"{rate[0]:.3f} {report.span(*rate[1:])}", "", ""))
-lines.append(("the same, a single anchor and draw", f"{single_rate[0]:.3f} {report.span(*single_rate[1:])}", "", ""))
-display(
-    Markdown(
-        report.table(["features", "slope, $M$ 64 to 1024", "slope, $M$ 16384 to 65536", "constant of $1/M$"], lines)
-    )
+
+# %% tags=["hide-input"]
+constant = {s: uniformity.first_order(*s) for s in settings}
+run.table(
+    ["features", "slope, $M$ 64 to 1024", "slope, $M$ 16384 to 65536", "constant of $1/M$"],
+    [
+        *(
+            (f"uniform, $d = {d}$, $\\tau = {t:g}$", f"{near[d, t]:.3f}", f"{far[d, t]:.3f}", f"{c:.2f}")
+            for (d, t), c in constant.items()
+        ),
+        ("trained encoders on the circle, $\\tau = 0.5$", rate, "", ""),
+        ("the same encoders, a single anchor and draw", single_rate, "", ""),
+    ],
 )
-hard = exact_slopes[128, 0.1]
-display(
-    Markdown(
-        f"The candidates are −1/2 and −1. The expectation goes as **{rate[0]:.2f}** {report.span(*rate[1:], 2)}; one anchor with one draw "
-        f"goes as {single_rate[0]:.2f}: that is the bound's rate. But $1/M$ is a statement about large $M$: with $d = 128$ and "
-        f"$\\tau = 0.1$ the constant is {uniformity.first_order(128, 0.1):,.0f}, and the slope from 64 to 1024 negatives is only {hard[0]:.2f}. "
-        "There a batch of the usual size is far from the limit, and the positive's own term is most of the sum."
-    )
+run.say(
+    f"The candidates are −1/2 and −1. The expectation has the slope **{rate:.2f}**; one anchor with one draw has {single_rate.value:.2f}, "
+    "the bound's rate. But $1/M$ is a statement about large $M$: with $d = 128$ and $\\tau = 0.1$ the constant is "
+    f"{constant[128, 0.1]:,.0f}, and the slope from 64 to 1024 negatives is only {near[128, 0.1]:.2f}. There a batch of the usual size "
+    "is far from the limit, and the positive's own term is most of the sum."
 )
 
 # %% [markdown]
@@ -449,47 +355,34 @@ display(
 #
 # $I_n(2t)/I_0(2t)$ is about $t^n/n!$ for small $t$ and $e^{-n^2/4t}$ for large: the kernel is a low-pass filter that ends near order
 # $2\sqrt t$. At $t = 2$ it sees about three spikes. On a sphere of any dimension the Gegenbauer coefficients of the kernel
-# fall in the same way. The remedy is to measure at several $t$, up to $n^2/4$ or so for $n$ spikes.
+# fall in this way too. The remedy is to measure at several $t$, up to about $n^2/4$ for $n$ spikes.
+
+# %%
+seen = {t: uniformity.spikes_gap(10, t) for t in (2, 8, 32)}
+run.judge("alignment-4a", seen[2])
+run.judge("alignment-4b", seen[32])
+for t, g in seen.items():
+    run.note(f"uniformity of ten spikes minus the circle, t = {t}", g, seeds=0)
 
 # %% tags=["hide-input"]
-ts = np.geomspace(0.25, 128, 28)
-gap = pd.DataFrame(
-    [(f"{n} spikes", t, uniformity.spikes_gap(n, t)) for n in (2, 3, 5, 10, 20) for t in ts],
-    columns=["spikes", "t", "gap"],
-)
-gap = gap[gap.gap > 1e-6]
-seen = {t: uniformity.spikes_gap(10, t) for t in (2, 8, 32)}
-judged.append(("run", claims.judge_number("alignment-4a", seen[2])))
-judged.append(("run", claims.judge_number("alignment-4b", seen[32])))
-rows += [{"quantity": f"uniformity of ten spikes minus the circle, t = {t}", "value": g} for t, g in seen.items()]
-page.show(
-    run.folder,
+cells = [(n, t, uniformity.spikes_gap(n, t)) for n in (2, 3, 5, 10, 20) for t in np.geomspace(0.25, 128, 28)]
+curve = pd.DataFrame([(f"{n} spikes", t, g) for n, t, g in cells if g > 1e-6], columns=["spikes", "t", "gap"])
+show(
     "spikes",
-    alignment_uniformity.lines(gap, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
+    figures.lines(curve, "t", "gap", "spikes", "t", "uniformity minus the circle's", log_y=True),
     alt=f"What the measure sees of evenly spaced spikes against t: ten spikes are {seen[2]:.1e} from the circle at t = 2 and "
     f"{seen[32]:.2f} at t = 32.",
-    caption="Gap between spikes and the uniform circle; values below one millionth are left out. Click the legend to pick one.",
-    data=gap,
+    caption=f"Ten spikes are {seen[2]:.1e} from the circle at t = 2 and {seen[32]:.2f} at t = 32. Values below one millionth are left "
+    "out. Click the legend to pick one.",
+    data=curve,
     source="lib/geometry/uniformity.py:spikes_gap",
-    face=exact,
 )
 lines = [(f"{n} spikes, exact", *(f"{uniformity.spikes_gap(n, t):.5f}" for t in seen)) for n in (5, 10, 20)]
-for e, name in enumerate(plane_of):
-    cells = []
-    for t in seen:
-        values = [
-            float(losses.uniformity(z_circle[0][s, e].double(), t)) - uniformity.uniformity_of_sphere(2, t)
-            for s in range(p.seeds)
-        ]
-        m, low, high = summary(f"circle, {name}, uniformity above the circle's at t = {t}", values)
-        cells.append(f"{m:.3f} {report.span(low, high)}")
-    lines.append((f"{name} encoders", *cells))
-display(
-    Markdown(
-        "Uniformity minus the circle's, at several $t$:\n\n"
-        + report.table(["features", *(f"$t = {t}$" for t in seen)], lines)
-    )
-)
+for e, name in enumerate(PLANE):
+    above = {t: measure.above_circle(z_circle[0][:, e], t) for t in seen}
+    noted = (run.note(f"circle, {name}, uniformity above the circle's at t = {t}", g) for t, g in above.items())
+    lines.append((f"{name} encoders", *noted))
+run.table(["uniformity minus the circle's", *(f"$t = {t}$" for t in seen)], lines)
 
 # %% [markdown]
 # ## Training on the two measures
@@ -511,144 +404,88 @@ display(
 #
 # Linear functions of the pixels give a lower bound on $\rho$, hence an upper bound on $w^*$.
 
-# %% tags=["hide-input"]
+# %%
 shares = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0])
-weight_recipes = [Recipe(align=1 - w, uniform=w, learning_rate=p.learning_rate) for w in shares]
-seed_groups = [Group(s, every) for s in own_seeds]
-align_w, uniform_w, accuracy_w = measures(fit(seed_groups, weight_recipes, p.steps, p.batch_size))
-inner = 1 + elsewhere(accuracy_w[:, 1:-1])
-peak = accuracy_w[np.arange(p.seeds), inner]
-judged.append(("run", claims.judge("alignment-5a", uniform_w[:, 0])))
-judged.append(("run", claims.judge("alignment-5b", accuracy_w[:, 0])))
-judged.append(("run", claims.judge("alignment-5c", align_w[:, -1])))
-judged.append(("run", claims.judge("alignment-5d", peak - np.maximum(accuracy_w[:, 0], accuracy_w[:, -1]))))
+weighted = lab.fit_all([Recipe(align=1 - w, uniform=w, learning_rate=p.learning_rate) for w in shares])
+accuracy = weighted.accuracy
+run.judge("alignment-5a", weighted.uniformity[:, 0])
+run.judge("alignment-5b", accuracy[:, 0])
+run.judge("alignment-5c", weighted.alignment[:, -1])
+run.judge("alignment-5d", measure.chosen(accuracy[:, 1:-1]) - np.maximum(accuracy[:, 0], accuracy[:, -1]))
+
+# %% tags=["hide-input"]
+kinds = {"accuracy": accuracy, "alignment": weighted.alignment, "uniformity": weighted.uniformity}
 by_weight = pd.DataFrame(
-    [
-        (measure, w, *summary(f"{measure} at share {w:g}", values[:, i]))
-        for measure, values in (("accuracy", accuracy_w), ("alignment", align_w), ("uniformity", uniform_w))
-        for i, w in enumerate(shares)
-    ],
-    columns=["measure", "share", "value", "low", "high"],
+    {"measure": kind, "share": w} | asdict(run.note(f"{kind} at share {w:g}", values[:, i]))
+    for kind, values in kinds.items()
+    for i, w in enumerate(shares)
 )
-top = shares[accuracy_w.mean(0).argmax()]
-seen_twice = torch.Generator().manual_seed(p.seed)
-pair = [torch.cat([view(train.x, policy, seen_twice).flatten(1) for _ in range(4)]) for _ in range(2)]
-correlation = uniformity.linear_correlation(*pair)
-threshold = uniformity.collapse_threshold(correlation)
-collapsed = shares[(uniform_w > -0.1).all(0)]
-rows += [{"quantity": "largest correlation of a linear function of two views", "value": correlation}]
-rows += [{"quantity": "share of uniformity up to which collapse is stable, upper bound", "value": threshold}]
-page.show(
-    run.folder,
+mean, top = accuracy.mean(0), shares[accuracy.mean(0).argmax()]
+correlation = run.note("largest correlation of a linear function of two views", lab.linear_correlation(), seeds=0).value
+threshold = uniformity.stable_share(correlation)
+run.note("share of uniformity up to which collapse is stable, upper bound", threshold, seeds=0)
+run.show(
     "weights",
-    alignment_uniformity.weights(by_weight),
-    alt=f"Accuracy over the share of uniformity in the loss: {accuracy_w[:, 0].mean():.2f} with alignment alone, highest "
-    f"{accuracy_w.mean(0).max():.2f} at {top:g}, {accuracy_w[:, -1].mean():.2f} with uniformity alone.",
-    caption="Held-out images; bands are 95 % intervals over seeds.",
+    figures.weights(by_weight),
+    alt=f"Accuracy over the share of uniformity in the loss: {mean[0]:.2f} with alignment alone, highest "
+    f"{mean.max():.2f} at {top:g}, {mean[-1]:.2f} with uniformity alone.",
+    caption=f"Accuracy is {mean[0]:.2f} with alignment alone, {mean.max():.2f} at a share of {top:g}, {mean[-1]:.2f} with uniformity "
+    "alone. Held-out images; bands are 95 % intervals over seeds.",
     data=by_weight,
     source="lib/encoders/stacks.py:losses",
-    face=face,
 )
-
-display(
-    Markdown(
-        f"Largest correlation of a linear function of two views: {correlation:.2f}, so $w^* \\le$ **{threshold:.3f}**. Collapsed in every seed, after "
-        f"{p.steps} steps: $w$ = {', '.join(f'{w:g}' for w in collapsed) or 'none'}. Just above $w^*$ features leave slowly. "
-        f"Collapsed features are not equal to the last digit: a linear classifier, which centres them and knows no scale, still reads "
-        f"{accuracy_w[:, 0].mean():.2f} of the images with alignment alone, where chance is {1 / len(names):.2f}."
-    )
+collapsed = shares[(weighted.uniformity > -0.1).all(0)]
+run.say(
+    f"Largest correlation of a linear function of two views: {correlation:.2f}, hence $w^* \\le$ **{threshold:.3f}**. Collapsed in every "
+    f"seed, after {p.steps} steps: $w$ = {', '.join(f'{w:g}' for w in collapsed) or 'none'}. Just above $w^*$ features leave slowly. "
+    f"Collapsed features are not equal to the last digit: a linear classifier, which centres them and knows no scale, still reads "
+    f"{mean[0]:.2f} of the images with alignment alone, where chance is {1 / len(names):.2f}."
 )
 
 # %% [markdown]
 # ## Many encoders in one plane
 #
 # Half of the encoders are trained on the two measures, with drawn weights, $t$ and $\alpha$; half on the contrastive loss with
-# drawn temperature; dimension and learning rate vary in both. The draws are the same in every seed. Accuracy is regressed
-# on the two measures.
+# drawn temperature; dimension and learning rate vary in both halves. Every seed has these draws. Accuracy is regressed on the two
+# measures.
+
+# %%
+half = p.encoders // 2
+mixed, cooled = measure.drawn(half, p.learning_rate)
+many = lab.fit_all(mixed + cooled)
+run.judge("alignment-8", measure.chosen(many.accuracy[:, :half]) - measure.chosen(many.accuracy[:, half:]))
+fits = [measure.regress(measure.Measures(*(m[s] for m in many))) for s in range(p.seeds)]
+run.judge("alignment-6a", [f.rsquared for f in fits])
+run.judge("alignment-6b", [f.params[1] for f in fits])
+run.judge("alignment-6c", [f.params[2] for f in fits])
+recipe = np.tile(np.arange(2 * half), p.seeds)
+pooled = measure.regress(many, cov_type="cluster", cov_kwds={"groups": recipe})
 
 # %% tags=["hide-input"]
-draw = np.random.default_rng(0)
-half = p.encoders // 2
-common = [
-    {"dim": int(draw.choice([4, 8, 16, 32])), "learning_rate": p.learning_rate * float(draw.choice([0.3, 1.0]))}
-    for _ in range(2 * half)
-]
-mixed = []
-for c in common[:half]:
-    w = float(draw.uniform(0.05, 0.95))
-    mixed.append(
-        Recipe(align=1 - w, uniform=w, alpha=float(draw.choice([1, 2])), t=float(draw.choice([1, 2, 4, 8])), **c)
+spread, lines = figures.spread(mixed + cooled, many, lab.seeds), []
+for i, (name, (low, high)) in enumerate(zip(("alignment", "uniformity"), pooled.conf_int()[1:], strict=True), 1):
+    found = run.note(f"coefficient of {name}, pooled", pooled.params[i], low, high, seeds=0)
+    lines.append(
+        (name, f"{found.value:.3f}", f"[{low:.3f}, {high:.3f}]", ", ".join(f"{f.params[i]:.3f}" for f in fits))
     )
-cooled = [Recipe(contrastive=1, tau=float(np.exp(draw.uniform(np.log(0.05), np.log(2)))), **c) for c in common[half:]]
-align_s, uniform_s, accuracy_s = measures(fit(seed_groups, mixed + cooled, p.steps, p.batch_size))
-judged.append(
-    (
-        "run",
-        claims.judge(
-            "alignment-8",
-            np.subtract(
-                *(part[np.arange(p.seeds), elsewhere(part)] for part in (accuracy_s[:, :half], accuracy_s[:, half:]))
-            ),
-        ),
-    )
-)
-fits = [sm.OLS(accuracy_s[s], sm.add_constant(np.stack([align_s[s], uniform_s[s]], 1))).fit() for s in range(p.seeds)]
-judged.append(("run", claims.judge("alignment-6a", [f.rsquared for f in fits])))
-judged.append(("run", claims.judge("alignment-6b", [f.params[1] for f in fits])))
-judged.append(("run", claims.judge("alignment-6c", [f.params[2] for f in fits])))
-recipe = np.tile(np.arange(2 * half), p.seeds)
-flat = sm.add_constant(np.stack([align_s.ravel(), uniform_s.ravel()], 1))
-pooled = sm.OLS(accuracy_s.ravel(), flat).fit(cov_type="cluster", cov_kwds={"groups": recipe})
-words = [f"weights {r.align:.2f} : {r.uniform:.2f}, α = {r.alpha:g}, t = {r.t:g}" for r in mixed] + [
-    f"τ = {r.tau:.2f}" for r in cooled
-]
-words = [f"{w}, d = {r.dim}, rate {r.learning_rate:g}" for w, r in zip(words, mixed + cooled, strict=True)]
-spread = pd.DataFrame(
-    [
-        (
-            words[e],
-            "alignment + uniformity" if e < half else "contrastive",
-            own,
-            *(round(float(m[s, e]), 4) for m in (align_s, uniform_s, accuracy_s)),
-        )
-        for s, own in enumerate(own_seeds)
-        for e in range(2 * half)
-    ],
-    columns=["recipe", "loss", "seed", "alignment", "uniformity", "accuracy"],
-)
-ci = pooled.conf_int()
-lines = [
-    (name, f"{pooled.params[i]:.3f}", report.span(*ci[i]), ", ".join(f"{f.params[i]:.3f}" for f in fits))
-    for i, name in ((1, "alignment"), (2, "uniformity"))
-]
-rows += [
-    {"quantity": f"coefficient of {n}, pooled", "value": pooled.params[i], "low": ci[i][0], "high": ci[i][1]}
-    for i, n in ((1, "alignment"), (2, "uniformity"))
-]
-summary("R2 of the regression", [f.rsquared for f in fits])
-page.show(
-    run.folder,
+run.note("R2 of the regression", [f.rsquared for f in fits])
+run.show(
     "plane",
-    alignment_uniformity.plane(spread),
-    alt=f"{len(spread)} encoders in the plane of alignment and uniformity, coloured by accuracy from {accuracy_s.min():.2f} to "
-    f"{accuracy_s.max():.2f}; a linear regression on the two explains {pooled.rsquared:.2f} of the variance.",
-    caption="Each point an encoder, measured on held-out images; hover for its settings.",
+    figures.plane(spread),
+    alt=f"{len(spread)} encoders in the plane of alignment and uniformity, coloured by accuracy from {many.accuracy.min():.2f} to "
+    f"{many.accuracy.max():.2f}; a linear regression on the two explains {pooled.rsquared:.2f} of the variance.",
+    caption=f"The two measures explain {pooled.rsquared:.2f} of the variance of accuracy. Each point an encoder, measured on held-out "
+    "images; hover for its settings.",
     data=spread,
     source="lib/encoders/stacks.py:train",
-    face=face,
 )
-display(Markdown(report.table(["coefficient on", "pooled", "95 % interval, clustered by recipe", "by seed"], lines)))
-strong = accuracy_s.mean(0) > np.median(accuracy_s.mean(0))
-upper = sm.OLS(
-    accuracy_s[:, strong].ravel(),
-    sm.add_constant(np.stack([align_s[:, strong].ravel(), uniform_s[:, strong].ravel()], 1)),
-).fit()
-rows.append({"quantity": "R2 among the better half of the recipes", "value": upper.rsquared})
-display(
-    Markdown(
-        f"Pooled $R^2$: **{pooled.rsquared:.2f}**. Among the better half of the recipes alone it is {upper.rsquared:.2f}: "
-        f"how far the two measures rank good encoders is another question than whether they tell good from bad."
-    )
+run.table(["coefficient on", "pooled", "95 % interval, clustered by recipe", "by seed"], lines)
+strong = many.accuracy.mean(0) > np.median(many.accuracy.mean(0))
+better = measure.regress(measure.Measures(*(m[:, strong] for m in many))).rsquared
+run.note("R2 among the better half of the recipes", better, seeds=0)
+run.say(
+    f"Pooled $R^2$: **{pooled.rsquared:.2f}**. Among the better half of the recipes alone it is {better:.2f}: "
+    f"how far the two measures rank good encoders is another question than whether they tell good from bad."
 )
 
 # %% [markdown]
@@ -656,135 +493,71 @@ display(
 #
 # The link to harm. Contrastive encoders (16 dimensions) with one class cut, beside balanced ones. Of the class, on held-out
 # images: alignment of its own positive pairs, uniformity within it, and across it and its look-alike,
-# $\log \mathbb{E}\, e^{-2\lVert f(x) - f(x')\rVert^2}$ with $x$ in one class and $x'$ in the other. Higher across means closer. The look-alike is the
-# nearest class under balanced encoders of seeds that are not used otherwise. The control is the same quantity when *another*
-# class is cut.
+# $\log \mathbb{E}\, e^{-2\lVert f(x) - f(x')\rVert^2}$ with $x$ in one class and $x'$ in the other. Higher across means closer. The
+# look-alike is the nearest class under balanced encoders of seeds that no other part uses. The control is this quantity when
+# *another* class is cut.
+
+# %%
+treated = names if p.undersampled == "all" else [c.strip() for c in p.undersampled.split(",")]
+harm = measure.undersampled(lab, [images.class_code(lab.train.classes, c) for c in treated])
+learned = claims.has_learned(harm.accuracy, harm.untrained)
+change, elsewhere = harm.cut - harm.balanced, harm.control - harm.balanced  # (seeds, 3, classes)
+run.judge("alignment-9a", change[:, 0].mean(1), learned)
+run.judge("alignment-9b", change[:, 2].mean(1), learned)
 
 # %% tags=["hide-input"]
-treated = names if p.undersampled == "all" else [c.strip() for c in p.undersampled.split(",")]
-codes = [images.class_code(train.classes, c) for c in treated]
-harm_recipe = [Recipe(contrastive=1, tau=p.temperature, learning_rate=p.learning_rate)]
-groups = [Group(s, every) for s in own_seeds]
-groups += [Group(s, images.undersample(train.y, k, p.ratio, s)) for k in codes for s in own_seeds]
-groups += [Group(p.seed + REFERENCE_SHIFT + s, every) for s in range(p.reference_seeds)]
-harm_stack = fit(groups, harm_recipe, p.steps, p.batch_size)
-z1, z2 = (harm_stack.features(v)[:, 0].double() for v in (first_view, second_view))
-of_class = [held.y == k for k in range(len(names))]
-centres = torch.stack([z1[-p.reference_seeds :, hit].mean(1) for hit in of_class], 1)  # (reference, K, d)
-nearness = (
-    torch.nn.functional.cosine_similarity(centres[:, :, None], centres[:, None], dim=-1).mean(0).fill_diagonal_(-2)
-)
-alike = nearness.argmax(1)
-
-
-def standing(g: int) -> np.ndarray:
-    """Alignment, uniformity and uniformity across to the look-alike of each class that is cut, (3, T), in group g."""
-    found = []
-    for k in codes:
-        own, other = of_class[k], of_class[int(alike[k])]
-        across = uniformity.between(z1[g, own], z1[g, other])
-        found.append(
-            [float(v) for v in (losses.alignment(z1[g, own], z2[g, own]), losses.uniformity(z1[g, own]), across)]
-        )
-    return np.array(found).T
-
-
-table = np.array([standing(g) for g in range(p.seeds * (1 + len(codes)))]).reshape(
-    1 + len(codes), p.seeds, 3, len(codes)
-)
-balanced, cut = table[0], np.stack([table[1 + i, :, :, i] for i in range(len(codes))], -1)  # (seeds, 3, T)
-control = np.stack(
-    [np.delete(table[1:, :, :, i], i, 0).mean(0) if len(codes) > 1 else balanced[..., i] for i in range(len(codes))], -1
-)
-accuracy_b = stacks.linear_accuracy(
-    harm_stack.features(plain)[: p.seeds, 0], train.y, harm_stack.features(scored)[: p.seeds, 0], held.y
-).numpy()
-start = measures(fit(groups[: p.seeds], harm_recipe, 0, p.batch_size))[2][:, 0]
-learned = claims.has_learned(accuracy_b, start)
-change = cut - balanced
-judged.append(("run", claims.judge("alignment-9a", change[:, 0].mean(1), learned)))
-judged.append(("run", claims.judge("alignment-9b", change[:, 2].mean(1), learned)))
-quantities = ("alignment of the class", "uniformity within the class", "uniformity across to the look-alike")
+where = figures.standing(harm, treated, lab.train.classes)
 lines = []
-for i, q in enumerate(quantities):
-    cells = [
-        summary(f"{q}, {arm}", part[:, i].mean(1))
-        for arm, part in (
-            ("undersampled minus balanced", change),
-            ("another class cut minus balanced", control - balanced),
-        )
-    ]
-    lines.append((q, f"{balanced[:, i].mean():.3f}", *(f"{m:+.3f} {report.span(low, high)}" for m, low, high in cells)))
-short = [f"{c} → {names[int(alike[k])]}" for c, k in zip(treated, codes, strict=True)]
-where = pd.DataFrame(
-    [
-        (
-            panel,
-            c,
-            arm,
-            round(float(part[:, x, i].mean()), 4),
-            round(float(part[:, y, i].mean()), 4),
-            quantities[x],
-            quantities[y],
-        )
-        for panel, x, y, labels in (("the class", 0, 1, treated), ("the class and its look-alike", 0, 2, short))
-        for i, c in enumerate(labels)
-        for arm, part in (("balanced", balanced), ("undersampled", cut))
-    ],
-    columns=["panel", "class", "arm", "x", "y", "x_title", "y_title"],
-)
-page.show(
-    run.folder,
+for i, quantity in enumerate(measure.ACROSS):
+    cut = run.note(f"{quantity}, undersampled minus balanced", change[:, i].mean(1))
+    other = run.note(f"{quantity}, another class cut minus balanced", elsewhere[:, i].mean(1))
+    lines.append((quantity, f"{harm.balanced[:, i].mean():.3f}", f"{cut:+.3f}", f"{other:+.3f}"))
+closer, within = change[:, 2].mean(), change[:, 1].mean()
+run.show(
     "harm",
-    alignment_uniformity.moves(where),
+    figures.moves(where),
     alt=f"Classes in the plane of alignment and uniformity, balanced and undersampled. On average the uniformity across to the "
-    f"look-alike changes by {change[:, 2].mean():+.2f} and within the class by {change[:, 1].mean():+.2f}.",
-    caption=f"Mean over seeds, held-out images; {p.ratio:.0%} of the class kept. Right: class → look-alike.",
+    f"look-alike changes by {closer:+.2f} and within the class by {within:+.2f}.",
+    caption=f"Undersampling changes the uniformity across to the look-alike by {closer:+.2f} on average, within the class by "
+    f"{within:+.2f}. Mean over seeds, held-out images; {p.ratio:.0%} of the class kept. Right: class → look-alike.",
     data=where,
     source="lib/geometry/uniformity.py:between",
-    face=face,
 )
-display(
-    Markdown(
-        report.table(["quantity, mean over classes", "balanced", "class cut", "control: another class cut"], lines)
-    )
-)
-display(Markdown(f"Accuracy of the balanced encoders: {accuracy_b.mean():.3f}, untrained {start.mean():.3f}."))
+run.table(["quantity, mean over classes", "balanced", "class cut", "control: another class cut"], lines)
+run.say(f"Accuracy of the balanced encoders: {harm.accuracy.mean():.3f}, untrained {harm.untrained.mean():.3f}.")
 
 # %% [markdown]
 # ## Reported beside reproduced
 
 # %% tags=["hide-input"]
-protocol = pd.read_csv(report.REPORTED / "align_uniform_protocol.csv").set_index("item")
-lines = [
-    (
-        "STL-10, linear accuracy on fc7, public code",
-        protocol.value["reference accuracy"].split("%")[0] + " %",
-        "not run",
-        "not run",
-    )
-]
-display(Markdown(report.table(["quantity", "paper", "recorded", "this run"], lines)))
-display(
-    Markdown(
-        "The STL-10 protocol needs a GPU and 105,000 images; nothing on this page stands in for it. The encoders here are far smaller, on "
-        "other images, and their numbers are analogues."
-    )
-)
+protocol = pd.read_csv(report.REPORTED / "align_uniform_protocol.csv").set_index("item").value
+published = protocol["reference accuracy"].split("%")[0] + " %"
+line = ("STL-10, linear accuracy on fc7, public code", published, "not run", "not run")
+run.table(["quantity", "paper", "recorded", "this run"], [line])
 
 # %% [markdown]
+# The STL-10 protocol needs a GPU and 105,000 images; no number on this page stands in for it. The encoders here are far smaller, on
+# other images, and their numbers are analogues.
+#
 # ## Claims
 #
-# Thresholds of claims 1 to 8 come from our specification of the paper, written with exact values and a pilot on other settings in
-# view; in that pilot the circle encoders were trained too briefly, which is why their length is settled by a rule here. Where it names none: 4a is the resolution asked of claim 1, 4b and 5a the closeness asked of claim 3, 5b twice chance. Claims
-# 9 are ours. All were fixed before this chapter's encoders were measured; {doc}`../how-to-read` has the rule of verdicts.
+# All thresholds were fixed before the encoders of this page were measured; where each comes from stands with the claim
+# ({doc}`../how-to-read` has the rule of verdicts).
 
 # %% tags=["hide-input"]
-order = [c.id for c in claims.of(run.study)]
-run.save(
-    [{"seeds": 0} | row for row in rows], judged, data={"train": images.digest(train), "test": images.digest(held)}
+run.save(data={"train": images.digest(lab.train), "test": images.digest(lab.held)})
+run.verdicts()
+
+# %% tags=["remove-input", "in-short"]
+verdict = {short: run.verdict(f"alignment-{short}") for short in ("2b", "5d", "9a", "9b")}
+run.short(
+    "Alignment and uniformity are the limit of the contrastive loss for many negatives. On trained encoders the loss approaches this "
+    f"limit with the power {rate:.2f} of their number; that this is nearly −1, where the paper's bound is −1/2: {verdict['2b']}. The "
+    f"measure of uniformity misses fine structure: ten spikes on a circle are within {seen[2]:.0e} of an even spread. The two measures "
+    f"explain {pooled.rsquared:.0%} of the variance of accuracy over {len(spread)} encoders; that both together beat either alone: "
+    f"{verdict['5d']}. The views of an undersampled class lie farther apart: {verdict['9a']}; the class lies closer to its look-alike: "
+    f"{verdict['9b']}."
 )
-display(Markdown(report.verdicts(judged, record, order)))
 
 # %% [markdown]
 # ## What was wrong, or said too simply
@@ -797,9 +570,11 @@ display(Markdown(report.verdicts(judged, record, order)))
 #
 # ## Limits
 #
-# * The encoders are small, their training short; on digits, positives are crops of the same 8 × 8 image.
-# * The circle encoders stopped by the rule above, with the loss still falling slowly. The rule was followed on the digits alone; the
-#   length in the `laptop` preset is a guess.
+# * The encoders are small, their training short; on digits, positives are crops of one 8 × 8 image.
+# * The rule above stopped the training of the circle encoders with the loss still falling slowly. A first pilot trained them too
+#   briefly, and led to the rule. Its start of 500 steps, which leaves out a slow beginning, and its 2 per cent were set with the
+#   losses of the table in view, before any alignment or uniformity was measured. The rule was followed on the digits alone; the length
+#   in the `laptop` preset is a guess.
 # * One random net can happen to map every image to nearly one angle, or to two opposite ones: with three seeds the comparison with
 #   random weights has a wide interval.
 # * The regression is over settings that we drew; other draws weigh the plane otherwise. The interval over seeds holds them fixed.
@@ -871,4 +646,4 @@ assert as_uniform(10, 2) and not as_uniform(10, 9)
 # ## Stamp
 
 # %% tags=["remove-input"]
-display(Markdown(report.stamp(run)))
+run.stamp()

@@ -241,7 +241,7 @@ run.show(
     caption=f"Balanced accuracy with which a probe reads the gender within an occupation, by the way of training: {read}, "
     "where 0.5 is chance. 95 % intervals.",
     data=df,
-    source="lib/probe/gender.py:gender_predictability",
+    source="lib/harms/predictability.py:gender_predictability",
 )
 
 # %% [markdown]

@@ -118,7 +118,7 @@ run.code(harms.class_cosines, harms.representation_harm)
 # The images that stay are drawn at random, anew for every seed.
 
 # %%
-drawn = undersampling.drawn(arms, p.ratio, p.seed) if arms.balanced else {}  # by class: images kept, images dropped
+drawn = undersampling.drawn(arms) if arms.balanced else {}  # by class: images kept, images dropped
 
 # %% tags=["hide-input"]
 if drawn:

@@ -216,7 +216,7 @@ run.code(coresets.coreset)
 
 # %%
 accuracy, everything = plan.coresets.accuracy(), labels.whole(plan.coresets)  # by share kept and by whom; all images
-right_often = plan.coresets.kept()["right_often"]  # (seeds, n): how many of nine nets are right
+right_often = plan.coresets.tensors()["right_often"]  # (seeds, n): how many of nine nets are right
 kept = {(keeper, share): accuracy["cross_entropy", share, keeper] for keeper in KEEPERS for share in KEPT}
 gain = kept["fullest buckets", 0.3] - kept["random", 0.3]
 

@@ -65,9 +65,8 @@ from lib.losses import supervised
 from lib.probe import transfer
 from lib.strata import collapse, spread_optimum
 from lib.studies import lspread_strata as spread
-from lib.study import report
 
-p, computed, record = run.p, "computed, float64, CPU", report.recorded(run.study)
+p, computed = run.p, "computed, float64, CPU"
 
 # %% [markdown]
 # ## Method
@@ -326,7 +325,7 @@ for arm in arms:
         carried[arm] = run.note(f"transfer, {arm}", seen.carried[arm])
 
 # %% tags=["hide-input"]
-table = printed.beside(p.data, list(arms), run.face(), seen.end, seen.carried, record)
+table = printed.beside(p.data, list(arms), run.face(), seen.end, seen.carried, run.recorded)
 shown = table[table.data == printed.NAMES[p.data]]
 means = {
     name: pd.Series({a: e.value for a, e in of.items()})
@@ -359,7 +358,7 @@ for name, quantity in (
 run.say("**Released code**, transfer on CIFAR10-Coarse in percent, from its read-me (ViT, 600 epochs).")
 run.table(
     ["", "as named there", "reported", "arm here", "recorded and this run"],
-    printed.read_me(record, p.data, seen.carried),
+    printed.read_me(run.recorded, p.data, seen.carried),
 )
 
 # %% [markdown]
@@ -374,14 +373,14 @@ run.table(["statement", "from the tables", ""], printed.consistency())
 # The mean cosine of different test images, within classes, within strata, and across the strata of a class.
 
 # %%
-lines = []
+lines, figure_2 = [], {"SupCon": printed.statement("G1"), main: printed.statement("G2")}
 for arm in arms:
     strata = run.note(f"cosine within strata, {arm}", seen.strata[arm])
     across = run.note(f"cosine across strata, {arm}", seen.across[arm]) if seen.across else "–"
-    past = [r.results[r.results.quantity == f"cosine within classes, {arm}"].value for r in record]
+    past = [r.results[r.results.quantity == f"cosine within classes, {arm}"].value for r in run.recorded]
     past = ["–" if values.empty else f"{values.iloc[0]:.3f}" for values in past]
-    lines.append((arm, printed.reported_cosine(arm, main), *past, close[arm], strata, across))
-known = ["encoder", "reported (CIFAR10, one class)", *(f"recorded: {r.face}" for r in record)]
+    lines.append((arm, figure_2.get(arm, "–"), *past, close[arm], strata, across))
+known = ["encoder", "reported (CIFAR10, one class)", *(f"recorded: {r.face}" for r in run.recorded)]
 run.table([*known, "this run: within classes", "within strata", "across strata of a class"], lines)
 run.say(
     "Figure 2 of the paper also shows one image of a common and one of a rare stratum, with cosines to the centre of their class of "
@@ -460,12 +459,7 @@ run.save()
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-judged = {j.claim: j.verdict for source, j in run.results.judged if source == "run"}
-better = (
-    f"The claim that L_spread transfers better than SupCon **{judged['lspread-3a']}**."
-    if "lspread-3a" in judged
-    else ""
-)
+better = f"The claim that L_spread transfers better than SupCon **{run.verdict('lspread-3a')}**." if carried else ""
 values = "; ".join(f"{arm} {e.value:.2f}" for arm, e in (carried or end).items())
 run.short(
     "A closed form gives the weight $\\alpha^*$ above which $L_{\\text{spread}}$ collapses balanced classes; numerical curvature finds the "

@@ -364,7 +364,7 @@ curve, ends = measure.several(minorities=3)
 many = ends[ends.a >= 3]
 farthest = run.exact("collapse-8a", many.cosine.max())
 gap = run.exact("collapse-8b", (many.cosine - many.limit).abs().max())
-limit = {a: collapse.limit_cosine(a, 0.5, 1) for a in (3, 4)}
+limit = {a: collapse.limit_cosine(a, 0.5) for a in (3, 4)}
 
 # %% tags=["hide-input"]
 show(

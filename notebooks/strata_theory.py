@@ -61,22 +61,24 @@ computed, simulated = "computed, float64, CPU", f"simulated, {p.preset}, CPU, se
 # $f$ maps to unit vectors, $\sigma(x, x') = f(x)^\top f(x') / \tau$. An anchor $x$ has its augmentation $x_{\text{aug}}$, positives $x^+$ of its class and negatives $x^-$ of other classes, all
 # drawn independently given $x$. With $n^-$ negatives and $n^+$ further positives (definition 2 of the paper),
 #
-# $$ \begin{aligned} L_{\text{attract}} &= -\mathbb{E} \log \frac{e^{\sigma(x, x^+)}}{e^{\sigma(x, x^+)} + \sum_{i \le n^-} e^{\sigma(x, x_i^-)}}, \qquad L_{\text{repel}} = -\mathbb{E} \log
-# \frac{e^{\sigma(x, x_{\text{aug}})}}{e^{\sigma(x, x_{\text{aug}})} + \sum_{i \le n^+} e^{\sigma(x, x_i^+)}}, \\ L_{\text{spread}} &= \alpha L_{\text{attract}} + (1 - \alpha) L_{\text{repel}} .
+# $$ \begin{aligned}
+# L_{\text{attract}} &= -\mathbb{E} \log \frac{e^{\sigma(x, x^+)}}{e^{\sigma(x, x^+)} + \sum_{i \le n^-} e^{\sigma(x, x_i^-)}}, \qquad
+# L_{\text{repel}} = -\mathbb{E} \log \frac{e^{\sigma(x, x_{\text{aug}})}}{e^{\sigma(x, x_{\text{aug}})} + \sum_{i \le n^+} e^{\sigma(x, x_i^+)}}, \\
+# L_{\text{spread}} &= \alpha L_{\text{attract}} + (1 - \alpha) L_{\text{repel}} .
 # \end{aligned} $$
-#
 # :::{prf:theorem} Theorem 1, the limit (proved in the paper; the sketch is ours)
 # :label: st-limit
 # As $n^+, n^- \to \infty$, $L_{\text{spread}} - \alpha \log n^- - (1 - \alpha) \log n^+ \to L_{\text{align}} + L_{\text{uniform}} + L_{\text{neg}}$ with
 #
-# $$ \begin{aligned} L_{\text{align}} &= -\alpha\, \mathbb{E}\, \sigma(x, x^+) - (1 - \alpha)\, \mathbb{E}\, \sigma(x, x_{\text{aug}}), \\ L_{\text{uniform}} &= (1 - \alpha)\, \mathbb{E}_x \log
-# \mathbb{E}_{x^+} e^{\sigma(x, x^+)}, \qquad L_{\text{neg}} = \alpha\, \mathbb{E}_x \log \mathbb{E}_{x^-} e^{\sigma(x, x^-)} . \end{aligned} $$
+# $$ \begin{aligned}
+# L_{\text{align}} &= -\alpha\, \mathbb{E}\, \sigma(x, x^+) - (1 - \alpha)\, \mathbb{E}\, \sigma(x, x_{\text{aug}}), \\
+# L_{\text{uniform}} &= (1 - \alpha)\, \mathbb{E}_x \log \mathbb{E}_{x^+} e^{\sigma(x, x^+)}, \qquad L_{\text{neg}} = \alpha\, \mathbb{E}_x \log \mathbb{E}_{x^-} e^{\sigma(x, x^-)} .
+# \end{aligned} $$
 # :::
 # :::{prf:proof}
 # Divide each sum by its number of terms. The one extra term vanishes, and the mean tends to its expectation given $x$. Everything lies between $e^{-1/\tau}$ and $2 e^{1/\tau}$, so the
-# expectations of the logarithms converge too.
+# expectations of the logarithms converge.
 # :::
-#
 # :::{prf:proposition} The rate (derived here)
 # :label: st-rate
 # The distance from the limit is $r / n^+ + a / n^- + O(1 / (n^+)^2 + 1 / (n^-)^2)$ with $r = (1 - \alpha)\, \mathbb{E}\big[ e^{\sigma(x, x_{\text{aug}})} / \mu_x - v_x / 2 \big]$, where $\mu_x$
@@ -90,7 +92,9 @@ computed, simulated = "computed, float64, CPU", f"simulated, {p.preset}, CPU, se
 #
 # A measurement without noise needs a distribution whose expectations are known. Take $K$ balanced classes, class $k$ on a small sphere around the corner $c_k$ of a regular simplex,
 #
-# $$ f = \sqrt{1 - b}\; c_k + \sqrt{b}\; u $$ with $u$ uniform on the unit vectors of $\mathbb{R}^d$, orthogonal to the corners.
+# $$ f = \sqrt{1 - b}\; c_k + \sqrt{b}\; u $$
+#
+# with $u$ uniform on the unit vectors of $\mathbb{R}^d$, orthogonal to the corners.
 #
 # The **spread** $b$ runs from 0, class collapse, to 1, where all classes share one sphere. The two views of a sample have the cosine $s$ between their $u$. Cosines then depend on one angle alone.
 # The expectation of the logarithm of a sum is one integral, $\mathbb{E} \log S = \int_0^\infty (e^{-t} - \mathbb{E} e^{-tS})\, \frac{dt}{t}$, which is computed to the last digits.
@@ -133,7 +137,6 @@ run.say(
 # paper, as for the unsupervised loss in {doc}`alignment_uniformity`). $L_{\text{neg}}$ is lowest with classes collapsed to the corners of a regular simplex. For this last step the paper relaxes
 # the problem to one class against the rest and checks first-order conditions. For more than two classes these conditions show a stationary point, not a minimum. The statement is nevertheless
 # true:
-#
 # :::{prf:proposition} The minimum of L_neg (corrected here)
 # :label: st-neg
 # With balanced classes, $L_{\text{neg}} \ge -\alpha / ((K - 1) \tau)$. Equality holds exactly for classes collapsed to a regular simplex, which needs dimension $K - 1$ or more.
@@ -141,8 +144,9 @@ run.say(
 # :::{prf:proof}
 # By Jensen's inequality $\log \mathbb{E}_{x^-} e^{\sigma(x, x^-)} \ge \mathbb{E}_{x^-} \sigma(x, x^-)$. With $m_k$ the mean of class $k$, the mean of the right side over $x$ is
 #
-# $$ \frac{1}{\tau K (K - 1)} \sum_{k \ne l} m_k^\top m_l = \frac{\lVert \sum_k m_k \rVert^2 - \sum_k \lVert m_k \rVert^2}{\tau K (K - 1)} \ge -\frac{1}{\tau (K - 1)} . $$ Equality requires
-# $\lVert m_k \rVert = 1$, each class in one point; $\sum_k m_k = 0$; and one value of $\sigma(x, x^-)$ for all negatives of $x$. Then $m_k^\top m_l = -1/(K - 1)$ for all $k \ne l$.
+# $$ \frac{1}{\tau K (K - 1)} \sum_{k \ne l} m_k^\top m_l = \frac{\lVert \sum_k m_k \rVert^2 - \sum_k \lVert m_k \rVert^2}{\tau K (K - 1)} \ge -\frac{1}{\tau (K - 1)} . $$
+#
+# Equality requires $\lVert m_k \rVert = 1$, each class in one point; $\sum_k m_k = 0$; and equal $\sigma(x, x^-)$ for all negatives of $x$. Then $m_k^\top m_l = -1/(K - 1)$ for all $k \ne l$.
 # :::
 
 # %%
@@ -167,13 +171,13 @@ run.say(
 
 # %% [markdown]
 # Alignment and separation pull to $b = 0$, uniformity to $b = 1$. The weight $\alpha$ decides between them.
-#
 # :::{prf:proposition} The balance (derived here)
 # :label: st-balance
 # Among the distributions above, the sum of the three limits is convex in $b$. With $A_d(\kappa) = I_{d/2}(\kappa) / I_{d/2-1}(\kappa)$, it is lowest where
 #
-# $$ A_d(b / \tau) = (1 - \alpha)\, s - \alpha \frac{K}{K - 1}, $$ at $b = 0$ where the right side is not positive, and at $b = 1$ where it is $A_d(1/\tau)$ or more. Classes collapse from
-# $\alpha^* = s / (s + K/(K-1))$ on, whatever the temperature and the dimension.
+# $$ A_d(b / \tau) = (1 - \alpha)\, s - \alpha \frac{K}{K - 1}, $$
+#
+# at $b = 0$ where the right side is not positive, and at $b = 1$ where it is $A_d(1/\tau)$ or more. Classes collapse from $\alpha^* = s / (s + K/(K-1))$ on, at any temperature and dimension.
 # :::
 # :::{prf:proof}
 # A positive pair has the mean cosine $1 - b$, an augmentation $1 - b + bs$. The logarithm of an expected exponential is the sum of the corners' part and of
@@ -211,13 +215,16 @@ run.say(
 # ## What a subsample holds
 #
 # The paper's thought experiment: two strata $z, z'$ have the probabilities $p$ and $q$, and a sample has $n = tN$ points. Does the sample hold both strata, one, or none?
-#
 # :::{prf:proposition} Appendix C.2 (proved in the paper)
 # :label: st-held
 # For $n$ independent draws,
 #
-# $$ \begin{aligned} \Pr(\text{neither}) &= (1 - p - q)^n, \\ \Pr(\text{only } z) &= (1 - q)^n - (1 - p - q)^n, \\ \Pr(\text{only } z') &= (1 - p)^n - (1 - p - q)^n, \\ \Pr(\text{both}) &= 1 -
-# (1-p)^n - (1-q)^n + (1 - p - q)^n . \end{aligned} $$
+# $$ \begin{aligned}
+# \Pr(\text{neither}) &= (1 - p - q)^n, \\
+# \Pr(\text{only } z) &= (1 - q)^n - (1 - p - q)^n, \\
+# \Pr(\text{only } z') &= (1 - p)^n - (1 - p - q)^n, \\
+# \Pr(\text{both}) &= 1 - (1-p)^n - (1-q)^n + (1 - p - q)^n .
+# \end{aligned} $$
 # :::
 
 # %% tags=["remove-input"]
@@ -249,7 +256,9 @@ run.show("held", held, alt, caption, data, "lib/strata/subsampling.py:subsample_
 # :label: st-peak
 # For $q > 0$, $p > 0$ and $p + q < 1$ the chance of holding $z$ alone rises with $n$ up to
 #
-# $$ n^* = \ln \frac{\ln(1 - p - q)}{\ln(1 - q)} \Big/ \ln \frac{1 - q}{1 - p - q} $$ and falls from there on.
+# $$ n^* = \ln \frac{\ln(1 - p - q)}{\ln(1 - q)} \Big/ \ln \frac{1 - q}{1 - p - q} $$
+#
+# and falls from there on.
 # :::
 # :::{prf:proof}
 # With $A = 1 - q > B = 1 - p - q$ the derivative $A^n \ln A - B^n \ln B$ is positive exactly where $(A/B)^n < \ln B / \ln A$. The left side rises.
@@ -282,12 +291,15 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # Stratum $z$ has the mean $\mu_z = \mathbb{E}[f(x) \mid z]$. The linear classifier $W_z = \mu_z$ tells strata apart, and $W_i = \sum_{z \in S_i} p(z \mid S_i)\, \mu_z$ tells classes apart;
 # $L(x, h)$ and $L(x, y)$ are their cross-entropies. With $\delta_{zi} = \lVert \mu_z - \mu_i \rVert$,
 #
-# $$ \begin{aligned} \text{lemma 1:} \quad L(x, h) &\le \mathbb{E}_z \log \sum_i e^{-\lambda (\delta_{zi}^2 / 2 - 1)} - 1, \\ \text{lemma 2:} \quad L(x, y) &\le \mathbb{E}_z \Big[ \log \Big(
-# e^{-d_z(S(z))} + \sum_{i \ne S(z)} e^{-d_z(i)} \Big) + \tfrac1\eta d_z(S(z)) \Big], \quad d_z(i) = \eta \sum_{z' \in S_i} p(z' \mid S_i) (\delta_{zz'}^2 / 2 - 1), \end{aligned} $$ for some
-# $\lambda, \eta > 0$. The text keeps the multipliers without giving a value. With $\lambda$ large enough lemma 1 says nothing: the bound grows like $\lambda$. The multiplier 1 is not enough,
-# because of two steps of the proof. The first step takes $\mu_z^\top \mu_i = 1 - \delta_{zi}^2 / 2$, which needs means of length 1, that is, strata in one point. The second step replaces $f(x)$
-# by its mean inside a convex function, where Jensen's inequality points the other way.
+# $$ \begin{aligned}
+# \text{lemma 1:} \quad L(x, h) &\le \mathbb{E}_z \log \sum_i e^{-\lambda (\delta_{zi}^2 / 2 - 1)} - 1, \\
+# \text{lemma 2:} \quad L(x, y) &\le \mathbb{E}_z \Big[ \log \Big( e^{-d_z(S(z))} + \sum_{i \ne S(z)} e^{-d_z(i)} \Big) + \tfrac1\eta d_z(S(z)) \Big], \quad
+# d_z(i) = \eta \sum_{z' \in S_i} p(z' \mid S_i) (\delta_{zz'}^2 / 2 - 1),
+# \end{aligned} $$
 #
+# for some $\lambda, \eta > 0$. The text keeps the multipliers without giving a value. With $\lambda$ large enough lemma 1 says nothing: the bound grows like $\lambda$. The multiplier 1 is not
+# enough, because of two steps of the proof. The first step takes $\mu_z^\top \mu_i = 1 - \delta_{zi}^2 / 2$, which needs means of length 1, that is, strata in one point. The second step replaces
+# $f(x)$ by its mean inside a convex function, where Jensen's inequality points the other way.
 # :::{prf:proposition} Equal lengths (derived here)
 # :label: st-equal
 # If all $\lVert \mu_z \rVert$ are equal, both bounds at $\lambda = \eta = 1$ equal the loss that the *means* would have, $\mathbb{E}_z\, \ell(\mu_z)$. The loss of the points is above that by
@@ -346,13 +358,13 @@ run.say(
 # ## Collapsed classes
 #
 # If every class collapses to a corner of the simplex, its $m$ strata cannot be told apart. What is the cost? $c = -1/(K-1)$, $C = mK$.
-#
 # :::{prf:lemma} Lemma 3 (bounds proved in the paper; value and best classifier derived here)
 # :label: st-collapsed
 # With $W_z = v_{S(z)}$ the coarse-to-fine loss is
 #
-# $$ L = \log\big( m e + (C - m) e^{c} \big) - c - (1 - c)\, \mathbb{E}\, p(y = S(z) \mid x), $$ between $\log(\cdot) - 1$ and $\log(\cdot) - c$; with $m = 1$, the loss of the classes. No
-# classifier in the unit ball does better where labels have no noise. Collapse costs exactly $\log m$.
+# $$ L = \log\big( m e + (C - m) e^{c} \big) - c - (1 - c)\, \mathbb{E}\, p(y = S(z) \mid x), $$
+#
+# between $\log(\cdot) - 1$ and $\log(\cdot) - c$; with $m = 1$, the loss of the classes. No classifier in the unit ball does better where labels have no noise. Collapse costs exactly $\log m$.
 # :::
 # :::{prf:proof}
 # $f(x) = v_y$, and $v_y^\top v_{S(z)}$ is 1 if $y = S(z)$ and $c$ otherwise: take the mean. The loss is convex in $W$. Let $a$ and $b'$ be the softmax of a stratum of the own and of another
@@ -380,17 +392,17 @@ run.table([*header, "cost of collapse", "log m"], lines)
 # ## Wrong labels
 #
 # Two classes are balanced; each label is right with probability $p$, and $q = 1 - p$. A triplet drawn by *labels* often is no true triplet.
-#
 # :::{prf:lemma} Lemma 5 (proved in the paper)
 # :label: st-triplet
 # A share $p^3 + q^3$ of the noisy triplets has a true positive and a true negative. A share $pq$ each has two positives, two negatives, or the two exchanged.
 # :::
-#
 # :::{prf:lemma} Lemma 6 (proved in the paper)
 # :label: st-weights
 # For noisy positives $a, a'$ and noisy negatives $b, b'$ of $x$ let $G(u, v) = \log(e^{\sigma(x, u)} + e^{\sigma(x, v)})$. With $s = 2p - 1$, the loss
 #
-# $$ -w^+ \sigma(x, a) + w^- \sigma(x, b) + w_1 G(a, b) - w_2 \big[ G(a, a') + G(b, b') \big], \qquad w^+ = w_1 = \frac{p^2 + q^2}{s^2}, \quad w^- = \frac{2pq}{s^2}, \quad w_2 = \frac{pq}{s^2}, $$
+# $$ -w^+ \sigma(x, a) + w^- \sigma(x, b) + w_1 G(a, b) - w_2 \big[ G(a, a') + G(b, b') \big], \qquad
+# w^+ = w_1 = \frac{p^2 + q^2}{s^2}, \quad w^- = \frac{2pq}{s^2}, \quad w_2 = \frac{pq}{s^2}, $$
+#
 # has the mean of $-\sigma(x, x^+) + G(x^+, x^-)$ under true labels.
 # :::
 #
@@ -446,19 +458,18 @@ run.say(
 #
 # With $m$ points in the log-sum, one positive among them, the correction needs an average for each number $j = 0 \dots m$ of noisy positives, and weights $w$ with $P w = e$. $P_{ij}$ is the
 # chance of $i$ true positives among $j$ noisy ones, and $e$ the indicator of $i = 1$.
-#
 # :::{prf:lemma} Lemma 7 (proved in the paper)
 # :label: st-many
 # $P = p\, Q + q\, J Q$. Column $j$ of $Q$ is the law of a sum of two binomials, $j$ with chance $p$ and $m - j$ with chance $q$; $J$ reverses the order, for an anchor whose own label is wrong.
 # $m = 2$ gives $w = (-w_2, w_1, -w_2)$.
 # :::
-#
 # :::{prf:theorem} Spectrum and length (derived here)
 # :label: st-spectrum
 # With $s = 2p - 1$, $P$ has the eigenvalues $s^r$ for even and $s^{r+1}$ for odd $r$, $r = 0, \dots, m$. Its condition number is at least $s^{-2\lceil m/2 \rceil}$, and
 #
-# $$ s^{-2 \lceil m/2 \rceil} \;\le\; \lVert w \rVert_1 \;\le\; s^{-(m+1)}, $$ with equality on both sides for odd $m$. The weights are the coefficients of $x^0, \dots, x^m$ in
-# $\big[ p (px - q)(p - qx)^{m-1} - q (px - q)^{m-1} (p - qx) \big] / s^{m+1}$.
+# $$ s^{-2 \lceil m/2 \rceil} \;\le\; \lVert w \rVert_1 \;\le\; s^{-(m+1)}, $$
+#
+# with equality on both sides for odd $m$. The weights are the coefficients of $x^0, \dots, x^m$ in $\big[ p (px - q)(p - qx)^{m-1} - q (px - q)^{m-1} (p - qx) \big] / s^{m+1}$.
 # :::
 # :::{prf:proof}
 # Flipping the labels of $m$ points independently is the operator $T^{\otimes m}$ on functions on $\{0, 1\}^m$, $T = \begin{pmatrix} p & q \\ q & p \end{pmatrix}$. Its eigenvectors are the Walsh
@@ -538,10 +549,9 @@ run.save(seeds=0, data={"train": images.digest(digits)})
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
-verdict = {j.claim: j.verdict for _, j in run.results.judged}
 run.short(
-    f"The limit of the loss **{verdict['lspread-10b']}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
-    f"**{verdict['lspread-7c']}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
+    f"The limit of the loss **{run.verdict('lspread-10b')}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
+    f"**{run.verdict('lspread-7c')}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
     f"{(first.excess > 0).mean():.0%} and {(second.excess > 0).mean():.0%} of the trials with equally concentrated strata. The correction for wrong labels costs variance: "
     f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points."
 )

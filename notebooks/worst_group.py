@@ -361,7 +361,7 @@ run.short(
     f"Groups recovered from L_spread's features reach a macro F1 of {first[SPREAD].mean():.2f} on {p.data}; leaving each class whole "
     f"scores {whole:.2f}, and the paper's claim that L_spread recovers groups better than SupCon "
     f"{verdict['lspread-14a']}. "
-    f"GroupDRO lifts the accuracy of the worst test group from {plain.worst.mean():.2f} to {oracle.worst.mean():.2f} with the true groups, "
+    f"GroupDRO takes the accuracy of the worst test group from {plain.worst.mean():.2f} to {oracle.worst.mean():.2f} with the true groups, "
     f"and ends at {own[SPREAD].mean():.2f} with those of L_spread; that these serve better than SupCon's "
     f"{verdict['lspread-14d']}."
 )

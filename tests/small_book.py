@@ -144,7 +144,7 @@ def collapse() -> Drawn:
     circle["angle"] = (2.1 + (math.pi - 2.1) * (circle.log10_ratio * circle.tau / 3)).round(5)
     return {
         "phase": (minority_collapse.boundary(phase), phase),
-        "circle": (minority_collapse.circle(circle), circle),
+        "circle": (minority_collapse.three_classes(circle), circle),
     }
 
 

@@ -13,7 +13,7 @@ from lib import records
 from lib.encoders import checkpoints, coarse
 from lib.encoders import store as stored
 from lib.encoders.coarse_settings import LOSSES, CoarseSettings, CoarseUnit
-from lib.encoders.pretrain import Keeper, TrainingError
+from lib.encoders.training import Conditions, Keeper, TrainingError
 from lib.images import augment, coarse_labels
 
 S = CoarseSettings(
@@ -42,8 +42,8 @@ def data():
 
 
 def fit(data, settings=S, seed=0, **more):
-    report = more.pop("report", lambda *_: None)
-    return coarse.train(settings, data, seed, report, **more)
+    task = {name: more.pop(name) for name in ("report", "keeper") if name in more}
+    return coarse.train(settings, data, Conditions(seed, settings.epochs, **task), coarse.Changes(**more))
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
@@ -290,6 +290,7 @@ def test_a_unit_is_written_whole(data, tmp_path, capsys):
         z, y = UNIT.embeddings(split)
         assert z.shape == (1, len(d), 64) and torch.equal(y, d.y) and torch.equal(UNIT.strata(split), d.stratum)
         assert UNIT.logits(split).shape == (len(d), 2)
+    assert torch.equal(UNIT.kept(), (~data.held_out).nonzero()[:, 0])
     assert torch.equal(UNIT.held_out(), data.held_out) and UNIT.record["samples"] == [144]
     encoder = coarse.read(UNIT, data)
     x = (test.x[:5] / 255 - data.take(~data.held_out).x.float().mean() / 255) / encoder.std

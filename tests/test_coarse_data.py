@@ -10,8 +10,8 @@ from lib import images
 from lib.encoders import coarse_settings
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.images import coarse_labels
-from lib.images.coarse_labels import DataError, Strata
 from lib.images.sets import Images
+from lib.images.strata import DataError, Strata
 
 # Members of five superclasses by name, from the table on the CIFAR page; torchvision sorts the fine classes by name.
 BY_NAME = {

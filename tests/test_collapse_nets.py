@@ -12,7 +12,7 @@ import torch
 from lib import geometry
 from lib.geometry import collapse, collapse_nets
 
-SMALL = collapse_nets.Training(width=16, features=5, per_class=6, steps=40)
+SMALL = collapse_nets.Training(width=16, features=5, batch=6, steps=40)
 
 
 def plain_loss(f, p, q, tau, negatives):

@@ -17,7 +17,7 @@ from lib.harms.gender import (
     permutation_null,
     tpr_gap,
 )
-from lib.probe.gender import gender_predictability
+from lib.harms.predictability import gender_predictability
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

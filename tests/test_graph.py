@@ -12,20 +12,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from snakemake.cli import main as snakemake
+from test_keys import forget
 
+from lib import claims, hashing, records, study
+from lib.book import make
 from lib.hashing import ROOT
+from lib.study import declared, key
 
 NAME = "cifar10_undersampling"
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
 COPIED += ("requirements.txt", "constraints.txt")
-TINY = """preset: quick
-undersampled: "3,8"
-milder: 0
-seeds: 1
-null_seeds: 1
-reference_seeds: 1
-epochs: 2
-"""
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
@@ -53,12 +50,23 @@ NO_ENCODERS = """from types import SimpleNamespace
 def plan(p):
     return SimpleNamespace(units=[])
 """
+FIVE_ENCODERS = """from types import SimpleNamespace
+
+from lib.encoders.settings import Settings, Unit
+
+SMALL = Settings(
+    data="digits", net="convnet", pretrained=False, head_width=32, epochs=2, batch_size=50, learning_rate=0.1,
+    squared_learning_rate=False, augment="digits",
+)
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A copy of the checkout, in a folder whose name has a space."""
-    root = tmp_path / "a b"
+def plan(p):
+    return SimpleNamespace(units=[Unit(SMALL, ("",), 1.0, seed) for seed in range(5)])
+"""
+
+
+def copy(root: Path) -> Path:
+    """Copy what a build reads of the checkout."""
     for name in COPIED:
         source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +75,26 @@ def checkout(tmp_path):
         else:
             shutil.copy(source, target)
     return root
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the checkout without its studies, in a folder whose name has a space."""
+    root = copy(tmp_path / "a b")
+    for path in (root / "notebooks").glob("*.py"):
+        path.unlink()
+    return root
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A copy of the checkout in which this process plans as if it were its own."""
+    root = copy(tmp_path / "a b")
+    monkeypatch.chdir(root)
+    for module in (hashing, key, claims, declared):
+        monkeypatch.setattr(module, "ROOT", root)
+    yield root
+    forget()
 
 
 def environment():
@@ -79,32 +107,43 @@ def python(root, *words, **options):
     return subprocess.run(call, cwd=root, env=environment() | options, capture_output=True, text=True, timeout=300)
 
 
-def planned(root, target):
-    """What a dry run would make for a target: jobs by rule, and encoder units whatever job they share."""
-    words = ["-m", "snakemake", "-n", target, "--cores", "2", "--rerun-triggers", "mtime", "--nolock"]
-    done = python(root, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {k: int(n) for k, n in re.findall(r"^(data|study|site) +(\d+)$", done.stdout, re.M)}
-    outputs = " ".join(re.findall(r"^ +output: (.*)$", done.stdout, re.M))
+def counted(said: str) -> dict[str, int]:
+    """What a dry run would make: jobs by rule, and encoder units whatever job they share."""
+    found = {k: int(n) for k, n in re.findall(r"^(data|study|site) +(\d+)$", said, re.M)}
+    outputs = " ".join(re.findall(r"^ +output: (.*)$", said, re.M))
     units = set(re.findall(r"build/encoders/([^/]+)/record.json", outputs))
     return found | ({"encoder": len(units)} if units else {})
 
 
-def pretend(root):
+DRY = ("--cores", "2", "--rerun-triggers", "mtime", "--nolock")
+
+
+@pytest.fixture
+def planned(here, capfd):
+    """Call with a target: what Snakemake, in this process, would make for it."""
+
+    def plan(target: str) -> dict[str, int]:
+        forget()
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            snakemake(["-n", target, *DRY])
+        said = "".join(capfd.readouterr())
+        assert not end.value.code, said
+        return counted(said)
+
+    return plan
+
+
+def pretend():
     """Put an empty file wherever a result belongs, as if everything had been made just now."""
-    script = (
-        "from lib import records\nfrom lib.book import make\n"
-        "for run in make.quick_runs():\n"
-        "    for unit in run.units:\n"
-        "        records.write_text(unit.folder / 'record.json', '{}')\n"
-        "        records.write_text(f'build/data/{unit.settings.data}.json', '{}')\n"
-        "    for name in ('executed.ipynb', 'results.csv', 'claims.csv', 'provenance.json'):\n"
-        "        records.write_text(run.folder / name, '{}')\n"
-        "for name in ('build/_build/html/index.html', 'build/site'):\n"
-        "    records.write_text(name, '')\n"
-    )
-    done = python(root, "-c", script)
-    assert done.returncode == 0, done.stderr
+    for run in make.quick_runs():
+        for unit in run.units:
+            records.write_text(unit.folder / "record.json", "{}")
+            records.write_text(f"build/data/{unit.settings.data}.json", "{}")
+        for name in ("executed.ipynb", "results.csv", "claims.csv", "provenance.json"):
+            records.write_text(run.folder / name, "{}")
+    for name in ("build/_build/html/index.html", "build/site"):
+        records.write_text(name, "")
 
 
 def edit(path: Path, old: str, new: str):
@@ -113,77 +152,84 @@ def edit(path: Path, old: str, new: str):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_only_what_a_change_touches_is_stale(checkout):
-    everything = {"data": 4, "encoder": 179, "study": 10, "site": 1}
-    assert planned(checkout, "book") == everything
-    pretend(checkout)
-    assert planned(checkout, "book") == {}
+def names() -> tuple[set[str], dict[str, str]]:
+    """The ids of the book's runs, and their encoders with the module that trains each."""
+    forget()
+    runs = make.quick_runs()
+    return {run.id for run in runs}, {unit.name: unit.trainer for run in runs for unit in run.units}
 
-    shutil.rmtree(checkout / "build/data")
-    shutil.rmtree(next((checkout / "build/encoders").iterdir()))
-    assert planned(checkout, "studies") == {}, "what a finished result was made from is not needed again"
-    pretend(checkout)
 
-    edit(checkout / "lib/harms/representation.py", '"""Representation harm and', '"""On representation harm and')
-    edit(
-        checkout / "lib/harms/representation.py",
-        "    length = z.norm(dim=-1)",
-        "    # a comment\n    length = z.norm(dim=-1)",
+def test_only_what_a_change_touches_is_stale(here, planned):
+    runs, units = names()
+    assert planned("book") == {"data": 4, "encoder": len(units), "study": len(runs), "site": 1}
+    assert len(units) > 170 and len(runs) == len(study.names())
+    pretend()
+    assert planned("book") == {}
+
+    shutil.rmtree(here / "build/data")
+    shutil.rmtree(next((here / "build/encoders").iterdir()))
+    assert planned("studies") == {}, "what a finished result was made from is not needed again"
+    pretend()
+
+    harms = here / "lib/harms/representation.py"
+    edit(harms, '"""Representation harm and', '"""On representation harm and')
+    edit(harms, "    length = z.norm(dim=-1)", "    # a comment\n    length = z.norm(dim=-1)")
+    assert planned("studies") == {}, "a docstring or a comment made a study stale"
+
+    edit(harms, "length = z.norm(dim=-1)", "length = z.norm(p=2, dim=-1)")
+    now = names()
+    assert now[1] == units and 1 < len(now[0] - runs) < len(runs)
+    assert planned("studies") == {"study": len(now[0] - runs)}, (
+        "a measure re-runs the studies that reach it, and no other"
     )
-    assert planned(checkout, "studies") == {}, "a docstring or a comment made a study stale"
+    pretend()
 
-    edit(checkout / "lib/harms/representation.py", "length = z.norm(dim=-1)", "length = z.norm(p=2, dim=-1)")
-    assert planned(checkout, "studies") == {"study": 10}, (
-        "a function of lib/harms/representation.py re-runs the studies alone"
-    )
-    pretend(checkout)
+    runs, units = now
+    edit(here / "lib/losses/self_supervised.py", "n = len(z1)", "n = z1.shape[0]")
+    now = names()
+    fresh = set(now[1]) - set(units)
+    assert fresh == {name for name, by in now[1].items() if by in ("lib.encoders.pretrain", "lib.encoders.simcse")}
+    assert planned("studies") == {"encoder": len(fresh), "study": len(now[0] - runs)}
+    assert len(now[0] - runs) < len(runs)
+    pretend()
 
-    edit(checkout / "lib/losses/self_supervised.py", "n = len(z1)", "n = z1.shape[0]")
-    assert planned(checkout, "studies") == {"encoder": 179, "study": 10}
-    pretend(checkout)
+    edit(here / f"notebooks/{NAME}.py", "# # Undersampling a class", "# # On undersampling a class")
+    edit(here / "book/scoreboard.md", "# ", "# The ")
+    assert planned("studies") == {}, "prose re-ran a study"
+    assert planned("book") == {"site": 1}
+    pretend()
 
-    edit(checkout / f"notebooks/{NAME}.py", "# # Undersampling a class", "# # On undersampling a class")
-    edit(checkout / "book/scoreboard.md", "# ", "# The ")
-    assert planned(checkout, "studies") == {}, "prose re-ran a study"
-    assert planned(checkout, "book") == {"site": 1}
-    pretend(checkout)
+    edit(here / f"presets/quick/{NAME}.yaml", "ratio: 0.05", "ratio: 0.1")
+    assert planned("studies") == {"encoder": 3, "study": 1}, "the milder arm and the controls are shared"
+    pretend()
 
-    edit(checkout / f"presets/quick/{NAME}.yaml", "ratio: 0.05", "ratio: 0.1")
-    assert planned(checkout, "studies") == {"encoder": 3, "study": 1}, "the milder arm and the controls are shared"
-    pretend(checkout)
+    (here / f"results/recorded/{NAME}/new").mkdir(parents=True)
+    (here / f"results/recorded/{NAME}/new/results.csv").write_text("quantity,value")
+    assert planned("studies") == {"study": 1}, "a page shows the runs of record"
+    pretend()
 
-    (checkout / f"results/recorded/{NAME}/new").mkdir(parents=True)
-    (checkout / f"results/recorded/{NAME}/new/results.csv").write_text("quantity,value")
-    assert planned(checkout, "studies") == {"study": 1}, "a page shows the runs of record"
-    pretend(checkout)
-
-    edit(checkout / "requirements.txt", "openTSNE==", "openTSNE==9")
-    assert planned(checkout, "studies") == {"study": 10}, "training does not use this package"
+    edit(here / "requirements.txt", "openTSNE==", "openTSNE==9")
+    assert planned("studies") == {"study": len(runs)}, "training does not use this package"
 
 
-def test_another_file_of_embeddings_is_another_run(checkout, tmp_path):
-    script = (
-        "from lib import study\n"
-        f"v = study.complete('{NAME}', {{'embeddings': '{tmp_path}/e.bin'}})\n"
-        f"print(study.Run('{NAME}', v).id)\n"
-    )
-    found = []
+def test_another_file_of_embeddings_is_another_run(here, tmp_path):
+    values, found = study.complete(NAME, {"embeddings": f"{tmp_path}/e.bin"}), []
     for content in (b"one", b"two", b"two"):
         (tmp_path / "e.bin").write_bytes(content)
-        found.append(python(checkout, "-c", script).stdout)
-    assert found[0] != found[1] == found[2] != ""
+        forget()
+        found.append(study.Run(NAME, values).id)
+    assert found[0] != found[1] == found[2]
 
 
-def only(root, *names):
-    """Leave the studies of these names alone in the checkout."""
-    for path in (root / "notebooks").glob("*.py"):
-        if path.stem not in names:
-            path.unlink()
+def add(root: Path, name: str, notebook: str, plan: str) -> None:
+    """Write a study into the checkout: notebook, preset and plan."""
+    (root / f"notebooks/{name}.py").write_text(notebook)
+    (root / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
+    (root / f"lib/studies/{name}.py").write_text(plan)
 
 
 def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
-    only(checkout, NAME)
-    (checkout / f"presets/quick/{NAME}.yaml").write_text(TINY)
+    add(checkout, "small", SMALL_STUDY, FIVE_ENCODERS)
     script = "import sys; from lib.book import make; sys.exit(make.build(make.quick_runs(), 'studies'))"
     first = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -218,16 +264,14 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     assert not list(checkout.glob("results/runs/**/*.part"))
     for record in store.glob("*/record.json"):
         json.loads(record.read_text())
-    assert planned(checkout, "studies") == {}
+    dry = python(checkout, "-m", "snakemake", "-n", "studies", *DRY)
+    assert dry.returncode == 0 and counted(dry.stdout) == {}
 
 
 def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
-    only(checkout)
-    for name, body in (("small", SMALL_STUDY), ("broken", SMALL_STUDY.replace('"small"', '"broken"'))):
-        text = body if name == "small" else body.replace("run.save(", "raise OSError('the reason')\nrun.save(")
-        (checkout / f"notebooks/{name}.py").write_text(text)
-        (checkout / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
-        (checkout / f"lib/studies/{name}.py").write_text(NO_ENCODERS)
+    broken = SMALL_STUDY.replace('"small"', '"broken"').replace("run.save(", "raise OSError('the reason')\nrun.save(")
+    add(checkout, "small", SMALL_STUDY, NO_ENCODERS)
+    add(checkout, "broken", broken, NO_ENCODERS)
     done = python(
         checkout, "-c", "import sys; from lib.book import make; sys.exit(make.build(make.quick_runs(), 'studies'))"
     )
@@ -239,21 +283,15 @@ def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
 
 
 def test_plain_papermill_refuses_and_accepts(checkout):
+    add(checkout, "small", SMALL_STUDY.replace("seeds: int = 3  # [1, 9]", "seeds: float = 3.0  # [1, 9]"), NO_ENCODERS)
+    convert = [sys.executable, "-m", "jupytext", "--quiet", "--to", "ipynb", "--output", "-", "notebooks/small.py"]
+    source = subprocess.run(convert, cwd=checkout, capture_output=True, check=True).stdout
+
     def papermill(*words):
-        source = subprocess.run(
-            [sys.executable, "-m", "jupytext", "--quiet", "--to", "ipynb", "--output", "-", "notebooks/small.py"],
-            cwd=checkout,
-            capture_output=True,
-            check=True,
-        ).stdout
         call = [sys.executable, "-m", "papermill", "--no-progress-bar", *words, "-", "out.ipynb"]
         done = subprocess.run(call, cwd=checkout, env=environment(), input=source, capture_output=True, timeout=120)
         return done.returncode, done.stderr.decode().strip().splitlines()[-1]
 
-    (checkout / "notebooks/small.py").write_text(
-        SMALL_STUDY.replace("seeds: int = 3  # [1, 9]", "seeds: float = 3.0  # [1, 9]")
-    )
-    (checkout / "lib/studies/small.py").write_text(NO_ENCODERS)
     for words, line in {
         ("-p", "seedz", "1"): "parameter 'seedz' does not exist in small; did you mean 'seeds'?",
         ("-p", "seeds", "abc"): "seeds='abc' is a str; expected float in [1, 9]",

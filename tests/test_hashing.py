@@ -96,7 +96,7 @@ def test_closure_of_training():
     modules = {module for module, _ in hashing.closure(TRAINING)}
     assert modules - {f"lib.images.{name}" for name in ("augment", "colour", "randaugment", "sets", "vision")} == {
         *(f"lib.encoders.{name}" for name in ("checkpoints", "devices", "methods", "nets", "pretrain", "settings")),
-        *("lib.losses.self_supervised", "lib.losses.supervised", "lib.sources"),
+        *("lib.encoders.training", "lib.losses.descent", "lib.losses.self_supervised", "lib.sources"),
     }
     assert LOSS in hashing.closure(TRAINING)
     assert HARM not in hashing.closure(TRAINING)
@@ -112,12 +112,12 @@ def test_no_training_reaches_the_machinery(unit):
     "name, old, new",
     [
         (SAID, '"""Losses of contrastive learning', '"""All the losses of contrastive learning'),
-        (SAID, "    n = len(z1)\n", "    # the number of images\n\n    n = len(z1)  # N\n"),
-        (SAID, "(2N, d)\n", "(2N, d), unit\n"),
+        (SAID, "    n = z1.shape[-2]\n", "    # the number of images\n\n    n = z1.shape[-2]  # N\n"),
+        (SAID, "(..., 2N, d)\n", "(..., 2N, d), unit\n"),
         (SAID, "_unit_mean(weights, z1)\n", "(_unit_mean(weights, z1))\n"),
         (SAID, "loss = mean over i of", "the loss is the mean over i of"),
-        ("lib/encoders/pretrain.py", "A training that cannot go on.", "A training that must stop."),
-        ("lib/encoders/pretrain.py", "import argparse\n", "import argparse\nimport difflib\n"),
+        ("lib/encoders/training.py", "A training that cannot go on.", "A training that must stop."),
+        ("lib/encoders/training.py", "import argparse\n", "import argparse\nimport difflib\n"),
         ("lib/encoders/pretrain.py", "from lib.images import augment\n", "from lib.images import augment as augment\n"),
     ],
     ids=[
@@ -134,7 +134,7 @@ def test_explaining_code_changes_no_hash(copy, name, old, new):
 @pytest.mark.parametrize(
     "name, old, new",
     [
-        (SAID, "temperature: float = 0.5", "temperature: float = 0.2"),
+        (SAID, "temperature: float | Tensor = 0.5", "temperature: float | Tensor = 0.2"),
         (SAID, "clamp(min=clamp)", "clamp(max=clamp)"),
         ("lib/images/augment.py", "CROP_TRIES = 10", "CROP_TRIES = 9"),
         (SAID, 'raise ValueError(f"temperature', 'raise ValueError(f"the temperature'),

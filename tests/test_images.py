@@ -10,8 +10,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from lib import images
-from lib.images.sets import DataError, undersample
+from lib.images.sets import DataError
 from lib.images.vision import torchvision
+from lib.sources import undersample
 
 CIFAR10, CIFAR100 = torchvision.datasets.CIFAR10, torchvision.datasets.CIFAR100
 MNIST = torchvision.datasets.MNIST

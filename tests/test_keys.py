@@ -13,6 +13,7 @@ COPIED = ("lib", "notebooks", "presets", "claims", "results/reported", "results/
 TRAINED_WITH_NT_XENT = {
     "bios_gender_harm",
     "cifar10_undersampling",
+    "label_noise_and_coresets",
     "mediation",
     "methods_and_mitigations",
     "sbm_theory",
@@ -112,7 +113,7 @@ def test_a_chart_renames_the_run_of_its_study_and_no_encoder(before, edit):
 
 
 def test_a_loss_renames_what_trains_with_it(before, edit):
-    edit("lib/losses/self_supervised.py", "    loss = (w * terms).mean()", "    loss = (w * terms).mean() + 0.0")
+    edit("lib/losses/self_supervised.py", "    loss = (w * terms).mean(-1)", "    loss = (w * terms).mean(-1) + 0.0")
     runs, encoders = renamed(before)
     assert encoders == TRAINED_WITH_NT_XENT and runs >= encoders
 

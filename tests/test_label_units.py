@@ -89,7 +89,7 @@ def test_the_two_classes_are_halves_and_corrected_as_said():
 def test_pupils_see_what_their_method_keeps():
     unit = LabelUnit(replace(TINY, experiment="coresets", head=0.1), 5, 2)
     labels.run(unit)
-    kept, y = unit.kept(), label_stacks.load("digits", 20)[0].y
+    kept, y = unit.tensors(), label_stacks.load("digits", 20)[0].y
     assert kept["kept"].sum(-1).tolist() == [[round(share * 200)] * 2 for arm, share, _ in ARMS["coresets"]]
     counts = kept["right_often"]
     assert counts.shape == (2, 200) and int(counts.min()) >= 0 and int(counts.max()) <= 9

@@ -338,3 +338,18 @@ def test_alignment_and_uniformity_at_their_ends():
 def test_alignment_and_uniformity_name_bad_input(call, word):
     with pytest.raises(ValueError, match=word):
         call(torch.eye(3))
+
+
+@pytest.mark.parametrize("block", [None, 5, 100])
+def test_many_nets_at_once_are_each_net_alone(block):
+    generator = torch.Generator().manual_seed(3)
+    z1, z2 = torch.nn.functional.normalize(torch.randn(2, 2, 3, 8, 4, generator=generator, dtype=torch.float64), dim=-1)
+    each = torch.tensor([0.1, 0.5, 2.0], dtype=torch.float64)
+    contrastive, aligned = nt_xent(z1, z2, each, 0.2, block=block), alignment(z1, z2, each)
+    even = uniformity(z1, each, block=block or 8)
+    assert contrastive.shape == aligned.shape == even.shape == (2, 3)
+    for i, j in ((0, 0), (1, 2)):
+        x, y, value = z1[i, j], z2[i, j], float(each[j])
+        assert float(contrastive[i, j]) == pytest.approx(float(nt_xent(x, y, value, 0.2)), abs=1e-12)
+        assert float(aligned[i, j]) == pytest.approx(float(alignment(x, y, value)), abs=1e-12)
+        assert float(even[i, j]) == pytest.approx(float(uniformity(x, value)), abs=1e-12)

@@ -22,12 +22,15 @@ EMPTY = torch.empty(0)
 class Unit:
     """An encoder that was trained, as far as the heads ask."""
 
-    def __init__(self, z: torch.Tensor, y: torch.Tensor, seed: int):
-        self.z, self.y, self.seed = z, y, seed
+    def __init__(self, z: torch.Tensor, y: torch.Tensor, seed: int, cut: int = -1):
+        self.z, self.y, self.seed, self.members = z, y, seed, (cut,)
 
     def embeddings(self, split: str):
         assert split == "train"
         return self.z, self.y
+
+    def kept(self, member: int):
+        return images.undersample(self.y, member, 0.2, self.seed)
 
 
 def blobs(members: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,7 +45,7 @@ def study() -> tuple[Evidence, Arms]:
     z, y = blobs(3, seed=0)
     train, labels = blobs(3, seed=1)
     seen = Evidence(("a", "b", "c"), (0, 2), y, z[:1].double(), z[None, 1:].double(), EMPTY, EMPTY, EMPTY, EMPTY)
-    balanced, under = [[Unit(train[:1], labels, 7)]], [[Unit(train[1:2], labels, 7), Unit(train[2:], labels, 7)]]
+    balanced, under = [[Unit(train[:1], labels, 7)]], [[Unit(train[1:2], labels, 7, 0), Unit(train[2:], labels, 7, 2)]]
     return seen, Arms(("a", "b", "c"), ("a", "c"), balanced, under, [], [], [], [])
 
 

@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR
 
 from lib import hashing, images, records
-from lib.encoders import pretrain
+from lib.encoders import pretrain, training
 from lib.encoders import store as stored
-from lib.encoders.pretrain import TrainingError
 from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
+from lib.encoders.training import Conditions, TrainingError
 from lib.images import augment
 
 TINY = Settings(
@@ -87,7 +87,7 @@ def test_the_order_and_the_augmentation_depend_on_the_seed_alone(monkeypatch):
             return views[-1]
 
         monkeypatch.setattr(augment, "view", view)
-        pretrain.train(TINY, data, seed, lambda *_: None)
+        pretrain.train(TINY, data, Conditions(seed, TINY.epochs))
         return torch.stack(batches), torch.stack(views)
 
     (order, views), (order_again, views_again), (other, _) = seen(1), seen(1), seen(2)
@@ -123,6 +123,8 @@ def test_run_writes_a_whole_folder(capsys):
     assert all(0 < float(r["loss"]) < math.log(2 * TINY.batch_size - 1) + 2 for r in rows)
     record = BIT.record
     assert record["samples"] == [120, 84]  # 40 a class; 4 of 40 kept
+    y = BIT.embeddings("train")[1]
+    assert BIT.kept().tolist() == list(range(120)) and torch.equal(BIT.kept("1"), images.undersample(y, 1, 0.1, 5))
     assert record["unit"]["seed"] == 5 and record["device"] and record["threads"] == torch.get_num_threads()
     assert record["data_sha256"]["test"] == images.digest(test)
     assert set(record["packages"]) == set(BIT.packages) and record["seconds"] >= 0
@@ -171,7 +173,7 @@ def test_untrained_is_the_random_start():
 
 def test_training_lowers_the_loss():
     settings = replace(TINY, epochs=12, images_per_class=0, batch_size=128)
-    _, history = pretrain.train(settings, pretrain.load(settings, "train"), 0, lambda *_: None)
+    _, history = pretrain.train(settings, pretrain.load(settings, "train"), Conditions(0, 12))
     assert len(history) == 12 and history[-1] < history[0] - 0.3
 
 
@@ -299,7 +301,7 @@ def test_simsiams_projection_can_be_the_feature():
 def steps_of(settings: Settings, monkeypatch, data, all_images: int = 0) -> list[torch.Tensor]:
     seen, real = [], pretrain._forward
     monkeypatch.setattr(pretrain, "_forward", lambda m, h, x, *rest: seen.append(x) or real(m, h, x, *rest))
-    pretrain.train(settings, data, 0, lambda *_: None, None, all_images)
+    pretrain.train(settings, data, Conditions(0, settings.epochs), all_images)
     monkeypatch.undo()
     return seen
 
@@ -351,8 +353,8 @@ def test_a_training_killed_in_the_middle_goes_on_and_ends_equal(store, tmp_path,
     with safe_open(part, "pt") as f:
         done = len(f.get_tensor("history"))
     assert 0 < done < LONG.settings.epochs
-    real, epochs = pretrain.generators, []
-    monkeypatch.setattr(pretrain, "generators", lambda seed, epoch, *at: epochs.append(epoch) or real(seed, epoch, *at))
+    real, epochs = training.generators, []
+    monkeypatch.setattr(training, "generators", lambda seed, epoch, *at: epochs.append(epoch) or real(seed, epoch, *at))
     assert torch.equal(trained(LONG), whole), "bit for bit"
     assert epochs == list(range(done, LONG.settings.epochs)), "the first member and the epochs done are not run again"
     again = load_file(LONG.folder / "checkpoint.safetensors")

@@ -12,6 +12,7 @@ from lib.encoders import coarse, robust
 from lib.encoders import store as stored
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.robust_settings import RobustSettings, RobustUnit
+from lib.encoders.training import Conditions
 from lib.encoders.units import read_unit
 from lib.images import coarse_labels
 from lib.strata import recovery
@@ -69,7 +70,7 @@ def test_one_group_is_plain_training():
     one = torch.zeros(256, dtype=torch.int64)
     runs = []
     for options in ({}, {"groups": one, "robust": robust.GroupDRO(torch.tensor([256]), 0.1, 2.0)}):
-        runs.append(coarse.train(s, data, 0, lambda *_: None, **options))
+        runs.append(coarse.train(s, data, Conditions(0, s.epochs), coarse.Changes(**options)))
     (plain, first), (weighted, second) = runs
     assert first == pytest.approx(second, abs=1e-5)
     for a, b in zip(plain.parameters(), weighted.parameters(), strict=True):

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lib.encoders import checkpoints, pretrain, simcse
+from lib.encoders import checkpoints, simcse
 from lib.encoders.store import BALANCED
 from lib.encoders.text_settings import TextSettings, TextUnit
+from lib.encoders.training import Conditions, Keeper, TrainingError
 
 S = TextSettings(per_group=12, max_length=48, masked_epochs=2, epochs=3, batch_size=16, learning_rate=1e-3)
 UNIT = TextUnit(S, (BALANCED, "surgeon:F"), 0.25, 0)
@@ -41,18 +42,19 @@ def encoder(words, seed: int = 0, settings: TextSettings = S) -> simcse.TextEnco
 def fit(words, tokens, texts, settings=S, keeper=None, report=lambda *_: None):
     made = encoder(words)
     groups = 2 * texts.occupation + texts.gender
-    history = simcse.train(settings, made, (tokens, tokens), groups, texts.occupation, 0, report, keeper)
+    pairs, task = simcse.Pairs((tokens, tokens), groups, texts.occupation), Conditions(0, settings.epochs)
+    history = simcse.train(settings, made, pairs, replace(task, report=report, keeper=keeper))
     return made, history
 
 
 def test_batches_hold_each_text_once_and_texts_of_like_length():
     length = torch.randint(5, 60, (1000,), generator=torch.Generator().manual_seed(1))
-    made = list(simcse.batches(length, 16, torch.Generator().manual_seed(0)))
+    made = list(simcse.by_length(length, 16, torch.Generator().manual_seed(0)))
     every = torch.cat(made)
     assert len(every.unique()) == len(every) == 992 and all(len(b) == 16 for b in made)
     spread = torch.stack([length[b].double().std() for b in made]).mean()
     assert spread < length.double().std() / 4
-    again = list(simcse.batches(length, 16, torch.Generator().manual_seed(0)))
+    again = list(simcse.by_length(length, 16, torch.Generator().manual_seed(0)))
     assert all(torch.equal(a, b) for a, b in zip(made, again, strict=True))
 
 
@@ -101,9 +103,9 @@ def test_mean_pooling_leaves_the_padding_out(words, tokens):
 
 def test_masked_words_are_learnt(words, tokens):
     made = encoder(words)
-    history = simcse.learn_masked_words(replace(S, masked_epochs=6), made, tokens, words, 0)
+    history = simcse.learn_masked_words(made, tokens, words, Conditions(0, 6))
     assert len(history) == 6 and history[-1] < history[0] - 0.3
-    assert history == simcse.learn_masked_words(replace(S, masked_epochs=6), encoder(words), tokens, words, 0)
+    assert history == simcse.learn_masked_words(encoder(words), tokens, words, Conditions(0, 6))
 
 
 def test_training_is_the_same_again_and_lowers_the_loss(words, tokens, texts):
@@ -128,7 +130,7 @@ def test_a_killed_training_goes_on(words, tokens, texts, tmp_path):
         if epoch == 2:
             raise Killed
 
-    keeper = pretrain.Keeper(tmp_path / "a.safetensors", "a", 0)
+    keeper = Keeper(tmp_path / "a.safetensors", "a", 0)
     with pytest.raises(Killed):
         fit(words, tokens, texts, keeper=keeper, report=kill)
     seen = []
@@ -137,13 +139,13 @@ def test_a_killed_training_goes_on(words, tokens, texts, tmp_path):
     assert seen == [3] and history == expected
     assert all(torch.equal(x, y) for x, y in zip(resumed.parameters(), whole.parameters(), strict=True))
     with pytest.raises(checkpoints.CheckpointError):
-        fit(words, tokens, texts, keeper=pretrain.Keeper(keeper.path, "another", 0))
+        fit(words, tokens, texts, keeper=Keeper(keeper.path, "another", 0))
 
 
 def test_what_cannot_be_trained_is_refused(words, tokens, texts):
-    with pytest.raises(pretrain.TrainingError, match="exceeds the 144 training texts"):
+    with pytest.raises(TrainingError, match="exceeds the 144 training texts"):
         fit(words, tokens, texts, replace(S, batch_size=500))
-    with pytest.raises(pretrain.TrainingError, match="lower learning_rate"):
+    with pytest.raises(TrainingError, match="lower learning_rate"):
         fit(words, tokens, texts, replace(S, learning_rate=1e9))
 
 
@@ -157,6 +159,7 @@ def test_a_unit_is_written_whole_and_begins_with_its_base(tmp_path, monkeypatch,
     assert not torch.equal(z[0], z[1]) and not torch.equal(z[0], UNIT.base.embeddings()[0][0])
     assert UNIT.embeddings("train")[0].shape == (2, 144, 64)
     record = UNIT.record
+    assert [len(UNIT.kept(member)) for member in UNIT.members] == [144, 135]
     assert record["samples"] == [144, 135] and record["packages"]["transformers"]
     assert set(record["data_sha256"]) == {"train", "test"}
     assert json.loads((UNIT.base.folder / "record.json").read_text())["samples"] == [144]

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from lib import claims, study
+from lib.figures import lspread_strata as charts
 from lib.figures import lspread_tables
+from lib.strata import gaussian
 from lib.studies import lspread_strata
 from lib.studies.lspread_strata import RELEASED
 from lib.study import report
@@ -70,6 +72,44 @@ def test_tables_have_every_printed_number_and_say_what_was_not_run():
     assert [("52.5" in line, "50.0 [40.0, 60.0]" in line) for line in lines] == [(True, False), (False, True)]
     assert "32.0 [27.0, 37.0]" in words
     assert words.count("not run") == 3
+
+
+def test_the_main_arm_has_the_papers_alpha_where_it_was_trained():
+    assert lspread_tables.main_arm("mnist_coarse", ["SupCon", "L_spread 0.25", "L_spread 0.5"]) == "L_spread 0.5"
+    assert lspread_tables.main_arm("mnist_coarse", ["L_spread 0.1", "L_spread 0.2"]) == "L_spread 0.1"
+    assert lspread_tables.main_arm("mnist_coarse", ["SupCon"]) == ""
+
+
+def test_the_diagram_has_every_setting_at_its_place_on_the_slider():
+    settings = lspread_tables.settings()
+    found = charts.diagram(settings)
+    rings = found[found.name.notna()]
+    assert list(rings.name) == list(settings.name)
+    assert list(charts.TAUS[rings.step.astype(int)]) == pytest.approx(list(settings.tau))
+    assert len(found) == 5 * len(charts.TAUS) * 17 + len(settings)
+
+
+def test_strata_of_one_size_are_averaged_seed_by_seed():
+    cosine = torch.arange(2 * 3 * 10, dtype=torch.float64).view(2, 3, 10)
+    found = charts.by_size(cosine, ["a", "b"]).set_index(["loss", "size"])
+    of_size = [i for i, size in enumerate(gaussian.SIZES * gaussian.CLASSES) if size == 50]
+    assert found.value["b", 50] == pytest.approx(float(cosine[1][:, of_size].mean()))
+
+
+def test_free_vectors_end_at_the_exact_optimum_from_both_starts():
+    alpha = torch.tensor([0.3, 0.9])
+    ends, losses = lspread_strata.from_both_starts(lspread_strata.Objective.of(0.5, alpha), 2, 4, 8, 400)
+    best = lspread_strata.optimum(lspread_strata.EXACT, alpha, 8)
+    assert ends.tolist() == [pytest.approx(best.tolist(), abs=1e-3)] * 2
+    assert losses[0].tolist() == pytest.approx(losses[1].tolist(), abs=1e-6)
+
+
+def test_effects_are_of_the_arms_that_are_there():
+    end = {"SupCon": torch.tensor([0.5, 0.7]), "L_spread 0.25": torch.tensor([0.6, 0.9])}
+    seen = lspread_strata.Seen(end, end, end, end, {}, {}, torch.zeros(1), torch.zeros(1))
+    found = lspread_strata.effects(seen, "L_spread 0.25", parameters())
+    assert list(found) == ["lspread-3a", "lspread-5b", "lspread-1g", "lspread-1h"]
+    assert found["lspread-3a"].tolist() == pytest.approx([0.1, 0.2])
 
 
 def test_arms_are_losses_alphas_and_clamped_ones_with_the_same_seeds():

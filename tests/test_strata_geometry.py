@@ -1,5 +1,7 @@
 """lib.strata.measures and lib.strata.gaussian against plain loops, other libraries and losses of the library."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -73,13 +75,13 @@ def test_sets_have_the_sizes_of_the_paper_and_fresh_points_the_same_strata():
 
 
 def test_a_network_of_a_stack_is_what_it_is_alone():
-    few = gaussian.Training(steps=5)
+    few = replace(gaussian.TRAINING, steps=5)
     alpha, which = torch.tensor([0.5, 1.0]), torch.tensor([False, True])
     both = gaussian.draw([0, 1])
     z = gaussian.train(both, [0, 1], alpha, which, few)(both.x)
     one = gaussian.draw([1])
     # the noise of the views is drawn for the whole stack, so that the start alone is compared
-    start = gaussian.Training(steps=0)
+    start = replace(gaussian.TRAINING, steps=0)
     first = gaussian.train(both, [0, 1], alpha, which, start)(both.x)
     assert torch.allclose(gaussian.train(one, [1], alpha[1:], which[1:], start)(one.x)[0], first[1])
     assert not torch.allclose(z, first)

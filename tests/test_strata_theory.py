@@ -12,12 +12,14 @@ import pytest
 import torch
 from scipy import integrate, optimize, special
 
+from lib import images
 from lib.figures import strata_theory
 from lib.geometry import uniformity
 from lib.losses import supervised
 from lib.strata import debiasing, mean_classifier, spread_limit, subsampling
 from lib.strata.mean_classifier import Strata
 from lib.strata.spread_limit import Classes
+from lib.studies import strata_theory as study
 
 
 @pytest.mark.parametrize("c, m", [(Classes(3, 2, 0.0, 0.5), 4), (Classes(2, 3, 0.4, 0.8), 8), (Classes(5, 6, 1.0), 16)])
@@ -238,3 +240,18 @@ def drawn_as_text(chart) -> str:
     picture = io.StringIO()
     chart.save(picture, format="svg")
     return html.unescape(picture.getvalue())
+
+
+def test_samples_and_corrections_of_the_study_agree_with_the_formulas():
+    grid = study.samples(20_000, 0)
+    assert len(grid) == 25 and grid.off.max() < 4.5 and grid.miss.max() < 1
+    assert grid.rises.tolist() == [p + 2 * q < 1 for p, q in zip(grid.p, grid.q, strict=True)]
+    found = study.corrections(debiasing.pools(4.0, 8, 20, 0.5), 20_000, 0).query("loss == 'corrected'")
+    assert found.score.abs().max() < 4.5 and found.sd.is_monotonic_decreasing
+
+
+def test_lemma_trials_have_every_setting_trial_and_lemma():
+    trials = study.lemma_trials(images.load("digits", "train"), 2, 50, 0)
+    assert len(trials) == 2 * ((len(study.CLOUDS) + len(study.MIXED)) * 2 + 3)
+    equal = trials[trials.kind == study.EQUAL]
+    assert (equal.excess > 0).all() and (equal.multiplier > 1).all()

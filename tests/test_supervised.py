@@ -11,7 +11,7 @@ from scipy.special import i0
 from torch import Tensor
 
 from lib.images import vision  # noqa: F401  before libraries that import torchvision themselves
-from lib.losses.self_supervised import attract, nt_xent, repel, spread, sup_con
+from lib.losses import attract, nt_xent, repel, spread, sup_con
 
 ALL = {"sup_con": sup_con, "attract": attract, "repel": repel, "spread": partial(spread, alpha=0.3)}
 CLAMPED = {name: loss for name, loss in ALL.items() if name != "repel"}
@@ -164,3 +164,32 @@ def test_blocks_keep_memory_low():
             assert max(kept) >= 512 * 512
             kept.clear()
     assert max(kept) <= 512 * 4
+
+
+@pytest.mark.parametrize("block", [None, 5, 100])
+@pytest.mark.parametrize("loss", [sup_con, attract, repel, spread])
+def test_many_nets_at_once_are_each_net_alone(loss, block):
+    generator = torch.Generator().manual_seed(3)
+    z1, z2 = torch.randn(2, 2, 3, 8, 4, generator=generator, dtype=torch.float64)
+    y = torch.randint(0, 3, (2, 3, 8), generator=generator)
+    for labels in (y, y[0, 0]):
+        found = loss(z1, z2, labels, 0.4, block=block)
+        assert found.shape == (2, 3)
+        for i, j in ((0, 0), (1, 2)):
+            own = labels if labels.ndim == 1 else labels[i, j]
+            assert float(found[i, j]) == pytest.approx(float(loss(z1[i, j], z2[i, j], own, 0.4)), abs=1e-12)
+
+
+def test_alpha_may_differ_by_net():
+    z1, z2 = torch.randn(2, 3, 8, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    y, alpha = torch.arange(8) % 3, torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
+    found = spread(z1, z2, y, 0.4, alpha, block=16).tolist()
+    assert found == pytest.approx([float(spread(z1[i], z2[i], y, 0.4, float(a))) for i, a in enumerate(alpha)])
+    with pytest.raises(ValueError, match="is outside"):
+        spread(z1, z2, y, 0.4, alpha + 0.1)
+
+
+def test_blocks_refuse_a_temperature_whose_exponentials_overflow():
+    z = torch.eye(4)
+    with pytest.raises(ValueError, match=r"temperature=0\.01: its exponentials leave torch\.float32"):
+        sup_con(z, z, torch.arange(4), 0.01, block=2)

@@ -119,7 +119,7 @@ def test_collapse_turns_unstable_at_the_threshold(rho, t):
     angles = 1e-3 * first, 1e-3 * (rho * first + (1 - rho**2) ** 0.5 * other * first.norm() / other.norm())
     x, y = (torch.stack([a.cos(), a.sin()], 1) for a in angles)
     for factor in (0.98, 1.02):
-        w = factor * u.collapse_threshold(rho, t)
+        w = factor * u.stable_share(rho, t)
         loss = (1 - w) * float(alignment(x, y)) + w * float(uniformity(x, t) + uniformity(y, t)) / 2
         assert (loss > 0) == (factor < 1)  # collapsed features have loss 0
 
@@ -167,8 +167,8 @@ def test_the_best_points_of_the_circle_are_evenly_spaced_and_a_short_search_says
         (lambda: u.uniformity_of_classes(10, 2, 0), "per_class=0"),
         (lambda: u.uniformity_of_spikes(2.5), "n=2.5"),
         (lambda: u.limit(3, 0), "tau=0"),
-        (lambda: u.collapse_threshold(0.5, 0), "t=0"),
-        (lambda: u.collapse_threshold(1.5), "correlation=1.5"),
+        (lambda: u.stable_share(0.5, 0), "t=0"),
+        (lambda: u.stable_share(1.5), "correlation=1.5"),
         (lambda: u.limit(3, 1, 2), "positive=2"),
         (lambda: u.contrastive(1, 0.5, 8), "dim=1"),
         (lambda: u.contrastive(3, 0.5, 0), "m=0"),

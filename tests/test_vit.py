@@ -1,4 +1,4 @@
-"""lib.encoders.vit and lib.encoders.coarse_nets: the transformer against torch's own pieces,
+"""lib.encoders.vit and lib.encoders.nets: the transformer against torch's own pieces,
 and what every network gives out.
 """
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lib.encoders import coarse_nets, vit
+from lib.encoders import nets, vit
 
 SIZES = vit.Sizes(patch=2, width=24, blocks=3, heads=4, hidden=40)
 
@@ -124,18 +124,18 @@ def test_uneven_patches_are_refused():
     ],
 )
 def test_backbones_give_the_width_they_name(name, channels, side):
-    net, dim = coarse_nets.backbone(name, channels, side)
+    net, dim = nets.of_square(name, channels, side)
     assert net.eval()(torch.randn(2, channels, side, side)).shape == (2, dim)
 
 
 def test_resnets_keep_the_imagenet_stem():
-    net, dim = coarse_nets.backbone("resnet50", 3, 224)
+    net, dim = nets.of_square("resnet50", 3, 224)
     assert net.conv1.kernel_size == (7, 7) and net.conv1.stride == (2, 2) and isinstance(net.maxpool, nn.MaxPool2d)
     assert dim == 2048 and isinstance(net.fc, nn.Identity)
 
 
 def test_unknown_nets_are_refused():
     with pytest.raises(ValueError, match="net 'resnet101' is unknown; known are vit"):
-        coarse_nets.backbone("resnet101", 3, 32)
+        nets.of_square("resnet101", 3, 32)
     with pytest.raises(ValueError, match="need 3 channels"):
-        coarse_nets.backbone("resnet18", 1, 28, pretrained=True)
+        nets.of_square("resnet18", 1, 28, pretrained=True)

@@ -3,11 +3,11 @@
 import os
 import shutil
 
-from lib.encoders.coarse_settings import SETS, CoarseSettings
+from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.label_settings import LabelSettings
-from lib.encoders.settings import CLASSES, Settings
+from lib.encoders.settings import Settings
 from lib.encoders.store import TOGETHER
-from lib.encoders.text_settings import OCCUPATIONS, TextSettings
+from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
 
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings
@@ -28,7 +28,6 @@ GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
 LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20, "label_stack": 20}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
 DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50": 580}
-TRAIN_SAMPLES = {name: images for name, (images, _) in SETS.items()} | {"bios_subset": 1_800, "bios": 257_478}
 DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
@@ -66,7 +65,7 @@ def cost(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[float, f
     seconds, disk = START_SECONDS * len(wanted), 0.0
     for unit in (unit for job in wanted for unit in job):
         s = unit.settings
-        seconds += len(unit.members) * _samples(s) / 1000 * _epochs(s) * _rate(s, gpu)
+        seconds += len(unit.members) * s.samples / 1000 * s.total_epochs * _rate(s, gpu)
         disk += len(unit.members) * DISK_MIB[s.net]
     return seconds / (1 if gpu else workers), disk
 
@@ -85,25 +84,6 @@ def _rate(s: AnySettings, gpu: bool) -> float:
     if gpu:
         return GPU_SECONDS[s.net]
     return CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
-
-
-def _samples(s: AnySettings) -> float:
-    if isinstance(s, CoarseSettings):
-        return s.samples * (1 - s.validation)
-    if isinstance(s, LabelSettings):
-        return s.batch_size  # of one of the steps that _epochs counts
-    if isinstance(s, TextSettings):
-        return 2 * len(OCCUPATIONS) * s.per_group if s.data == "generated" else TRAIN_SAMPLES[s.data]
-    per_class = s.images_per_class or TRAIN_SAMPLES[s.data] / len(CLASSES[s.data])
-    return per_class * len(s.classes or CLASSES[s.data])
-
-
-def _epochs(s: AnySettings) -> int:
-    if isinstance(s, TextSettings):
-        return s.epochs if s.method != "pretrained" else s.masked_epochs if s.model == "small" else 0
-    if isinstance(s, LabelSettings):
-        return s.steps
-    return 0 if s.method == "untrained" else s.epochs
 
 
 def described(wanted: list[list[AnyUnit]]) -> str:

@@ -8,7 +8,8 @@ import copy
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,12 +18,12 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from lib import losses, records
-from lib.encoders import checkpoints, coarse_nets, devices, pretrain
-from lib.encoders.coarse_settings import PACKAGES, CoarseSettings, CoarseUnit
-from lib.encoders.pretrain import Keeper, TrainingError
+from lib.encoders import devices, nets, training
+from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.encoders.training import Conditions
 from lib.images import augment, coarse_labels
 from lib.images.augment import Policy
-from lib.images.coarse_labels import Strata
+from lib.images.strata import Strata
 
 MOMENTUM = 0.9
 CLAMP = 1.0  # the released code's upper bound of the positive logit
@@ -33,7 +34,6 @@ POLICIES = augment.POLICIES | {
     "mnist": Policy(scale=(0.2, 1.0), flip=0.0, grey_p=0.0),
     "none": Policy(scale=(1.0, 1.0), flip=0.0, jitter_p=0.0, grey_p=0.0),
 }
-Report = Callable[[int, float], None]
 Draw = Callable[[Tensor, int, int, Generator], tuple[Tensor, ...]]
 
 
@@ -43,7 +43,7 @@ class CoarseEncoder(nn.Module):
     def __init__(self, s: CoarseSettings, data: Strata):
         super().__init__()
         channels = data.x.shape[1]
-        self.net, dim = coarse_nets.backbone(s.net, channels, data.x.shape[-1], s.pretrained)
+        self.net, dim = nets.of_square(s.net, channels, data.x.shape[-1], s.pretrained)
         self.head = nn.Linear(dim, len(data.classes))
         flat = data.x[~data.held_out].transpose(0, 1).flatten(1)  # (channels, pixels)
         mean, std = flat.float().mean(1) / 255, flat.float().std(1) / 255
@@ -95,79 +95,70 @@ def learning_rate(s: CoarseSettings, epoch: int) -> float:
     return s.learning_rate * (0.5 * (1 + math.cos(math.pi * epoch / s.period)) if s.period else 1.0)
 
 
-def train(
-    s: CoarseSettings,
-    data: Strata,
-    seed: int,
-    report: Report,
-    keeper: Keeper | None = None,
-    *,
-    noisy: Tensor | None = None,
-    labelled: Tensor | None = None,
-    groups: Tensor | None = None,
-    robust: nn.Module | None = None,
-    draw: Draw = pretrain.batches,
-    correct: Callable[[Tensor, Tensor], Tensor] | None = None,
-    watch: Callable[[int, CoarseEncoder], None] | None = None,
-) -> tuple[CoarseEncoder, list[float]]:
-    """Train one encoder on the images that are not held out; start, order and augmentation depend on ``seed`` alone.
+@dataclass(frozen=True)
+class Changes:
+    """What a training does otherwise.
 
-    The loss of a batch is the contrastive loss of its two views and, where joint, the mean cross-entropy of both.
-
-    report: called with epoch and mean loss.  keeper: where the training is kept, and taken up again if it was killed.
     noisy: (n,) labels that the contrastive loss sees in place of data.y.
     labelled: (n,) bool, the images that the cross-entropy head sees; None: all.
     groups, robust: (n,) codes, and a module that maps the cross-entropy of single views (m,) and their groups (m,) to
     the scalar that is minimised, in place of the mean; its buffers are part of a checkpoint.
-    draw: gives the batches of an epoch, as ``pretrain.batches`` and with its arguments.
+    draw: gives the batches of an epoch, as ``training.batches`` and with its arguments.
     correct: maps the first views' features (N, dim), without gradient, and the labels (N,) of a batch to the labels
     (N,) that the contrastive loss sees.
     watch: called after every epoch with its number, from 1, and the encoder as it stands (see ``predict``).
+    """
+
+    noisy: Tensor | None = None
+    labelled: Tensor | None = None
+    groups: Tensor | None = None
+    robust: nn.Module | None = None
+    draw: Draw = training.batches
+    correct: Callable[[Tensor, Tensor], Tensor] | None = None
+    watch: Callable[[int, CoarseEncoder], None] | None = None
+
+    def to(self, place: torch.device) -> "Changes":
+        """The same with its tensors and its module on a device."""
+        moved = {name: getattr(self, name) for name in ("noisy", "labelled", "groups", "robust")}
+        return replace(self, **{name: part.to(place) for name, part in moved.items() if part is not None})
+
+
+def train(
+    s: CoarseSettings, data: Strata, conditions: Conditions, changes: Changes = Changes()
+) -> tuple[CoarseEncoder, list[float]]:
+    """Train one encoder on the images that are not held out; start, order and augmentation depend on the seed alone.
+
+    The loss of a batch is the contrastive loss of its two views and, where joint, the mean cross-entropy of both.
 
     Returns the encoder of the last epoch, or of the best one on the held-out images (settings.validation), and the
     mean loss of every epoch.  TrainingError: fewer images than a batch, or a loss that is not finite; CheckpointError:
-    see ``checkpoints.load``.  ValueError: labels, groups or masks that are not one an image.
+    see ``checkpoints.load``.  ValueError: labels, groups or masks that are not one an image, groups without robust.
     """
-    _check(data, noisy=noisy, labelled=labelled, groups=groups)
-    if (groups is None) != (robust is None):
+    _check(data, noisy=changes.noisy, labelled=changes.labelled, groups=changes.groups)
+    if (changes.groups is None) != (changes.robust is None):
         raise ValueError("groups and robust belong together: give both or neither")
-    home, pool = devices.place(s.precision), (~data.held_out).nonzero()[:, 0]
-    steps = len(pool) // s.batch_size
-    if steps == 0:
-        raise TrainingError(f"batch_size={s.batch_size} exceeds the {len(pool)} training images; lower it")
-    torch.manual_seed(seed)
-    encoder = CoarseEncoder(s, data).to(home.device, memory_format=torch.channels_last)
-    if home.num_processes > 1 and home.device.type == "cuda":
-        encoder = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
-    robust = robust if robust is None else robust.to(home.device)
-    step = _Step(s, data, noisy, labelled, groups, robust, correct, home)
-    optimiser = _optimiser(s, encoder)
+    home, pool = conditions.home, (~data.held_out).nonzero()[:, 0]
+    steps = training.steps_of(len(pool), s.batch_size, "images")
+    torch.manual_seed(conditions.seed)
+    encoder = training.placed(CoarseEncoder(s, data), home)
+    changes = changes.to(home.device)
+    step, optimiser = _Step(s, data, changes, home), _optimiser(s, encoder)
     model, best = home.prepare(encoder), Best(encoder) if _chooses(s, data) else None
-    whole = nn.ModuleList([part for part in (encoder, best, robust) if part is not None])
-    history, saved = checkpoints.load(keeper.path, keeper.owner, whole, optimiser) if keeper else [], time.time()
-    for epoch in range(len(history), s.epochs):
-        order, draws = pretrain.generators(seed, epoch, home.process_index, home.device)
-        torch.manual_seed(int(torch.randint(2**62, (), generator=order)) + home.process_index)  # dropout
+
+    def losses(epoch: int, order: Generator, draws: Generator) -> Iterator[Tensor]:
+        training.seed_dropout(order, home)
         optimiser.param_groups[0]["lr"] = learning_rate(s, epoch)
-        encoder.train()
-        total = torch.zeros((), device=home.device)
-        for positions in draw(pool, s.batch_size, steps, order):
-            loss = step(model, positions, draws)
-            optimiser.zero_grad(set_to_none=True)
-            home.backward(loss)
-            optimiser.step()
-            total += loss.detach()
-        history.append(float(total) / steps)
-        if not math.isfinite(history[-1]):
-            raise TrainingError(f"the loss is {history[-1]} in epoch {epoch + 1}; lower learning_rate and train again")
+        for positions in changes.draw(pool, s.batch_size, steps, order):
+            yield step(model, positions, draws)
+
+    def after(epoch: int, _: float) -> None:
         if best:
             best.offer(encoder, accuracy(encoder, data.take(data.held_out)))
-        if keeper and home.process_index == 0 and time.time() - saved >= keeper.seconds:
-            checkpoints.save(keeper.path, keeper.owner, history, whole, optimiser)
-            saved = time.time()
-        if watch:
-            watch(epoch + 1, encoder)
-        report(epoch + 1, history[-1])
+        if changes.watch:
+            changes.watch(epoch + 1, encoder)
+
+    whole = nn.ModuleList([part for part in (encoder, best, changes.robust) if part is not None])
+    history = training.fit(conditions, whole, optimiser, losses, after)
     return best.encoder if best and history else encoder, history
 
 
@@ -180,13 +171,9 @@ def _optimiser(s: CoarseSettings, encoder: nn.Module) -> torch.optim.Optimizer:
 class _Step:
     """The loss of one batch."""
 
-    def __init__(self, s, data, noisy, labelled, groups, robust, correct, home: devices.Place):
-        place = home.device
-        self.s, self.home, self.robust, self.correct = s, home, robust, correct
-        self.x, self.y = data.x.to(place), data.y.to(place)
-        self.noisy = self.y if noisy is None else noisy.to(place)
-        self.labelled = labelled if labelled is None else labelled.to(place)
-        self.groups = groups if groups is None else groups.to(place)
+    def __init__(self, s: CoarseSettings, data: Strata, changes: Changes, home: devices.Place):
+        self.s, self.changes, self.home = s, changes, home
+        self.x, self.y = data.x.to(home.device), data.y.to(home.device)
 
     def __call__(self, model: nn.Module, positions: Tensor, draws: Generator) -> Tensor:
         home = self.home
@@ -203,17 +190,17 @@ class _Step:
 
     def _contrastive(self, z: Tensor, batch: Tensor) -> Tensor:
         z1, z2 = (losses.gather(view) for view in z.chunk(2))
-        y = losses.gather(self.noisy[batch])
-        if self.correct:
-            y = self.correct(z1.detach(), y)
+        y = losses.gather((self.y if self.changes.noisy is None else self.changes.noisy)[batch])
+        if self.changes.correct:
+            y = self.changes.correct(z1.detach(), y)
         return contrastive(self.s, z1, z2, y)
 
     def _cross_entropy(self, logits: Tensor, batch: Tensor) -> Tensor:
-        each = F.cross_entropy(logits, self.y[batch].repeat(2), reduction="none")  # (2N,)
-        seen = torch.ones_like(batch, dtype=torch.bool) if self.labelled is None else self.labelled[batch]
+        each, c = F.cross_entropy(logits, self.y[batch].repeat(2), reduction="none"), self.changes  # (2N,)
+        seen = torch.ones_like(batch, dtype=torch.bool) if c.labelled is None else c.labelled[batch]
         seen = seen.repeat(2)
-        if self.robust is not None and seen.any():
-            return self.robust(each[seen], self.groups[batch].repeat(2)[seen])
+        if c.robust is not None and seen.any():
+            return c.robust(each[seen], c.groups[batch].repeat(2)[seen])
         return (each * seen).sum() / seen.sum().clamp(min=1)
 
 
@@ -232,7 +219,7 @@ def accuracy(encoder: CoarseEncoder, data: Strata) -> float:
     return float((predict(encoder, data.x).argmax(1) == data.y).float().mean()) if len(data) else math.nan
 
 
-def run(unit: CoarseUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
+def run(unit: CoarseUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     """Train the unit and write its folder; does nothing where the folder is whole.
 
     A training that was killed goes on from its last checkpoint; they are ``save_seconds`` apart.
@@ -241,10 +228,8 @@ def run(unit: CoarseUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
         return
     start, s = time.time(), unit.settings
     data = {split: coarse_labels.load(s, split) for split in ("train", "test")}
-    keeper = Keeper(unit.folder / "0.part.safetensors", unit.name, save_seconds)
-    report = pretrain.progress(unit.name, s.epochs)
-    encoder, history = train(s, data["train"], unit.seed, report, keeper)
-    write(unit, encoder, history, data, start)
+    conditions = training.followed(unit, 0, devices.place(s.precision), save_seconds)
+    write(unit, *train(s, data["train"], conditions), data, start)
 
 
 def write(unit: CoarseUnit, encoder: CoarseEncoder, history: list[float], data: dict, start: float) -> None:
@@ -254,17 +239,17 @@ def write(unit: CoarseUnit, encoder: CoarseEncoder, history: list[float], data: 
     tensors["held_out"] = data["train"].held_out.to(torch.uint8)
     with records.atomic(unit.folder / "strata.safetensors") as path:
         save_file(tensors, path)
-    features = {split: pretrain.embed(encoder, d.x) for split, d in data.items()}
-    seen = int((~data["train"].held_out).sum())
-    trained = [pretrain.Trained(unit.members[0], encoder, history, features, seen)]
+    features = {split: training.embed(encoder, d.x) for split, d in data.items()}
+    seen = (~data["train"].held_out).nonzero()[:, 0]
     digests = {split: coarse_labels.digest(d) for split, d in data.items()}
-    pretrain.write(unit, trained, {split: d.y for split, d in data.items()}, digests, start, PACKAGES)
+    labels = {split: d.y for split, d in data.items()}
+    training.write(unit, [training.Trained(encoder, history, features, seen)], labels, digests, start)
 
 
 def read(unit: CoarseUnit, data: Strata) -> CoarseEncoder:
     """The trained encoder of a unit; data: its training split, which says how large the net is."""
     encoder = CoarseEncoder(unit.settings, data)
-    pretrain.read_weights(unit.folder, encoder, "")
+    training.read_weights(unit.folder, encoder, "")
     return encoder.eval()
 
 
@@ -278,7 +263,7 @@ def _check(data: Strata, **given: Tensor | None) -> None:
             raise ValueError(f"{name} of shape {tuple(codes.shape)}: one value an image, ({len(data)},), is expected")
 
 
-main = partial(pretrain.main, run=run, read=CoarseUnit.from_json)
+main = partial(training.main, run=run, read=CoarseUnit.from_json)
 
 if __name__ == "__main__":
     sys.exit(main())

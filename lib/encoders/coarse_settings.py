@@ -1,8 +1,8 @@
 """What names an encoder trained on coarse labels.  No torch here: the graph is planned with this module.
 
 The classes of a coarse data set are made of *strata*, finer classes that training does not see (Chen et al. 2022,
-section 2).  A unit is one encoder.  Files as in ``lib.encoders.settings``, and ``strata.safetensors`` with what other studies do
-not ask: the strata of both splits, and the logits of the cross-entropy head.
+section 2).  A unit is one encoder.  Files as in ``lib.encoders.store``, and ``strata.safetensors`` with what other
+studies do not ask: the strata of both splits, and the logits of the cross-entropy head.
 """
 
 import json
@@ -43,7 +43,7 @@ class CoarseSettings:
     is at most 1.  Both are on in the released code, off in the paper's formulas.
     joint: cross-entropy of a linear head on the features beside the contrastive loss, weights 1 and 1; False: the
     contrastive loss alone.
-    net: see ``lib.encoders.coarse_nets.backbone``; pretrained: ImageNet weights, ResNets alone.
+    net: see ``lib.encoders.nets.of_square``; pretrained: ImageNet weights, ResNets alone.
     epochs, batch_size, the last short batch dropped; optimiser: "adamw", or "sgd" of momentum 0.9; weight_decay.
     period: T of the cosine learning_rate (1 + cos(π epoch / T)) / 2, which rises again after epoch T, as in the
     released code; 0: a constant rate.
@@ -110,10 +110,16 @@ class CoarseSettings:
         return "_".join([loss, *(word for word, on in marks.items() if on)])
 
     @property
-    def samples(self) -> int:
-        """Training images, before the held-out share is taken off."""
+    def samples(self) -> float:
+        """Training images, about, without the share that is held out."""
         images, strata = SETS[self.data]
-        return min(images, self.images_per_stratum * strata) if self.images_per_stratum else images
+        most = self.images_per_stratum * strata or images
+        return min(images, most) * (1 - self.validation)
+
+    @property
+    def total_epochs(self) -> int:
+        """Times that a training goes over its images."""
+        return self.epochs
 
 
 @dataclass(frozen=True)

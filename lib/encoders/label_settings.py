@@ -90,6 +90,16 @@ class LabelSettings:
                 raise ValueError(f"{name}={getattr(self, name)} is out of range; it must be {wanted}")
 
     @property
+    def samples(self) -> int:
+        """Images of one of the steps that ``total_epochs`` counts."""
+        return self.batch_size
+
+    @property
+    def total_epochs(self) -> int:
+        """The steps."""
+        return self.steps
+
+    @property
     def method(self) -> str:
         """The experiment."""
         return self.experiment
@@ -129,15 +139,15 @@ class LabelUnit(Stored):
 
     def accuracy(self) -> dict:
         """Share of the held-out images that the head calls right, float64 (seeds,), by arm."""
-        kept = self.kept()
+        kept = self.tensors()
         right = (kept["called"] == kept["held_y"]).double().mean(-1).numpy()  # (arms, seeds)
         return dict(zip(self.arms, right, strict=True))
 
     def features(self) -> dict:
         """Features of the training images, float32 (seeds, n, d), by arm, of the experiments on wrong labels."""
-        return dict(zip(self.arms, self.kept()["features"], strict=True))
+        return dict(zip(self.arms, self.tensors()["features"], strict=True))
 
-    def kept(self) -> dict:
+    def tensors(self) -> dict:
         """All kept tensors by name, see ``lib.encoders.labels.run``."""
         from safetensors.torch import load_file
 

@@ -1,20 +1,21 @@
 """Many small encoders trained at once, each on labels and images of its own.
 
-The nets are those of ``lib.encoders.stacks``.  A net's loss is a contrastive loss on its labels plus the cross-entropy of a
-linear head on the features, for the images whose true label the head may see (Chen et al. 2022).
+The nets are those of ``lib.encoders.stacks``.  A net's loss is a contrastive loss on its labels plus the cross-entropy
+of a linear head on the features, for the images whose true label the head may see (Chen et al. 2022).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
-from lib import images
+from lib import images, losses
 from lib.encoders import stacks
 from lib.images.augment import Policy, view
 from lib.images.sets import Images
+from lib.losses.descent import optimise
 from lib.strata import noisy_labels
 
 CONTRASTIVE = ("simclr", "sup_con", "attract", "spread", "triplet")
@@ -115,7 +116,7 @@ def _small(data: Images) -> Images:
 
 def some(n: int, count: int, seed: int) -> Tensor:
     """Sorted positions of ``count`` of n images, drawn by the seed; fewer of the same seed are a part of more."""
-    return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:count].sort().values
+    return torch.randperm(n, generator=Generator().manual_seed(seed))[:count].sort().values
 
 
 def mask(n: int, rows: Tensor) -> Tensor:
@@ -155,56 +156,37 @@ def train(
 
 
 def _train(data, nets, course, policy, checks, dtype) -> tuple[Nets, Tensor]:
-    pixels, classes = data.x / 255, len(data.classes)
+    pixels, classes, seeds = data.x / 255, len(data.classes), [net.seed for net in nets]
     recipe = [stacks.Recipe(supervised=1, dim=course.features)]
     size = stacks.patches(pixels[:1]).shape[1:]
-    layers = stacks.initial([net.seed for net in nets], size, course.width, course.hidden, recipe, classes)
+    layers = stacks.initial(seeds, size, course.width, course.hidden, recipe, classes)
     trained = Nets([layer.to(dtype) for layer in layers], (float(pixels.mean()), float(pixels.std())))
     layers = [layer.requires_grad_() for layer in trained.layers]
+    labels, headed = (torch.stack(values) for values in zip(*((net.labels, net.headed) for net in nets), strict=True))
     adam = torch.optim.Adam(layers, lr=course.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, course.steps)
-    drawing = {net.seed: torch.Generator().manual_seed(net.seed) for net in nets}
-    batches, count, seen = _Batches(nets, course.batch), 1 if nets[0].loss in ONE_VIEW else 2, []
-    for step in range(course.steps):
-        if step % (len(data) // course.batch) == 0:
-            views = {s: [trained.prepare(view(data.x, policy, g)) for _ in range(count)] for s, g in drawing.items()}
-        taken = list(zip(nets, batches.draw(), strict=True))
-        h = torch.stack([torch.cat([v[rows] for v in views[net.seed]]) for net, rows in taken])  # (E, V N, P, k)
-        h = stacks.outputs(layers, h)  # (E, 1, V N, d)
-        y, labels, headed = (
-            torch.stack([values(net)[rows] for net, rows in taken])
-            for values in (lambda net: data.y, lambda net: net.labels, lambda net: net.headed)
-        )
-        loss = _head(stacks.linear(h, layers[-1])[:, 0], y, headed).sum()
-        views_of = F.normalize(h[:, 0], dim=-1).unflatten(1, (count, -1))  # (E, V, N, d)
-        loss = loss + _losses(nets, views_of, _corrected(nets, views_of, labels), course.temperature)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        schedule.step()
-        if step + 1 in checks:
-            seen.append(trained.outputs(data.x)[1].softmax(-1))
+    count, seen = 1 if nets[0].loss in ONE_VIEW else 2, []
+
+    def views(generator: Generator) -> list[Tensor]:
+        return [trained.prepare(view(data.x, policy, generator)) for _ in range(count)]
+
+    def each() -> Iterator[Tensor]:
+        batches = stacks.drawn(seeds, [net.rows for net in nets], course.batch, course.steps, len(data), views)
+        for step, (x, taken) in enumerate(batches):
+            h = stacks.outputs(layers, x)  # (E, 1, V N, d)
+            head = _head(stacks.linear(h, layers[-1])[:, 0], data.y[taken], headed.gather(1, taken))
+            z = F.normalize(h[:, 0], dim=-1).unflatten(1, (count, -1))  # (E, V, N, d)
+            own = _corrected(nets, z, labels.gather(1, taken))
+            yield head.sum() + _losses(nets, z, own, course.temperature)
+            schedule.step()
+            if step + 1 in checks:
+                seen.append(trained.outputs(data.x)[1].softmax(-1))
+
+    for _ in optimise(adam, each()):
+        pass
     for layer in layers:
         layer.requires_grad_(False)
     return trained, torch.stack(seen) if seen else torch.empty(0, len(nets), len(data), classes)
-
-
-class _Batches:
-    """Each net's positions batch by batch, in an order drawn from its seed; a rest that is too short is left out."""
-
-    def __init__(self, nets: list[Net], batch: int) -> None:
-        self.nets, self.batch = nets, batch
-        self.generators = [torch.Generator().manual_seed(net.seed) for net in nets]
-        self.queues = [torch.empty(0, dtype=torch.long) for _ in nets]
-
-    def draw(self) -> list[Tensor]:
-        taken = []
-        for i, net in enumerate(self.nets):
-            if len(self.queues[i]) < self.batch:
-                self.queues[i] = net.rows[torch.randperm(len(net.rows), generator=self.generators[i])]
-            taken.append(self.queues[i][: self.batch])
-            self.queues[i] = self.queues[i][self.batch :]
-        return taken
 
 
 def _corrected(nets: list[Net], z: Tensor, labels: Tensor) -> Tensor:
@@ -242,26 +224,14 @@ def _head(logits: Tensor, y: Tensor, headed: Tensor) -> Tensor:
 
 
 def contrastive(z1: Tensor, z2: Tensor, y: Tensor, loss: str, temperature: float, alpha: float = 0.5) -> Tensor:
-    """The loss named "simclr", "sup_con", "attract" or "spread" of each net, (E,), as ``lib.losses`` has it.
+    """The loss of ``lib.losses`` named "simclr", "sup_con", "attract" or "spread" of each net, (E,).
 
-    z1, z2: (E, N, d) two views, unit features; y: (E, N) labels, where ALONE makes an image a class of its own.
+    z1, z2: (E, N, d) two views; y: (E, N) labels, where ALONE makes an image a class of its own.
     """
     n = z1.shape[-2]
-    z = torch.cat([z1, z2], -2)
-    s = z @ z.mT / temperature  # (E, 2N, 2N)
-    e = s.exp() * (1 - torch.eye(2 * n, dtype=s.dtype))
-    paired = (z1 * z2).sum(-1).repeat(1, 2) / temperature
     if loss == "simclr":
-        return (e.sum(-1).log() - paired).mean(-1)
-    y = torch.where(y == ALONE, y.max() + 1 + torch.arange(n), y).repeat(1, 2)
-    same = (y[..., None] == y[..., None, :]).to(s.dtype) * (1 - torch.eye(2 * n, dtype=s.dtype))
-    count = same.sum(-1)
-    positive = (s * same).sum(-1) / count
-    if loss == "sup_con":
-        return (e.sum(-1).log() - positive).mean(-1)
-    near = e * same
-    negatives = (e - near).sum(-1)
-    attract = ((e + negatives[..., None]).log() * same).sum(-1) / count - positive
-    if loss == "attract":
-        return attract.mean(-1)
-    return (alpha * attract + (1 - alpha) * (near.sum(-1).log() - paired)).mean(-1)
+        return losses.nt_xent(z1, z2, temperature, block=2 * n)
+    y = torch.where(y == ALONE, y.max() + 1 + torch.arange(n), y)
+    if loss == "spread":
+        return losses.spread(z1, z2, y, temperature, alpha, block=2 * n)
+    return {"sup_con": losses.sup_con, "attract": losses.attract}[loss](z1, z2, y, temperature, block=2 * n)

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lib import images, records
-from lib.encoders import label_stacks, pretrain
-from lib.encoders.label_settings import ARMS, PACKAGES, SCORERS, SUBSAMPLES, Arm, LabelSettings, LabelUnit
+from lib.encoders import label_stacks, training
+from lib.encoders.label_settings import ARMS, SCORERS, SUBSAMPLES, Arm, LabelSettings, LabelUnit
 from lib.encoders.label_stacks import ALONE, Course, Net
 from lib.images.sets import Images
 from lib.strata import coresets, label_noise, noisy_labels
@@ -153,7 +153,7 @@ def learn(task: Task, seeds: tuple[int, ...]) -> dict[str, Tensor]:
     return {name: value.unflatten(0, (-1, len(seeds))) for name, value in kept.items()}
 
 
-def run(unit: LabelUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
+def run(unit: LabelUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     """Train the unit and write its folder, the record last; does nothing where the folder is whole.
 
     Kept in ``labels.safetensors``: called, the codes of the held-out images by the head, (arms, seeds, n); held_y, the
@@ -168,11 +168,11 @@ def run(unit: LabelUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
     with records.atomic(unit.folder / "labels.safetensors") as path:
         save_file({name: value.contiguous() for name, value in kept.items()} | {"held_y": task.held.y}, path)
     digests = {"train": images.digest(task.train), "test": images.digest(task.held)}
-    record = records.of_training(unit, [len(task.train)], digests, start, PACKAGES)
+    record = records.of_training(unit, [len(task.train)], digests, start, unit.packages)
     records.write_json(unit.folder / "record.json", record | {"device": "CPU"})  # the nets are too small for another
 
 
-main = partial(pretrain.main, run=run, read=LabelUnit.from_json)
+main = partial(training.main, run=run, read=LabelUnit.from_json)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,12 +10,11 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from lib import losses, records
-from lib.encoders import coarse, pretrain
+from lib.encoders import coarse, devices, training
 from lib.encoders.coarse_settings import CoarseUnit
-from lib.encoders.pretrain import Keeper
 from lib.encoders.robust_settings import RobustUnit
 from lib.images import coarse_labels
-from lib.images.coarse_labels import Strata
+from lib.images.strata import Strata
 from lib.losses import group_dro
 from lib.strata import recovery
 
@@ -61,7 +60,7 @@ def point_losses(unit: CoarseUnit) -> Tensor:
     return -torch.from_numpy(chance).gather(1, y[:, None])[:, 0].float()
 
 
-def run(unit: RobustUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
+def run(unit: RobustUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     """Train the unit and write its folder; does nothing where the folder is whole.  See ``coarse.run``."""
     if unit.done:
         return
@@ -73,22 +72,16 @@ def run(unit: RobustUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
     def evenly(pool: Tensor, size: int, steps: int, generator: Generator) -> tuple[Tensor, ...]:
         return tuple(pool[part] for part in group_dro.evenly(groups[pool], size, steps, generator))
 
-    encoder, history = coarse.train(
-        s,
-        data["train"],
-        unit.seed,
-        pretrain.progress(unit.name, s.epochs),
-        Keeper(unit.folder / "0.part.safetensors", unit.name, save_seconds),
-        groups=groups,
-        robust=robust,
-        draw=evenly if s.even else pretrain.batches,
-    )
+    draw = evenly if s.even else training.batches
+    changes = coarse.Changes(groups=groups, robust=robust, draw=draw)
+    conditions = training.followed(unit, 0, devices.place(s.precision), save_seconds)
+    encoder, history = coarse.train(s, data["train"], conditions, changes)
     with records.atomic(unit.folder / "groups.safetensors") as path:
         save_file({"groups": groups, "weights": robust.weights.cpu()}, path)
     coarse.write(unit, encoder, history, data, start)
 
 
-main = partial(pretrain.main, run=run, read=RobustUnit.from_json)
+main = partial(training.main, run=run, read=RobustUnit.from_json)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,8 +11,8 @@ from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 class RobustSettings(CoarseSettings):
     """How a net and its head are trained on cross-entropy with weights for groups (Sagawa et al. 2020).
 
-    step, adjustment: of the weights and of the margins C / sqrt(n_g), see ``lib.losses.group_dro``; even: batches are drawn
-    evenly from the groups.  reduce, k_max, centre: how groups are recovered, see ``lib.strata.recovery.recover``.
+    step, adjustment: of the weights and of the margins C / sqrt(n_g), see ``lib.losses.group_dro``; even: batches are
+    drawn evenly from the groups.  reduce, k_max, centre: how groups are recovered, see ``lib.strata.recovery.recover``.
     The other fields are those of ``CoarseSettings``.  ValueError: a loss beside cross-entropy, a number out of range.
     """
 

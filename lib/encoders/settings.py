@@ -9,6 +9,7 @@ from lib.encoders.store import BALANCED, Stored
 PACKAGES = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision")  # what training imports
 METHODS = ("simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "untrained")
 WEIGHTINGS = ("none", "groups", "anchors", "clusters", "oversample")
+SIZES = {"digits": 1197, "cifar10": 50_000}  # training images
 CLASSES = {
     "digits": tuple("0123456789"),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -21,7 +22,7 @@ class Settings:
 
     data: name of the data set; classes: the classes kept (empty: all); images_per_class: the first so many (0: all).
     method: see ``lib.encoders.methods.Objective``; "untrained" is the net at its random start.
-    weighting: what is done for rare groups, see ``lib.encoders.methods.Objective``; "oversample" draws the images of every class
+    weighting: what is done for rare groups, see ``Objective`` there; "oversample" draws the images of every class
     equally often.  equal_steps: as many optimiser steps as with all images, in place of as many epochs.
     net, pretrained: see ``lib.encoders.nets.backbone``.  head_width, head_out, head_batchnorm: of the projection head.
     feature: what is kept of an image, the output of the "backbone" or of the "projection" head.
@@ -73,6 +74,17 @@ class Settings:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown; known are {', '.join(known)}")
         if self.weighting not in ("none", "oversample") and self.method != "simclr":
             raise ValueError(f"weighting={self.weighting!r} weights NT-Xent; method={self.method!r} has no weights")
+
+    @property
+    def samples(self) -> float:
+        """Training images, before any class is cut."""
+        known = CLASSES[self.data]
+        return (self.images_per_class or SIZES[self.data] / len(known)) * len(self.classes or known)
+
+    @property
+    def total_epochs(self) -> int:
+        """Times that a training goes over its images."""
+        return 0 if self.method == "untrained" else self.epochs
 
 
 @dataclass(frozen=True)

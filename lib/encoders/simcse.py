@@ -4,7 +4,6 @@ SimCSE (Gao, Yao & Chen 2021): two passes of a text through the encoder, with ot
 """
 
 import importlib.util
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,14 +13,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from lib import losses, text
-from lib.encoders import checkpoints, devices, pretrain
+from lib.encoders import devices, training
 from lib.encoders.methods import group_weights
-from lib.encoders.pretrain import Keeper, TrainingError
 from lib.encoders.store import BALANCED
-from lib.encoders.text_settings import OWN_SPLIT, PACKAGES, TextSettings, TextUnit
+from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
+from lib.encoders.training import Conditions
 from lib.images import vision  # noqa: F401  before transformers, which imports torchvision itself
 from lib.text import generated, scrub
 from lib.text.vocabulary import SPECIAL, vocabulary
@@ -142,7 +141,7 @@ class TextEncoder(nn.Module):
         return self.head(self.features(ids, mask))
 
 
-def batches(length: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+def by_length(length: Tensor, size: int, generator: Generator) -> Iterator[Tensor]:
     """Positions in batches of texts of like length, in random order; the last short batch is dropped."""
     order = torch.randperm(len(length), generator=generator)
     found = []
@@ -159,53 +158,39 @@ def rate(step: int, steps: int, peak: float) -> float:
     return peak * min((step + 1) / rise, (steps - step) / max(1, steps - rise))
 
 
-def train(
-    s: TextSettings,
-    encoder: TextEncoder,
-    views: tuple[Tokens, Tokens],
-    groups: Tensor,
-    occupation: Tensor,
-    seed: int,
-    report: Callable[[int, float], None],
-    keeper: Keeper | None = None,
-) -> list[float]:
+@dataclass(frozen=True)
+class Pairs:
+    """What is trained on: the tokens of both views, the same but for counterfactual pairs, and codes (n,) of the group
+    that NT-Xent is weighted by and of the occupation.
+    """
+
+    views: tuple[Tokens, Tokens]
+    group: Tensor
+    occupation: Tensor
+
+
+def train(s: TextSettings, encoder: TextEncoder, pairs: Pairs, conditions: Conditions) -> list[float]:
     """Train an encoder on texts, in place; the mean loss of every epoch.
 
-    views: the texts twice; the same tokens, but for counterfactual pairs.  groups: (n,) codes that NT-Xent is weighted
-    by; occupation: (n,).  TrainingError: fewer texts than a batch, or a loss that is not finite.
+    TrainingError: fewer texts than a batch, or a loss that is not finite.
     """
-    home, n = devices.place(s.precision), len(occupation)
-    if n < s.batch_size:
-        raise TrainingError(f"batch_size={s.batch_size} exceeds the {n} training texts; lower it")
+    home, length = conditions.home, pairs.views[0].length
+    training.steps_of(len(length), s.batch_size, "texts")
     encoder.to(home.device)
-    weight = None if s.weighting == "none" else group_weights(groups)
+    weight = None if s.weighting == "none" else group_weights(pairs.group)
     adam, model = torch.optim.AdamW(encoder.parameters(), s.learning_rate), home.prepare(encoder)
-    history, saved = checkpoints.load(keeper.path, keeper.owner, encoder, adam) if keeper else [], time.time()
-    steps = sum(1 for _ in batches(views[0].length, s.batch_size, torch.Generator().manual_seed(0)))
-    for epoch in range(len(history), s.epochs):
-        order, _ = pretrain.generators(seed, epoch, home.process_index, home.device)
-        torch.manual_seed(int(torch.randint(2**62, (), generator=order)) + home.process_index)  # dropout
-        encoder.train()
-        total = 0.0
-        for i, batch in enumerate(batches(views[0].length, s.batch_size, order)):
+    steps = sum(1 for _ in by_length(length, s.batch_size, Generator().manual_seed(0)))
+
+    def losses_of(epoch: int, order: Generator, _: Generator) -> Iterator[Tensor]:
+        training.seed_dropout(order, home)
+        for i, batch in enumerate(by_length(length, s.batch_size, order)):
             adam.param_groups[0]["lr"] = rate(epoch * steps + i, s.epochs * steps, s.learning_rate)
             mine = batch[home.process_index :: home.num_processes]
             with home.autocast():
-                z1, z2 = (model(*(t.to(home.device) for t in v.rows(mine))).float() for v in views)
-            z1, z2 = losses.gather(z1), losses.gather(z2)
-            loss = _loss(s, z1, z2, batch, weight, occupation)
-            adam.zero_grad(set_to_none=True)
-            home.backward(loss)
-            adam.step()
-            total += float(loss.detach())
-        history.append(total / steps)
-        if not math.isfinite(history[-1]):
-            raise TrainingError(f"the loss is {history[-1]} in epoch {epoch + 1}; lower learning_rate and train again")
-        if keeper and home.process_index == 0 and time.time() - saved >= keeper.seconds:
-            checkpoints.save(keeper.path, keeper.owner, history, encoder, adam)
-            saved = time.time()
-        report(epoch + 1, history[-1])
-    return history
+                z1, z2 = (model(*(t.to(home.device) for t in v.rows(mine))).float() for v in pairs.views)
+            yield _loss(s, losses.gather(z1), losses.gather(z2), batch, weight, pairs.occupation)
+
+    return training.fit(conditions, encoder, adam, losses_of)
 
 
 def _loss(s: TextSettings, z1: Tensor, z2: Tensor, batch: Tensor, weight: Tensor | None, occupation: Tensor) -> Tensor:
@@ -215,19 +200,16 @@ def _loss(s: TextSettings, z1: Tensor, z2: Tensor, batch: Tensor, weight: Tensor
     return losses.nt_xent(z1, z2, s.temperature, weights=own, block=512 if 2 * len(z1) > 512 else None)
 
 
-def learn_masked_words(s: TextSettings, encoder: TextEncoder, tokens: Tokens, words, seed: int) -> list[float]:
+def learn_masked_words(encoder: TextEncoder, tokens: Tokens, words, conditions: Conditions) -> list[float]:
     """Devlin et al. (2019), section 3.1: guess 15 % of the tokens, of which 80 % are hidden and 10 % replaced.
 
     The output layer shares the input embeddings.  Returns the mean loss of every epoch.
     """
-    adam = torch.optim.AdamW(encoder.parameters(), MASKED_RATE)
-    embeddings, history = encoder.net.get_input_embeddings().weight, []
-    for epoch in range(s.masked_epochs):
-        order, draws = pretrain.generators(seed, epoch, 0, torch.device("cpu"))
-        torch.manual_seed(int(torch.randint(2**62, (), generator=order)))  # dropout
-        encoder.train()
-        found = []
-        for batch in batches(tokens.length, min(MASKED_BATCH, len(tokens.ids)), order):
+    embeddings = encoder.net.get_input_embeddings().weight
+
+    def losses_of(_: int, order: Generator, draws: Generator) -> Iterator[Tensor]:
+        training.seed_dropout(order, conditions.home)
+        for batch in by_length(tokens.length, min(MASKED_BATCH, len(tokens.ids)), order):
             ids, mask = tokens.rows(batch)
             special = (ids == words.cls_token_id) | (ids == words.sep_token_id) | (mask == 0)
             asked = (torch.rand(ids.shape, generator=draws) < MASKED) & ~special
@@ -236,13 +218,9 @@ def learn_masked_words(s: TextSettings, encoder: TextEncoder, tokens: Tokens, wo
             seen = torch.where(asked & (chance < 0.8), words.mask_token_id, ids)
             seen = torch.where(asked & (chance >= 0.9), other, seen)
             states = encoder.net(input_ids=seen, attention_mask=mask).last_hidden_state[asked]
-            loss = F.cross_entropy(states @ embeddings.T, ids[asked])
-            adam.zero_grad(set_to_none=True)
-            loss.backward()
-            adam.step()
-            found.append(float(loss.detach()))
-        history.append(sum(found) / len(found))
-    return history
+            yield F.cross_entropy(states @ embeddings.T, ids[asked])
+
+    return training.fit(conditions, encoder, torch.optim.AdamW(encoder.parameters(), MASKED_RATE), losses_of)
 
 
 @torch.no_grad()
@@ -255,40 +233,42 @@ def embed(encoder: TextEncoder, tokens: Tokens, batch: int = 256) -> Tensor:
     return torch.cat(found)[order.argsort()]
 
 
-def run(unit: TextUnit, save_seconds: float = pretrain.SAVE_SECONDS) -> None:
+def run(unit: TextUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     """Train every member of the unit and write its folder; does nothing where the folder is whole.
 
     A training that was killed goes on from its last checkpoint; they are ``save_seconds`` apart.
     """
     if unit.done:
         return
-    start, s = time.time(), unit.settings
+    start, s, home = time.time(), unit.settings, devices.place(unit.settings.precision)
     data = {split: load(s, split, unit.fold) for split in ("train", "test")}
-    home = unit.base.folder if unit.base else unit.folder
-    words = tokenizer(s, home, data["train"])
+    words = tokenizer(s, (unit.base or unit).folder, data["train"])
     tokens = {split: encode(words, b.text, s.max_length) for split, b in data.items()}
     trained = []
     for number, member in enumerate(unit.members):
         torch.manual_seed(unit.seed)
         encoder = TextEncoder(s, len(words))
-        label = f"{unit.name}: encoder {number + 1} of {len(unit.members)}"
         rows = kept(data["train"], member, unit.ratio, unit.seed)
         if unit.base:
-            pretrain.read_weights(unit.base.folder, encoder.net, "net.")
-        if s.method == "pretrained":
-            history = learn_masked_words(s, encoder, tokens["train"], words, unit.seed) if s.model == "small" else []
-        else:
-            part, own = data["train"].take(rows), Tokens(tokens["train"].ids[rows], tokens["train"].mask[rows])
-            swapped = part.swapped or tuple(scrub.swap(t) for t in part.text)
-            other = encode(words, swapped, s.max_length) if s.counterfactual else own
-            groups = _groups(s, part, partial(embed, encoder, own), unit.seed)
-            keeper = Keeper(unit.folder / f"{number}.part.safetensors", f"{unit.name}, {label}", save_seconds)
-            report = pretrain.progress(label, s.epochs)
-            history = train(s, encoder, (own, other), groups, part.occupation, unit.seed, report, keeper)
+            training.read_weights(unit.base.folder, encoder.net, "net.")
+        conditions, history = training.followed(unit, number, home, save_seconds), []
+        if s.method != "pretrained":
+            own = Tokens(tokens["train"].ids[rows], tokens["train"].mask[rows])
+            history = train(s, encoder, _pairs(s, encoder, words, data["train"].take(rows), own, unit.seed), conditions)
+        elif s.model == "small":
+            history = learn_masked_words(encoder, tokens["train"], words, Conditions(unit.seed, s.masked_epochs))
         features = {split: embed(encoder, tokens[split]) for split in data}
-        trained.append(pretrain.Trained(member, encoder, history, features, len(rows)))
+        trained.append(training.Trained(encoder, history, features, rows))
     labels = {split: b.occupation for split, b in data.items()}
-    pretrain.write(unit, trained, labels, {split: text.digest(b) for split, b in data.items()}, start, PACKAGES)
+    training.write(unit, trained, labels, {split: text.digest(b) for split, b in data.items()}, start)
+
+
+def _pairs(s: TextSettings, encoder: TextEncoder, words, part: text.Biographies, own: Tokens, seed: int) -> Pairs:
+    """The texts ``part`` with their tokens, swapped in the second view where the settings say so."""
+    other = own
+    if s.counterfactual:
+        other = encode(words, part.swapped or tuple(scrub.swap(t) for t in part.text), s.max_length)
+    return Pairs((own, other), _groups(s, part, partial(embed, encoder, own), seed), part.occupation)
 
 
 def _groups(s: TextSettings, part: text.Biographies, features: Callable[[], Tensor], seed: int) -> Tensor:
@@ -302,7 +282,7 @@ def _groups(s: TextSettings, part: text.Biographies, features: Callable[[], Tens
     return torch.from_numpy(KMeans(len(codes.unique()), n_init=4, random_state=seed).fit_predict(z)).long()
 
 
-main = partial(pretrain.main, run=run, read=TextUnit.from_json)
+main = partial(training.main, run=run, read=TextUnit.from_json)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,14 +5,17 @@ every group.  The encoders of a group start from the same weights and see the sa
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
 from lib.images.augment import Policy, view
 from lib.images.sets import Images
+from lib.losses import alignment, nt_xent, uniformity
+from lib.losses.descent import optimise
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # of Adam
 CORNER = 4  # patches that are left when the filters end
@@ -101,7 +104,7 @@ def initial(seeds: list[int], size: tuple[int, int], width: int, hidden: int, re
     shapes += [(count * width, hidden), (hidden, max(r.dim for r in recipes)), (max(r.dim for r in recipes), classes)]
     groups = []
     for seed in seeds:
-        g = torch.Generator().manual_seed(seed)
+        g = Generator().manual_seed(seed)
         gains = [2.0] * (len(shapes) - 2) + [1.0, 1.0]
         weights = [
             torch.randn(a, b, generator=g) * (gain / a) ** 0.5 for (a, b), gain in zip(shapes, gains, strict=True)
@@ -151,31 +154,15 @@ def losses(recipes: list[Recipe], z1: Tensor, z2: Tensor, y: Tensor, classifier:
 
 
 def _align(r, z1, z2, y, classifier) -> Tensor:
-    return ((z1 - z2).norm(dim=-1) ** r["alpha"][:, None]).mean(-1)
+    return alignment(z1, z2, r["alpha"])
 
 
 def _uniform(r, z1, z2, y, classifier) -> Tensor:
-    return (_one_uniform(z1, r["t"]) + _one_uniform(z2, r["t"])) / 2
-
-
-def _one_uniform(z: Tensor, t: Tensor) -> Tensor:
-    n = z.shape[-2]
-    off = -2 * t[:, None, None] * torch.ones(n, n, dtype=z.dtype)  # -t ||x - y||^2 = 2 t x.y - 2 t of unit vectors
-    return _pairs((2 * t).sqrt(), z, off).sum((-2, -1)).log() - math.log(n * (n - 1))
+    return (uniformity(z1, r["t"], block=z1.shape[-2]) + uniformity(z2, r["t"], block=z1.shape[-2])) / 2
 
 
 def _contrastive(r, z1, z2, y, classifier) -> Tensor:
-    z = torch.cat([z1, z2], -2)
-    others = _pairs(r["tau"].rsqrt(), z, z.new_zeros(z.shape[1], z.shape[2], z.shape[2]))
-    return others.sum(-1).log().mean(-1) - (z1 * z2).sum(-1).mean(-1) / r["tau"]
-
-
-def _pairs(scale: Tensor, z: Tensor, start: Tensor) -> Tensor:
-    """exp(start + scale^2 z z^T) over the rows of z (groups, recipes, n, d), 0 on the diagonal, in few passes."""
-    start = start.masked_fill(torch.eye(z.shape[-2], dtype=torch.bool), -math.inf)
-    start = start.expand(len(z), -1, -1, -1).flatten(0, 1)
-    x = (scale[:, None, None] * z).flatten(0, 1)
-    return torch.baddbmm(start, x, x.mT).exp().unflatten(0, z.shape[:2])
+    return nt_xent(z1, z2, r["tau"], block=2 * z1.shape[-2])
 
 
 def _supervised(r, z1, z2, y, classifier) -> Tensor:
@@ -203,43 +190,75 @@ def train(
     short = min(len(g.kept) for g in groups)
     if not 2 <= batch <= short:
         raise ValueError(f"batch={batch} is expected from 2 to {short}, the images of the smallest group")
-    seeds = list(dict.fromkeys(g.seed for g in groups))
-    of_group = [seeds.index(g.seed) for g in groups]
-    drawing = {seed: torch.Generator().manual_seed(seed) for seed in seeds}
-    shuffling = [torch.Generator().manual_seed(g.seed) for g in groups]
-    size = patches(data.x[:1].float()).shape[1:]
-    layers = initial([g.seed for g in groups], size, width, hidden, recipes, len(data.classes))
+    seeds, size = [g.seed for g in groups], patches(data.x[:1].float()).shape[1:]
+    layers = initial(seeds, size, width, hidden, recipes, len(data.classes))
     layers = [layer.to(dtype).requires_grad_() for layer in layers]
     mask = (torch.arange(layers[-2].shape[-1]) < torch.tensor([[r.dim] for r in recipes])).to(dtype)
+
+    def views(generator: Generator) -> list[Tensor]:
+        return [patches(view(data.x, policy, generator)).to(dtype) for _ in range(2)]
+
+    def each() -> Iterator[Tensor]:
+        for x, taken in drawn(seeds, [g.kept for g in groups], batch, steps, len(data), views):
+            z1, z2 = forward(layers, x, mask).split(batch, 2)
+            yield losses(recipes, z1, z2, data.y[taken], layers[-1])
+
     rate = torch.tensor([r.learning_rate for r in recipes], dtype=dtype)[:, None, None]
-    moments = [(torch.zeros_like(layer), torch.zeros_like(layer)) for layer in layers]
-    queues, history = [torch.empty(0, dtype=torch.long) for _ in groups], []
-    for step in range(steps):
-        if step % (len(data) // batch) == 0:
-            pairs = [[patches(view(data.x, policy, drawing[s])).to(dtype) for _ in range(2)] for s in seeds]
-        for i, group in enumerate(groups):
-            if len(queues[i]) < batch:
-                queues[i] = group.kept[torch.randperm(len(group.kept), generator=shuffling[i])]
-        taken, queues = [q[:batch] for q in queues], [q[batch:] for q in queues]
-        x = torch.stack([torch.cat([v[rows] for v in pairs[s]]) for s, rows in zip(of_group, taken, strict=True)])
-        z1, z2 = forward(layers, x, mask).split(batch, 2)
-        each = losses(recipes, z1, z2, torch.stack([data.y[rows] for rows in taken]), layers[-1])
-        gradients = torch.autograd.grad(each.sum(), layers, allow_unused=True)
-        history.append(each.detach())
-        _adam(layers, gradients, moments, rate * (1 + math.cos(math.pi * step / steps)) / 2, step + 1)
+    history = list(optimise(_Adam(layers, rate, steps), each()))
     layers = [layer.detach() for layer in layers]
     layers[-2] = layers[-2] * mask[:, None]  # coordinates that a recipe does not have stay 0
     return Stack(layers, torch.stack(history) if history else torch.empty(0, len(groups), len(recipes)))
 
 
-@torch.no_grad()
-def _adam(layers, gradients, moments, rate: Tensor, step: int) -> None:
-    for layer, gradient, (first, second) in zip(layers, gradients, moments, strict=True):
-        if gradient is not None:
-            first.lerp_(gradient, 1 - BETAS[0])
-            second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-            spread = (second / (1 - BETAS[1] ** step)).sqrt_().add_(EPSILON)
-            layer -= rate * first / (1 - BETAS[0] ** step) / spread
+def drawn(
+    seeds: list[int],
+    rows: list[Tensor],
+    batch: int,
+    steps: int,
+    images: int,
+    views: Callable[[Generator], list[Tensor]],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What nets side by side see in each step: patches (E, V batch, P, k), view after view, and positions (E, batch).
+
+    seeds, rows: a net's seed, and the positions that it trains on, in an order drawn by the seed; a rest that is too
+    short is left out.  views: draws V views of all ``images`` images, anew each time that so many have gone by; nets of
+    one seed share them.
+    """
+    drawing = {seed: Generator().manual_seed(seed) for seed in seeds}
+    shuffling = [Generator().manual_seed(seed) for seed in seeds]
+    queues = [torch.empty(0, dtype=torch.long) for _ in seeds]
+    for step in range(steps):
+        if step % (images // batch) == 0:
+            made = {seed: views(generator) for seed, generator in drawing.items()}
+        for i, own in enumerate(rows):
+            if len(queues[i]) < batch:
+                queues[i] = own[torch.randperm(len(own), generator=shuffling[i])]
+        taken, queues = [q[:batch] for q in queues], [q[batch:] for q in queues]
+        x = [torch.cat([v[some] for v in made[seed]]) for seed, some in zip(seeds, taken, strict=True)]
+        yield torch.stack(x), torch.stack(taken)
+
+
+class _Adam:
+    """Adam with a rate for each recipe (recipes, 1, 1), a cosine down to 0."""
+
+    def __init__(self, layers: list[Tensor], rate: Tensor, steps: int) -> None:
+        self.layers, self.rate, self.steps, self.done = layers, rate, steps, 0
+        self.moments = [(torch.zeros_like(layer), torch.zeros_like(layer)) for layer in layers]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for layer in self.layers:
+            layer.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        rate = self.rate * (1 + math.cos(math.pi * self.done / self.steps)) / 2
+        self.done += 1
+        for layer, (first, second) in zip(self.layers, self.moments, strict=True):
+            if layer.grad is not None:
+                first.lerp_(layer.grad, 1 - BETAS[0])
+                second.mul_(BETAS[1]).addcmul_(layer.grad, layer.grad, value=1 - BETAS[1])
+                spread = (second / (1 - BETAS[1] ** self.done)).sqrt_().add_(EPSILON)
+                layer -= rate * first / (1 - BETAS[0] ** self.done) / spread
 
 
 def linear_accuracy(z: Tensor, y: Tensor, scored: Tensor, truth: Tensor, ridge: float = 1e-3) -> Tensor:

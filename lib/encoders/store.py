@@ -3,7 +3,8 @@
 A *unit* is what one job trains: one encoder, or several small ones that share a process.  Its folder
 ``build/encoders/<name>-<key>/`` holds, written last to first, ``record.json`` (settings and provenance; its presence
 says the unit is whole), ``embeddings.safetensors`` (z: (members, n, d) of the evaluation split, y: (n,)),
-``train_embeddings.safetensors`` (the same of the whole training split), ``checkpoint.safetensors`` and ``loss.csv``.
+``train_embeddings.safetensors`` (the same of the whole training split, and kept.0, kept.1, …: the positions that each
+member was trained on), ``checkpoint.safetensors`` and ``loss.csv``.
 The key is a hash of the settings, the code that trains, and the pinned packages, so a folder never holds numbers of
 other settings.
 """
@@ -25,6 +26,7 @@ class Stored:
     """Where a unit, of images or of texts, keeps its files, and how they are read.  ``name`` is the folder's."""
 
     name: str
+    members: tuple[str, ...]
     trainer: ClassVar[str]  # the module that trains it, by its function ``run``
     packages: ClassVar[tuple[str, ...]]  # what training imports
     base = None  # the unit from whose weights the training begins
@@ -51,8 +53,18 @@ class Stored:
         """(z, y): float32 (members, n, d) features of the "test" or the whole "train" split, int64 labels (n,)."""
         from safetensors.torch import load_file
 
-        tensors = load_file(self.folder / ("train_" * (split == "train") + "embeddings.safetensors"))
+        tensors = load_file(self.embeddings_path(split))
         return tensors["z"], tensors["y"]
+
+    def kept(self, member: str = BALANCED):
+        """int64 (m,) sorted positions, among the images or texts of ``embeddings("train")``, that a member saw."""
+        from safetensors.torch import load_file
+
+        return load_file(self.embeddings_path("train"))[f"kept.{self.members.index(member)}"]
+
+    def embeddings_path(self, split: str) -> Path:
+        """The file of ``embeddings(split)``."""
+        return self.folder / {"test": "embeddings.safetensors", "train": "train_embeddings.safetensors"}[split]
 
     def to_json(self) -> str:
         return json.dumps({"trainer": self.trainer} | asdict(self))

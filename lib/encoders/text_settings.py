@@ -1,17 +1,19 @@
-"""What names a text encoder.  No torch here: the graph is planned with this module.  Files as in ``lib.encoders.settings``."""
+"""What names a text encoder.  No torch here: the graph is planned with this module.
+
+Files as in ``lib.encoders.store``.
+"""
 
 import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lib.encoders.store import BALANCED, Stored
+from lib.sources import OCCUPATIONS
 
 PACKAGES = ("accelerate", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
 METHODS = ("simcse", "supervised_simcse", "pretrained")
 WEIGHTINGS = ("none", "groups", "clusters")
 MODELS = ("small", "minilm", "bert")
-OCCUPATIONS = ("accountant", "dentist", "nurse", "physician", "psychologist", "surgeon")
-GENDERS = ("F", "M")  # codes 0 and 1
 OWN_SPLIT = -1
 
 
@@ -72,6 +74,19 @@ class TextSettings:
     @property
     def net(self) -> str:
         return self.model
+
+    @property
+    def samples(self) -> int:
+        """Training texts, about."""
+        sizes = {"generated": 2 * len(OCCUPATIONS) * self.per_group, "bios_subset": 1_800, "bios": 257_478}
+        return sizes[self.data]
+
+    @property
+    def total_epochs(self) -> int:
+        """Times that a training goes over its texts, of masked words too."""
+        if self.method != "pretrained":
+            return self.epochs
+        return self.masked_epochs if self.model == "small" else 0
 
 
 @dataclass(frozen=True)

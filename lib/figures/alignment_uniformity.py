@@ -3,11 +3,19 @@
 import altair as alt
 import numpy as np
 import pandas as pd
+import torch
+from scipy import special
+from torch import Tensor
 
-from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES
+from lib.encoders.stacks import Recipe
+from lib.figures.charts import BLUE, COLOURS, GREY, INK, ORANGE, SHAPES, series, tips
+from lib.images.sets import Images
+from lib.studies.alignment_uniformity import ACROSS, PLANE, Harm, Measures
 
 ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
+LEGEND = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=320)
 PLACES = {"right": ("left", 7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12), "left": ("right", -7, 0)}
+ARMS = ("balanced", "undersampled")
 TURN = alt.X(
     "angle:Q",
     title="angle, degrees",
@@ -16,7 +24,7 @@ TURN = alt.X(
 )
 
 
-def circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt.VConcatChart:
+def on_circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> alt.VConcatChart:
     """A row an encoder: distances of positive pairs (histogram, mean dashed), density of all angles and of each class.
 
     pairs: encoder, distance, share; mean: encoder, distance; angles: encoder, class ("all" among them), angle in
@@ -59,16 +67,6 @@ def _histogram(one: pd.DataFrame, mean: pd.DataFrame, name: str) -> alt.LayerCha
     return bars + alt.Chart(mean).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="distance:Q")
 
 
-def _groups(values: pd.Series) -> tuple[alt.Color, alt.Shape]:
-    """One colour and one shape a group, in order of appearance, in one legend of two columns."""
-    groups = list(dict.fromkeys(values))
-    legend = alt.Legend(orient="bottom", columns=2, labelLimit=320)
-    colours = alt.Scale(domain=groups, range=[(COLOURS * 4)[i] for i in range(len(groups))])
-    shapes = alt.Scale(domain=groups, range=[(SHAPES * 8)[i] for i in range(len(groups))])
-    where = f"{values.name}:N"
-    return alt.Color(where, title=None, scale=colours, legend=legend), alt.Shape(where, title=None, scale=shapes)
-
-
 def rates(df: pd.DataFrame) -> alt.LayerChart:
     """Errors against M on two logarithmic axes, a colour and a shape a group; dashed: the powers -1 and -1/2.
 
@@ -80,7 +78,7 @@ def rates(df: pd.DataFrame) -> alt.LayerChart:
     guides = pd.concat(
         [pd.DataFrame({"M": ends, "error": top * (ends / ends[0]) ** p, "power": name}) for name, p in powers]
     )
-    colour, shape = _groups(df.features)
+    colour, shape = series("features", df.features, LEGEND)
     ticks = alt.Axis(values=[4.0**k for k in range(1, 12) if 4.0**k <= ends[1]], format=",d")
     where = alt.X("M:Q", title="negatives M", axis=ticks)
     where.scale = alt.Scale(type="log", domain=[ends[0], 4 * ends[1]], nice=False)
@@ -90,8 +88,9 @@ def rates(df: pd.DataFrame) -> alt.LayerChart:
     dashed = dashed.encode(where, high, detail="power:N")
     words = alt.Chart(guides[ends[1] == guides.M]).mark_text(color=INK, align="left", dx=5)
     base = alt.Chart(df).encode(where, high, colour)
-    tips = ["features:N", "M:Q", alt.Tooltip("error:Q", format=".3g")]
-    points = base.mark_point(filled=True, size=45, opacity=1).encode(shape, tooltip=tips)
+    points = base.mark_point(filled=True, size=45, opacity=1).encode(
+        shape, tooltip=tips(("features",), ("M", "error"), ".3~g")
+    )
     return dashed + words.encode(where, high, text="power:N") + base.mark_line() + points
 
 
@@ -100,7 +99,7 @@ def lines(
 ) -> alt.LayerChart:
     """Lines with points over a logarithmic axis, a colour and a shape a group; a click in the legend picks one."""
     pick = alt.selection_point(name="pick", fields=[colour], bind="legend")
-    hue, shape = _groups(df[colour])
+    hue, shape = series(colour, df[colour], LEGEND)
     ends = [float(df[x].min()) / 1.1, float(df[x].max()) * 1.1]
     ticks = [v for k in range(-2, 5) for v in (10.0**k, 2 * 10.0**k, 5 * 10.0**k) if ends[0] <= v <= ends[1]]
     base = alt.Chart(df, width=430, height=270).encode(
@@ -116,8 +115,7 @@ def lines(
     high = alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(type="log" if log_y else "linear", zero=False))
     if log_y:
         high.axis = alt.Axis(values=[10.0**k for k in range(-8, 4)], format="~g")
-    tips = [f"{colour}:N", alt.Tooltip(f"{x}:Q", format=".3~g"), alt.Tooltip(f"{y}:Q", format=".4~g")]
-    points = base.mark_point(filled=True, size=40).encode(high, shape, tooltip=tips)
+    points = base.mark_point(filled=True, size=40).encode(high, shape, tooltip=tips((colour,), (x, y), ".4~g"))
     return base.mark_line().encode(high) + points.add_params(pick)
 
 
@@ -133,9 +131,9 @@ def weights(df: pd.DataFrame) -> alt.VConcatChart:
         base = alt.Chart(df[df.measure == measure], width=440, height=180 if i == 0 else 90).encode(where)
         band = base.mark_area(opacity=0.2, color=COLOURS[i])
         band = band.encode(alt.Y("low:Q", title=measure, scale=scale), alt.Y2("high:Q"))
-        tips = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("share", "value", "low", "high")]
         line = base.mark_line(color=COLOURS[i], point={"size": 40, "color": COLOURS[i], "shape": SHAPES[i]})
-        panels.append(band + line.encode(alt.Y("value:Q", title=measure, scale=scale), tooltip=tips))
+        about = tips((), ("share", "value", "low", "high"))
+        panels.append(band + line.encode(alt.Y("value:Q", title=measure, scale=scale), tooltip=about))
     return alt.vconcat(*panels, spacing=8)
 
 
@@ -146,7 +144,6 @@ def plane(df: pd.DataFrame) -> alt.Chart:
     """
     pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
     shapes = alt.Scale(domain=list(dict.fromkeys(df.loss)), range=list(SHAPES[: df.loss.nunique()]))
-    measures = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("alignment", "uniformity", "accuracy")]
     legend = alt.Legend(orient="bottom", title=None, labelLimit=300, symbolFillColor=INK, symbolStrokeColor=INK)
     points = alt.Chart(df, width=430, height=320).mark_point(filled=True, size=75)
     return points.encode(
@@ -155,7 +152,7 @@ def plane(df: pd.DataFrame) -> alt.Chart:
         alt.Color("accuracy:Q", scale=alt.Scale(range=list(ACCURACY)), legend=alt.Legend(format=".2f")),
         alt.Shape("loss:N", scale=shapes, legend=legend),
         opacity=alt.condition(pick, alt.value(0.9), alt.value(0.08)),
-        tooltip=["recipe:N", "loss:N", *measures],
+        tooltip=tips(("recipe", "loss"), ("alignment", "uniformity", "accuracy")),
     ).add_params(pick)
 
 
@@ -164,18 +161,17 @@ def moves(df: pd.DataFrame) -> alt.HConcatChart:
 
     df: panel, class, arm ("balanced", "undersampled"), x, y, x_title, y_title.
     """
-    arms = ["balanced", "undersampled"]
     legend = alt.Legend(orient="bottom", title=None)
-    colour = alt.Color("arm:N", scale=alt.Scale(domain=arms, range=[BLUE, ORANGE]), legend=legend)
-    shape = alt.Shape("arm:N", scale=alt.Scale(domain=arms, range=["circle", "triangle-up"]), legend=legend)
+    colour = alt.Color("arm:N", scale=alt.Scale(domain=ARMS, range=[BLUE, ORANGE]), legend=legend)
+    shape = alt.Shape("arm:N", scale=alt.Scale(domain=ARMS, range=["circle", "triangle-up"]), legend=legend)
     panels = []
     for name, part in df.groupby("panel", sort=False):
         base = alt.Chart(_sides(part), title=alt.Title(name, anchor="start"), width=248, height=270).encode(
             alt.X("x:Q", title=part.x_title.iloc[0], scale=alt.Scale(zero=False, padding=24)),
             alt.Y("y:Q", title=part.y_title.iloc[0], scale=alt.Scale(zero=False, padding=12)),
         )
-        tips = ["class:N", "arm:N", alt.Tooltip("x:Q", format=".3f"), alt.Tooltip("y:Q", format=".3f")]
-        points = base.mark_point(filled=True, size=60, opacity=1).encode(colour, shape, tooltip=tips)
+        about = tips(("class", "arm"), ("x", "y"))
+        points = base.mark_point(filled=True, size=60, opacity=1).encode(colour, shape, tooltip=about)
         words = []
         for side, (align, dx, dy) in PLACES.items():
             text = base.transform_filter(f"datum.side == '{side}'").mark_text(
@@ -195,3 +191,49 @@ def _sides(part: pd.DataFrame) -> pd.DataFrame:
         side[i] = next((s for s in PLACES if s not in taken), "right")
         placed.append((row.x, row.y, side[i]))
     return part.assign(side=pd.Series(side))
+
+
+def of_circle(z1: Tensor, z2: Tensor, held: Images) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The frames of ``on_circle`` from two views' features (3, n, 2) of held-out images, an encoder of PLANE each.
+
+    Densities are a degree, by a von Mises kernel of concentration 40.
+    """
+    grid, bins = np.arange(-180, 181, 5), np.linspace(0, 2, 21)
+    pairs, angles, means = [], [], []
+    for name, a, b in zip(PLANE, z1.double(), z2.double(), strict=True):
+        apart = (a - b).norm(dim=1).numpy()
+        share = np.histogram(apart, bins)[0] / len(apart)
+        pairs.append(pd.DataFrame({"encoder": name, "distance": (bins[1:] + bins[:-1]) / 2, "share": share}))
+        means.append({"encoder": name, "distance": float(apart.mean())})
+        theta = torch.atan2(a[:, 1], a[:, 0]).numpy()
+        bump = np.exp(40 * (np.cos(np.deg2rad(grid)[:, None] - theta) - 1)) / (360 * special.ive(0, 40))
+        for label, hit in [("all", slice(None)), *((c, (held.y == k).numpy()) for k, c in enumerate(held.classes))]:
+            density = bump[:, hit].mean(1).round(5)
+            angles.append(pd.DataFrame({"encoder": name, "class": label, "angle": grid, "density": density}))
+    return pd.concat(pairs), pd.concat(angles), pd.DataFrame(means)
+
+
+def spread(recipes: list[Recipe], found: Measures, seeds: range) -> pd.DataFrame:
+    """The frame of ``plane``: a row an encoder, with its recipe in words."""
+    words = [
+        f"τ = {r.tau:.2f}"
+        if r.contrastive
+        else f"weights {r.align:.2f} : {r.uniform:.2f}, α = {r.alpha:g}, t = {r.t:g}"
+        for r in recipes
+    ]
+    about = {"recipe": [f"{w}, d = {r.dim}, rate {r.learning_rate:g}" for w, r in zip(words, recipes, strict=True)]}
+    about["loss"] = ["contrastive" if r.contrastive else "alignment + uniformity" for r in recipes]
+    each = ({name: m[s].round(4) for name, m in found._asdict().items()} for s in range(len(seeds)))
+    return pd.concat([pd.DataFrame(about | {"seed": seed} | m) for seed, m in zip(seeds, each, strict=True)])
+
+
+def standing(harm: Harm, classes: list[str], names: tuple[str, ...]) -> pd.DataFrame:
+    """The frame of ``moves``: means over seeds of the classes that are cut; names: of all classes."""
+    pairs = [f"{c} → {names[k]}" for c, k in zip(classes, harm.alike, strict=True)]
+    found = []
+    for panel, y, labels in (("the class", 1, classes), ("the class and its look-alike", 2, pairs)):
+        for arm, part in zip(ARMS, (harm.balanced, harm.cut), strict=True):
+            mean = part.mean(0).round(4)  # (3, T)
+            where = {"x": mean[0], "y": mean[y], "x_title": ACROSS[0], "y_title": ACROSS[y]}
+            found.append(pd.DataFrame({"panel": panel, "class": labels, "arm": arm} | where))
+    return pd.concat(found, ignore_index=True)

@@ -44,25 +44,34 @@ def phase(df: pd.DataFrame, width: int = 480) -> alt.LayerChart:
     lines, settings = df[df.name.isna()], df[df.name.notna()]
     slider = alt.binding_range(min=0, max=len(TAUS) - 1, step=1, name="temperature, in steps ")
     pick = alt.param(name="pick_tau", value=int(np.abs(TAUS - 0.5).argmin()), bind=slider)
-    legend = alt.Legend(orient="bottom", title="classes K", columns=5)
-    colour, shape = series("classes", lines.classes, legend)
-    axis = alt.Axis(format=",d", labelFlush=False)
-    scale = alt.Scale(type="log", base=2, nice=False)
-    x = alt.X("negatives:Q", title="negative views of an anchor", scale=scale, axis=axis)
+    colour, shape = series("classes", lines.classes, alt.Legend(orient="bottom", title="classes K", columns=5))
+    x = alt.X(
+        "negatives:Q",
+        title="negative views of an anchor",
+        scale=alt.Scale(type="log", base=2, nice=False),
+        axis=alt.Axis(format=",d", labelFlush=False),
+    )
     y = alt.Y("alpha_star:Q", title="α", scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(lines, width=width, height=320).transform_filter("datum.step == pick_tau")
     line = base.mark_line(strokeWidth=2).encode(x, y, colour)
     about = ["classes:N", "negatives:Q", alt.Tooltip("tau:Q", format=".2f"), alt.Tooltip("alpha_star:Q", format=".3f")]
     dots = base.mark_point(filled=True, size=30, opacity=1).encode(x, y, colour, shape, tooltip=about)
-    words = base.transform_aggregate(tau="min(tau)").transform_calculate(words="'τ = ' + format(datum.tau, '.2f')")
-    words = words.mark_text(color=INK, fontSize=14, align="right").encode(
-        text="words:N", x=alt.value(width - 8), y=alt.value(14)
+    words = (
+        base.transform_aggregate(tau="min(tau)")
+        .transform_calculate(words="'τ = ' + format(datum.tau, '.2f')")
+        .mark_text(color=INK, fontSize=14, align="right")
+        .encode(text="words:N", x=alt.value(width - 8), y=alt.value(14))
     )
-    note = base.transform_aggregate(n="count()").mark_text(color=INK, fontSize=12, align="right")
-    note = note.encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(32))
-    mine = alt.Chart(settings).transform_filter("datum.step == pick_tau")
-    rings = mine.mark_point(shape="circle", size=170, filled=False, opacity=1, strokeWidth=3).encode(
-        x, alt.Y("alpha:Q"), colour, tooltip=tips(("name", "classes"), ("negatives", "alpha", "alpha_star"))
+    note = (
+        base.transform_aggregate(n="count()")
+        .mark_text(color=INK, fontSize=12, align="right")
+        .encode(text=alt.value("above its line: collapse"), x=alt.value(width - 8), y=alt.value(32))
+    )
+    rings = (
+        alt.Chart(settings)
+        .transform_filter("datum.step == pick_tau")
+        .mark_point(shape="circle", size=170, filled=False, opacity=1, strokeWidth=3)
+        .encode(x, alt.Y("alpha:Q"), colour, tooltip=tips(("name", "classes"), ("negatives", "alpha", "alpha_star")))
     )
     return (line + dots + words + note + rings).add_params(pick)
 

@@ -6,7 +6,7 @@ from functools import cache
 import pandas as pd
 
 from lib import images, intervals
-from lib.encoders.coarse_settings import SETS
+from lib.intervals import Estimate
 from lib.strata.collapse import clamped_alpha, collapse_alpha_of_batches
 from lib.study import report
 
@@ -39,11 +39,6 @@ def reported(name: str) -> pd.DataFrame:
 def statement(number: str) -> str:
     """The value of a numbered statement of the paper or the read-me, "G1"."""
     return str(reported("lspread_statements").set_index("id").value[number])
-
-
-def reported_cosine(arm: str, main: str) -> str:
-    """The mean cosine within one class that figure 2 of the paper prints for the arm; ``main`` is its L_spread."""
-    return {"SupCon": statement("G1"), main: statement("G2")}.get(arm, "–")
 
 
 def rounded(x: float) -> str:
@@ -157,10 +152,7 @@ def markdown(table: pd.DataFrame, labels: list[str]) -> str:
 
 
 def _cell(cells: pd.DataFrame, arm: str) -> str:
-    if arm not in cells.index:
-        return "–"
-    c = cells.loc[arm]
-    return f"{100 * c.value:.1f}" + ("" if pd.isna(c.low) else f" {report.span(100 * c.low, 100 * c.high, 1)}")
+    return f"{Estimate(*100 * cells.loc[arm, ['value', 'low', 'high']], 0):.1f}" if arm in cells.index else "–"
 
 
 def read_me(records: list, data: str, carried: dict) -> list[tuple]:
@@ -233,8 +225,4 @@ def authors() -> dict[str, float]:
 
 def strata_names(data: str) -> tuple[str, ...]:
     """Names of the strata of a data set of the study, by code."""
-    source = data.removesuffix("_u").removesuffix("_coarse")
-    names = images.load(source, "test").classes
-    if len(names) != SETS[data][1]:
-        raise ValueError(f"data={data!r} has {SETS[data][1]} strata, but {source!r} names {len(names)}")
-    return tuple(names)
+    return tuple(images.load(data.removesuffix("_u").removesuffix("_coarse"), "test").classes)

@@ -52,16 +52,22 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
         )
         .transform_calculate(total="datum.L_align + datum.L_uniform + datum.L_neg")
     )
-    scale = alt.Scale(domain=list(PARTS), range=list(COLOURS[:3]))
-    dashes = alt.Scale(domain=list(PARTS), range=[[6, 3], [2, 2], [8, 3, 2, 3]])
-    legend = alt.Legend(orient="top", title=None, symbolSize=250)
-    lines = base.properties(height=190).transform_fold(list(PARTS), as_=["part", "value"]).mark_line(strokeWidth=2.2)
-    lines = lines.encode(
-        alt.X("b:Q", title=None, axis=alt.Axis(labels=False)),
-        alt.Y("value:Q", title="limit", scale=alt.Scale(zero=False)),
-        alt.Color("part:N", scale=scale, legend=legend),
-        alt.StrokeDash("part:N", scale=dashes, legend=legend),
-        tooltip=["part:N", alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("value:Q", format=".4f")],
+    lines = (
+        base.properties(height=190)
+        .transform_fold(list(PARTS), as_=["part", "value"])
+        .mark_line(strokeWidth=2.2)
+        .encode(
+            alt.X("b:Q", title=None, axis=alt.Axis(labels=False)),
+            alt.Y("value:Q", title="limit", scale=alt.Scale(zero=False)),
+            *_lines(
+                "part",
+                PARTS,
+                COLOURS[:3],
+                [[6, 3], [2, 2], [8, 3, 2, 3]],
+                alt.Legend(orient="top", title=None, symbolSize=250),
+            ),
+            tooltip=["part:N", alt.Tooltip("b:Q", format=".2f"), alt.Tooltip("value:Q", format=".4f")],
+        )
     )
     where = alt.X("b:Q", title="spread b (0: classes collapse, 1: classes share a sphere)")
     high = alt.Y("total:Q", title="sum", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
@@ -69,9 +75,11 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
     line = base.properties(height=110).mark_line(strokeWidth=2.2, color=ORANGE).encode(where, high, tooltip=about)
     least = base.transform_joinaggregate(low="min(total)").transform_filter("datum.total <= datum.low + 1e-12")
     dot = least.mark_point(filled=True, size=110, color=ORANGE, opacity=1).encode(where, high)
-    words = least.transform_calculate(words="'lowest at b = ' + format(datum.b, '.2f')")
-    words = words.mark_text(color=INK, align="center", fontSize=12)
-    words = words.encode(text="words:N", x=alt.value(220), y=alt.value(10))
+    words = (
+        least.transform_calculate(words="'lowest at b = ' + format(datum.b, '.2f')")
+        .mark_text(color=INK, align="center", fontSize=12)
+        .encode(text="words:N", x=alt.value(220), y=alt.value(10))
+    )
     return alt.vconcat(lines, line + dot + words, spacing=8).add_params(slide, pick)
 
 
@@ -114,32 +122,35 @@ def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
         a=f"pow({no_q}, datum.n) - pow({none}, datum.n)",
         b=f"pow({no_p}, datum.n) - pow({none}, datum.n)",
     )
-    base = base.transform_calculate(both="1 - datum.neither - datum.a - datum.b")
-    base = base.transform_calculate(**{"only z": "datum.a", "only z′": "datum.b"})
     where = alt.X(
         "n:Q",
         title="draws n",
         scale=alt.Scale(type="log", domain=[float(df.n.min()), float(df.n.max())], nice=False),
         axis=alt.Axis(values=[10**k for k in range(6)], format="~s"),
     )
-    scale = alt.Scale(domain=list(HELD), range=[BLUE, ORANGE, COLOURS[2], GREY])
-    dashes = alt.Scale(domain=list(HELD), range=[[1, 0], [1, 0], [6, 3], [2, 2]])
     legend = alt.Legend(orient="bottom", title="the sample holds", symbolSize=250)
-    lines = base.transform_fold(list(HELD), as_=["held", "value"]).mark_line(strokeWidth=2.2)
-    lines = lines.encode(
-        where,
-        alt.Y("value:Q", title="probability", scale=alt.Scale(domain=[0, 1])),
-        alt.Color("held:N", scale=scale, legend=legend),
-        alt.StrokeDash("held:N", scale=dashes, legend=legend),
-        tooltip=["held:N", "n:Q", alt.Tooltip("value:Q", format=".4f")],
+    lines = (
+        base.transform_calculate(both="1 - datum.neither - datum.a - datum.b")
+        .transform_calculate(**{"only z": "datum.a", "only z′": "datum.b"})
+        .transform_fold(list(HELD), as_=["held", "value"])
+        .mark_line(strokeWidth=2.2)
+        .encode(
+            where,
+            alt.Y("value:Q", title="probability", scale=alt.Scale(domain=[0, 1])),
+            *_lines("held", HELD, (BLUE, ORANGE, COLOURS[2], GREY), [[1, 0], [1, 0], [6, 3], [2, 2]], legend),
+            tooltip=["held:N", "n:Q", alt.Tooltip("value:Q", format=".4f")],
+        )
     )
     peak = f"log(log({none}) / log({no_q})) / log({no_q} / {none})"
     one = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(star=peak)
     rule = one.mark_rule(color=ORANGE, strokeDash=[3, 3]).encode(alt.X("star:Q"))
     text = f"'p = ' + format({chance['p']}, '.2~g') + ', q = ' + format({chance['q']}, '.2~g')"
     text += " + ': only z likeliest at n* = ' + format(datum.star, '.1f')"
-    words = one.transform_calculate(words=text).mark_text(color=INK, align="left", fontSize=12)
-    words = words.encode(text="words:N", x=alt.value(6), y=alt.value(-10))
+    words = (
+        one.transform_calculate(words=text)
+        .mark_text(color=INK, align="left", fontSize=12)
+        .encode(text="words:N", x=alt.value(6), y=alt.value(-10))
+    )
     return (lines + rule + words).add_params(*sliders)
 
 
@@ -194,3 +205,11 @@ def growth(df: pd.DataFrame) -> alt.FacetChart:
     y, about = alt.Y("value:Q", title=None, scale=scale, axis=axis), tips(("p",), ("m", "value", "bound"), ".4g")
     dots = base.mark_point(filled=True, size=50, opacity=1).encode(y, colour, shape, tooltip=about)
     return (dashed + dots).facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=3)
+
+
+def _lines(field: str, names: tuple[str, ...], colours, dashes, legend: alt.Legend) -> tuple[alt.Color, alt.StrokeDash]:
+    """Colour and dashes of lines with these names, in one legend."""
+    return (
+        alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=legend),
+        alt.StrokeDash(f"{field}:N", scale=alt.Scale(domain=list(names), range=dashes), legend=legend),
+    )

@@ -95,29 +95,21 @@ def threshold(majorities: int, minorities: int, tau: float, negatives: float, la
     return imbalance.ratio_at(slope, 40)
 
 
-def limit_cosine(majorities: int, tau: float, negatives: float = 1, law: str = "label_aware") -> float:
-    """b as R → ∞ for A ≥ 2 majority classes, InfoNCE with M = 1 or ∞: 1 where the minorities collapse.
+def limit_cosine(majorities: int, tau: float, law: str = "label_aware") -> float:
+    """b as R → ∞ for A ≥ 2 majority classes, InfoNCE with M = 1: 1 where the minorities collapse.
 
-    M = 1: ψ'(b − 1) = F ψ'(−1)² / ψ'(−A/(A − 1)), F = (2A − 1)² / (4A(A − 1)) for label-aware negatives, 1 for iid.
-    M = ∞: e^{b/τ} = (1 + A e^{1/((A−1)τ)} / (A − 1))² (A − 1) / (4A) and (1 + A e^{−1/τ}/D)² D / (4A e_a), with
-    e_a = e^{−A/((A−1)τ)} and D = 1 + (A − 1) e_a.  ValueError: A < 2, another M, and see ``geometry.check``.
+    ψ'(b − 1) = F ψ'(−1)² / ψ'(−A/(A − 1)), F = (2A − 1)² / (4A(A − 1)) for label-aware negatives, 1 for iid.
+    ValueError: A < 2, and see ``geometry.check``.
     """
-    imbalance.check(law, "infonce", negatives, tau)
+    imbalance.check(law, "infonce", 1, tau)
     k = majorities
-    if k < 2 or (negatives != 1 and not math.isinf(negatives)):
-        raise ValueError(f"majorities={k}, negatives={negatives}: the limit is known for A ≥ 2 and M = 1 or math.inf")
+    if k < 2:
+        raise ValueError(f"majorities={k}: one majority class has a threshold and no limit; at least 2 are expected")
     e_a = math.exp(-k / ((k - 1) * tau))
-    if negatives == 1:
-        near, far = 1 / (1 + math.exp(1 / tau)), e_a / (1 + e_a)
-        factor = (2 * k - 1) ** 2 / (4 * k * (k - 1)) if law == "label_aware" else 1.0
-        goal = factor * near**2 / far
-        return 1.0 if goal >= 0.5 else 1 + tau * math.log(goal / (1 - goal))
-    if law == "label_aware":
-        goal = (1 + k / (k - 1) * math.exp(1 / ((k - 1) * tau))) ** 2 * (k - 1) / (4 * k)
-    else:
-        d = 1 + (k - 1) * e_a
-        goal = (1 + k * math.exp(-1 / tau) / d) ** 2 * d / (4 * k * e_a)
-    return min(1.0, tau * math.log(goal))
+    near, far = 1 / (1 + math.exp(1 / tau)), e_a / (1 + e_a)
+    factor = (2 * k - 1) ** 2 / (4 * k * (k - 1)) if law == "label_aware" else 1.0
+    goal = factor * near**2 / far
+    return 1.0 if goal >= 0.5 else 1 + tau * math.log(goal / (1 - goal))
 
 
 def _slope_of_b(problem: imbalance.Programme, k: int, n: int, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,25 +7,13 @@ class is rare in the loss without being noisy, and R can be anything.
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lib.geometry import imbalance
-
-
-@dataclass(frozen=True)
-class Training:
-    """Settings of the networks: a perceptron with two hidden layers, Adam with a cosine schedule."""
-
-    width: int = 64  # of both hidden layers
-    features: int = 8  # of the unit vector that comes out
-    per_class: int = 16  # points of a class in a batch
-    steps: int = 1000
-    learning_rate: float = 0.01
-    nonnegative: bool = False  # features through a softplus, as after a last rectifier
+from lib.geometry.perceptrons import Perceptrons, Training, seeded
 
 
 @dataclass(frozen=True)
@@ -46,7 +34,7 @@ def gaussians(classes: int, seeds: list[int], points: int, apart: float = 8.0, d
         raise ValueError(f"classes={classes} must not exceed dim={dim}, the number of directions for their means")
     found = []
     for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         axes, _ = torch.linalg.qr(torch.randn(dim, dim, generator=generator))
         noise = torch.randn(classes, points, dim, generator=generator)
         found.append(noise + apart / math.sqrt(2) * axes[:classes, None])
@@ -66,6 +54,8 @@ def by_class(x: Tensor, y: Tensor, classes: list[int]) -> Tensor:
 def loss(f: Tensor, p: Tensor, q: Tensor, tau: float, negatives: float) -> Tensor:
     """Supervised InfoNCE of unit features f (E, K, n, d), one value a network (E,); M = 1 or ∞.
 
+    Not a loss of ``lib.losses``: those count every point of a batch alike, and this one weighs anchors and negatives by
+    the shares of their classes, so that it estimates the programme of ``lib.geometry.imbalance`` itself.
     Anchor i of class k, its positive i + 1 of the same class, every other point m as a negative; means over points,
     weights p (E, K) over classes and q (E, K, K) over the classes of negatives.  The anchor is no negative of itself.
     """
@@ -84,20 +74,16 @@ def loss(f: Tensor, p: Tensor, q: Tensor, tau: float, negatives: float) -> Tenso
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Trained networks: weights and biases (E, in, out) and (E, 1, out), and the settings."""
+class Trained:
+    """Trained networks and their settings."""
 
-    weights: list[Tensor]
-    biases: list[Tensor]
+    layers: Perceptrons
     settings: Training
 
     def __call__(self, x: Tensor) -> Tensor:
         """Unit features (E, K, n, d) of points (E, K, n, D)."""
-        h = x.flatten(1, 2)
-        for i, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = torch.baddbmm(b, h if i == 0 else h.relu(), w)
-        h = F.softplus(h) if self.settings.nonnegative else h
-        return F.normalize(h, dim=-1).unflatten(1, x.shape[1:3])
+        h = self.layers(x.flatten(1, 2))
+        return F.normalize(F.softplus(h) if self.settings.nonnegative else h, dim=-1).unflatten(1, x.shape[1:3])
 
     @torch.no_grad()
     def cosines(self, x: Tensor) -> Tensor:
@@ -111,37 +97,19 @@ class Stack:
 
 def train(
     pool: Pool, seeds: list[int], p: Tensor, q: Tensor, tau: float, negatives: float, settings: Training
-) -> tuple[Stack, Tensor]:
+) -> tuple[Trained, Tensor]:
     """Train E networks at once; the loss of every tenth step, (E, steps / 10).
 
     pool: (E, K, P, D); seeds: E, of the random start of each network, so that one of a stack is what it would be alone.
     """
-    widths = [pool.x.shape[-1], settings.width, settings.width, settings.features]
-    kind = pool.x.dtype
-    starts = [torch.Generator().manual_seed(seed) for seed in seeds]
-    weights = [
-        torch.stack([torch.randn(a, b, generator=g) * math.sqrt(2 / a) for g in starts]).to(kind).requires_grad_()
-        for a, b in pairwise(widths)
-    ]
-    biases = [torch.zeros(len(seeds), 1, b, dtype=kind).requires_grad_() for b in widths[1:]]
-    net, p, q = Stack(weights, biases, settings), p.to(kind), q.to(kind)
-    adam = torch.optim.Adam([*weights, *biases], lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
-    generator, seen = torch.Generator().manual_seed(0), []
-    for step in range(settings.steps):
-        each = loss(net(pool.draw(settings.per_class, generator)), p, q, tau, negatives)
-        adam.zero_grad()
-        each.sum().backward()
-        adam.step()
-        schedule.step()
-        if step % 10 == 0:
-            seen.append(each.detach())
-    done = [[w.detach() for w in part] for part in (weights, biases)]
-    return Stack(*done, settings), torch.stack(seen, 1)
+    kind, generator = pool.x.dtype, seeded(0)
+    net, p, q = Trained(Perceptrons.drawn(seeds, pool.x.shape[-1], settings, kind), settings), p.to(kind), q.to(kind)
+    seen = net.layers.train(lambda: loss(net(pool.draw(settings.batch, generator)), p, q, tau, negatives), settings)
+    return net, seen[::10].T
 
 
 @torch.no_grad()
-def excess(net: Stack, x: Tensor, problem: imbalance.Programme, least: Tensor) -> Tensor:
+def excess(net: Trained, x: Tensor, problem: imbalance.Programme, least: Tensor) -> Tensor:
     """Loss on points (E, K, n, D) above the least of the programme, (E,): what the training has left to gain."""
     p, q = problem.p.to(x.dtype), problem.q.to(x.dtype)
     return loss(net(x), p, q, float(problem.tau.flatten()[0]), problem.negatives).double() - least

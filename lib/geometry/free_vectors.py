@@ -1,7 +1,8 @@
 """Unit vectors without an encoder: K classes of n images, both views of an image equal, moved to minimise a loss.
 
-The losses of ``lib.losses`` for equal views, batched over settings and float64: L_spread = α L_attract + (1 − α)
-L_repel and SupCon, in the multi-view form, or as the released code has them, with one view of candidates and a clamp.
+The losses of ``lib.losses`` for equal views, batched over settings and float64: a pair of images is made once and
+counts as often as it has views.  L_spread = α L_attract + (1 − α) L_repel and SupCon, in the multi-view form, or as the
+released code has them, with one view of candidates and a clamp.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import brentq
 from torch import Tensor
+
+from lib.losses import supervised
 
 MEMORY = 8  # losses among whose largest a step's must not rise
 TINY = -1e-9  # an eigenvalue below is negative; rounding is of order 1e-14
@@ -58,17 +61,9 @@ class Objective:
         own = torch.eye(k * n, dtype=torch.bool)
         same = torch.eye(k, dtype=torch.bool).repeat_interleave(n, 0).repeat_interleave(n, 1)
         logit = (flat @ flat.mT).masked_fill(own, 1.0) / tau  # (S, N, N), N = K n
-        many = torch.where(own, 1.0, views).log()  # an image other than the anchor's counts once a view
-        positive = (many + logit).masked_fill(~same, -torch.inf)
-        negative = (many + logit).masked_fill(same, -torch.inf).logsumexp(-1)  # (S, N)
-        share = same * many.exp()
-        share = share / share.sum(-1, keepdim=True)  # of each positive, sums to 1
-        pull = (share * torch.minimum(logit, clamp)).sum(-1)
-        attract = (share * torch.logaddexp(logit, negative[..., None])).sum(-1) - pull
-        own_logit = (1 / self.temperature)[:, None]
-        repel = positive.logsumexp(-1) - own_logit
-        sup_con = torch.logaddexp(positive.logsumexp(-1), negative) - pull
-        return attract.mean(-1), repel.mean(-1), sup_con.mean(-1)
+        many = torch.where(own, 1.0, views)  # an image other than the anchor's counts once a view
+        pairs = supervised.Pairs(logit, many * same, many * ~same, torch.arange(k * n), clamp)
+        return pairs.attract.mean(-1), pairs.repel.mean(-1), pairs.sup_con.mean(-1)
 
 
 def simplex(classes: int, dim: int) -> Tensor:

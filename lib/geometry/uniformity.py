@@ -148,7 +148,7 @@ def between(x: Tensor, y: Tensor, t: float = 2.0) -> Tensor:
     return near.flatten().logsumexp(0) - math.log(near.numel())
 
 
-def collapse_threshold(correlation: float, t: float = 2.0) -> float:
+def stable_share(correlation: float, t: float = 2.0) -> float:
     """The share w below which collapse is locally stable under (1 - w) alignment(2) + w uniformity(t).
 
     w* = (1 - rho) / (t + 1 - rho), rho the largest correlation between two views of any way the features can move.

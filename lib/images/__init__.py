@@ -11,6 +11,6 @@ from lib.images.sets import class_code as class_code
 from lib.images.sets import digest as digest
 from lib.images.sets import equal_shares as equal_shares
 from lib.images.sets import load as load
-from lib.images.sets import undersample as undersample
 from lib.sources import DataError as DataError
 from lib.sources import data_root as data_root
+from lib.sources import undersample as undersample

@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lib.encoders.coarse_settings import CoarseSettings
-from lib.images import sets
-from lib.images.sets import DataError
+from lib.images import sets, spurious
+from lib.images.strata import Strata, rank
+from lib.sources import DataError
 
 VALIDATION_SEED = 42  # the released code's
 RESAMPLE_SEED = 0
@@ -45,46 +46,16 @@ ANIMALS_VEHICLES = ((1, 1, 0, 0, 0, 0, 0, 0, 1, 1), ("animal", "vehicle"))
 SUPER = (tuple(int(k) for k in np.argsort(np.ravel(SUPERCLASSES)) // 5), sets.COARSE)
 
 
-@dataclass(frozen=True)
-class Strata:
-    """Images with a coarse label and a stratum.
+class Selection(Protocol):
+    """What is read: the settings of an encoder, or others with these fields; see ``CoarseSettings``."""
 
-    x: (n, channels, height, width) uint8; y: (n,) int64 coarse labels; stratum: (n,) int64; classes, names: of the
-    codes of y and of stratum; held_out: (n,) bool, images that training does not see and that choose the best epoch.
-    """
-
-    x: Tensor
-    y: Tensor
-    stratum: Tensor
-    classes: tuple[str, ...]
-    names: tuple[str, ...]
-    held_out: Tensor
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def take(self, index: Tensor) -> "Strata":
-        """The images at the given positions, or where a mask is true."""
-        parts = {name: getattr(self, name)[index] for name in ("x", "y", "stratum", "held_out")}
-        return replace(self, **parts)
-
-    def first(self, per_stratum: int) -> "Strata":
-        """The first ``per_stratum`` images of each stratum, in the set's own order; DataError where one has fewer."""
-        found = sets.Images(self.x, self.stratum, self.names)
-        rank = _rank(self.stratum)
-        for code, size in enumerate(self.stratum.bincount(minlength=len(self.names)).tolist()):
-            if size < per_stratum:
-                what = f"stratum {found.classes[code]!r} has {size} images"
-                raise DataError(f"images_per_stratum={per_stratum}: {what}; ask for fewer")
-        return self.take((rank < per_stratum).nonzero()[:, 0])
-
-    @property
-    def group(self) -> Tensor:
-        """(n,) code of each image's pair of coarse label and stratum, 0, 1, … in sorted order of the pairs."""
-        return (self.y * len(self.names) + self.stratum).unique(return_inverse=True)[1]
+    data: str
+    images_per_stratum: int
+    resample: bool
+    validation: float
 
 
-def load(s: CoarseSettings, split: str) -> Strata:
+def load(s: Selection, split: str) -> Strata:
     """The "train" or "test" split that the settings name, with the validation share held out of "train".
 
     images_per_stratum cuts the training split alone.  DataError: a set that is unknown, missing or damaged, or a
@@ -131,7 +102,7 @@ def uneven(data: Strata, sizes: tuple[int, ...] = SIZES_U) -> Strata:
     are sizes.
     """
     wanted = torch.tensor(sizes)[_places(data, len(sizes))]  # (strata,)
-    return data.take((_rank(data.stratum) < wanted[data.stratum]).nonzero()[:, 0])
+    return data.take((rank(data.stratum) < wanted[data.stratum]).nonzero()[:, 0])
 
 
 def resampled(data: Strata, generator: np.random.Generator, sizes: tuple[int, ...] = SIZES_U) -> Strata:
@@ -153,16 +124,6 @@ def digest(data: Strata) -> str:
     return h.hexdigest()
 
 
-def _rank(codes: Tensor) -> Tensor:
-    """(n,) how many images of the same code come before each."""
-    order = codes.argsort(stable=True)
-    sizes = codes.bincount()
-    starts = sizes.cumsum(0) - sizes
-    rank = torch.empty_like(codes)
-    rank[order] = torch.arange(len(codes)) - starts[codes[order]]
-    return rank
-
-
 def _places(data: Strata, count: int) -> Tensor:
     """(strata,) place of each stratum among those of its class, sorted by code."""
     pairs = torch.stack([data.y, data.stratum], 1).unique(dim=0)  # sorted by class, then by stratum
@@ -174,11 +135,11 @@ def _places(data: Strata, count: int) -> Tensor:
     return places
 
 
-def _from_images(name: str, coarse: tuple | None = None) -> Callable[[CoarseSettings, str], Strata]:
+def _from_images(name: str, coarse: tuple | None = None) -> Callable[[Selection, str], Strata]:
     return lambda s, split: coarsen(sets.load(name, split), coarse)
 
 
-def _cifar100_coarse_u(s: CoarseSettings, split: str) -> Strata:
+def _cifar100_coarse_u(s: Selection, split: str) -> Strata:
     data = coarsen(sets.load("cifar100", split), SUPER)
     generator = np.random.default_rng(RESAMPLE_SEED + (split == "test"))
     if not s.resample:
@@ -191,14 +152,8 @@ def _cifar100_coarse_u(s: CoarseSettings, split: str) -> Strata:
     return Strata(*both, data.classes, data.names, torch.arange(len(both[1])) >= len(part))
 
 
-def _spurious(s: CoarseSettings, split: str) -> Strata:
-    from lib.images import spurious
-
-    return spurious.load(s.data, split)
-
-
-# Readers of one split, "train" or "test", by the name of the data set; ``lib.encoders.coarse_settings.SETS`` has their sizes.
-LOADERS: dict[str, Callable[[CoarseSettings, str], Strata]] = {
+# Readers of one split, "train" or "test", by the name of the data set; their sizes are in ``coarse_settings.SETS``.
+LOADERS: dict[str, Callable[[Selection, str], Strata]] = {
     "digits": _from_images("digits"),
     "digits_coarse": _from_images("digits", HALVES),
     "mnist": _from_images("mnist"),
@@ -208,5 +163,5 @@ LOADERS: dict[str, Callable[[CoarseSettings, str], Strata]] = {
     "cifar100": _from_images("cifar100"),
     "cifar100_coarse": _from_images("cifar100", SUPER),
     "cifar100_coarse_u": _cifar100_coarse_u,
-    **dict.fromkeys(("spurious_digits", "spurious_mnist", "waterbirds", "isic"), _spurious),
+    **{name: lambda s, split: spurious.load(s.data, split) for name in spurious.LOADERS},
 }

@@ -1,4 +1,4 @@
-"""Image data sets as uint8 tensors, and the undersampling of one class."""
+"""Image data sets as uint8 tensors."""
 
 import functools
 import gzip
@@ -103,24 +103,6 @@ def load(name: str, split: str) -> Images:
         raise DataError(f"split {split!r} is unknown; expected 'train' or 'test'")
     x, y, classes = LOADERS[name](split == "train")
     return Images(x.contiguous(), y.long(), tuple(classes))
-
-
-def undersample(labels: Tensor, k: int, ratio: float, seed: int) -> Tensor:
-    """Positions that remain when class ``k`` is cut to a share ``ratio``; the other classes are untouched.
-
-    labels: (n,) class codes.  Without replacement; the kept positions within the class depend on ``seed`` and the
-    class size alone, so under one seed every class of equal size keeps the same positions, as in the public code of
-    Maity et al. (2024).  At least one image stays.  Returns the sorted positions, int64.
-    DataError: a class that has no image, or a ratio outside (0, 1].
-    """
-    if not 0 < ratio <= 1:
-        raise DataError(f"ratio={ratio} is outside (0, 1]; give the share of the class to keep")
-    mine = (labels == k).nonzero()[:, 0]
-    if len(mine) == 0:
-        raise DataError(f"class {k} has no image to undersample; the codes are {sorted(set(labels.tolist()))}")
-    kept = max(1, round(ratio * len(mine)))
-    chosen = np.random.default_rng(seed).permutation(len(mine))[:kept]
-    return torch.cat([(labels != k).nonzero()[:, 0], mine[torch.from_numpy(chosen)]]).sort().values
 
 
 def equal_shares(labels: Tensor) -> Tensor:

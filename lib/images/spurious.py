@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from lib.images import sets
-from lib.images.coarse_labels import Strata
-from lib.images.sets import DataError
+from lib.images.strata import Strata
+from lib.sources import DataError, data_root
 
 MINORITY = 0.05  # share of a class that stands on the other class's background, in training
 MNIST_IMAGES = {"train": 12_000, "test": 4_000}  # the first so many of MNIST's splits
@@ -101,7 +101,7 @@ def _mnist(split: str) -> Strata:
 
 def _waterbirds(split: str) -> Strata:
     """metadata.csv: img_filename, y (1 waterbird), split (0 train, 1 validation, 2 test), place (1 water)."""
-    folder = sets.data_root() / WATERBIRDS
+    folder = data_root() / WATERBIRDS
     rows = _table(folder / "metadata.csv", ("img_filename", "y", "split", "place"), WATERBIRDS_HOME)
     rows = [row for row in rows if row["split"] == {"train": "0", "test": "2"}[split]]
     y, place = (_codes(rows, name, folder / "metadata.csv") for name in ("y", "place"))
@@ -115,7 +115,7 @@ def _isic(split: str) -> Strata:
 
     So writes ``isic_download.py`` of HazyResearch/hidden-stratification; images of the set SONIC have a patch.
     """
-    folder = sets.data_root() / ISIC
+    folder = data_root() / ISIC
     rows = _table(folder / "labels.csv", ("_id", "is_malignant", "patch", "split"), ISIC_HOME)
     rows = [row for row in rows if row["split"] == split]
     y, patch = (_codes(rows, name, folder / "labels.csv") for name in ("is_malignant", "patch"))

@@ -9,16 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lib.losses.supervised import attract as attract
-from lib.losses.supervised import repel as repel
-from lib.losses.supervised import spread as spread
-from lib.losses.supervised import sup_con as sup_con
-
 
 def nt_xent(
     z1: Tensor,
     z2: Tensor,
-    temperature: float = 0.5,
+    temperature: float | Tensor = 0.5,
     clamp: float | None = None,
     weights: Tensor | None = None,
     anchors_only: bool = False,
@@ -30,41 +25,46 @@ def nt_xent(
     With s_ij the cosine of views i and j among the 2N views and j(i) the other view of the same image,
     loss = mean over i of  l_i = -s_ij(i) / t + log sum over m != i of exp(s_im / t).
 
-    z1, z2: (N, d) two views of the same N images, not yet normalised; temperature t > 0.
+    z1, z2: (..., N, d) two views of the same N images, not yet normalised, of one net or of many (...); temperature
+    t > 0, a number or one a net.
     clamp: lower bound put on every cosine before the division, as in the public code of Maity et al. (2024), which
     uses 1e-7: pairs at 90 degrees or more then give no gradient.  None leaves the cosines alone.
     weights: (N,) positive and finite, one an image.  The mean over anchors becomes sum w_i l_i / sum w_i and view m
     counts w_m / mean(w) times in the sum inside the logarithm; anchors_only leaves that sum alone.  With weights
     inverse to the classes' shares, classes count alike as anchors and as negatives.
-    block: None holds the (2N, 2N) matrix of cosines.  A number computes the same value and gradient from tiles of
-    block x block cosines, in memory that does not grow with N beyond the views themselves; 512 suits a CPU.
+    block: None holds the (2N, 2N) matrix of cosines, the formula as it stands.  A number computes the same value and
+    gradient from tiles of block x block cosines, in memory that does not grow with N beyond the views themselves, and
+    in fewer passes; 512 suits a CPU.
 
-    Returns the scalar loss; with each=True the pair of it and the images' own losses (N,), the mean of l_i over the
-    two views of an image, without gradient.
+    Returns the loss (...), a scalar for one net; with each=True the pair of it and the images' own losses (..., N), the
+    mean of l_i over the two views of an image, without gradient.
     ValueError: shapes that differ, N < 1, temperature <= 0 (with block: < 0.003), unfit weights, block < 1.
     """
-    _check_views(z1, z2)
-    if not temperature > 0:
+    _check_views(z1, z2, stacked=True)
+    t = torch.as_tensor(temperature)
+    if not (t > 0).all():
         raise ValueError(f"temperature={temperature} must be above 0")
-    n = len(z1)
-    w = torch.ones_like(z1[:, 0]) if weights is None else _unit_mean(weights, z1)
-    w = w.repeat(2)
+    t = temperature if t.ndim == 0 else t[..., None]  # (..., 1)
+    n = z1.shape[-2]
+    w = torch.ones_like(z1[..., 0]) if weights is None else _unit_mean(weights, z1)
+    w = torch.cat([w, w], -1)
     counts = torch.ones_like(w) if anchors_only else w  # how often a view counts among the others
-    z = F.normalize(torch.cat([z1, z2]), dim=1)  # (2N, d)
-    positive = (z[:n] * z[n:]).sum(1).repeat(2)
+    z = F.normalize(torch.cat([z1, z2], -2), dim=-1)  # (..., 2N, d)
+    positive = (z[..., :n, :] * z[..., n:, :]).sum(-1)
+    positive = torch.cat([positive, positive], -1)
     if clamp is not None:
         positive = positive.clamp(min=clamp)
     if block is None:
-        cosine = z @ z.T  # (2N, 2N)
+        cosine = z @ z.mT  # (..., 2N, 2N)
         if clamp is not None:
             cosine = cosine.clamp(min=clamp)
-        logits = cosine / temperature + counts.log()
-        others = logits.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), float("-inf")).logsumexp(1)
+        logits = cosine / (t if isinstance(t, float | int) else t[..., None]) + counts.log()[..., None, :]
+        others = logits.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), float("-inf")).logsumexp(-1)
     else:
-        others = _others_by_block(z, counts, temperature, clamp, block)
-    terms = others - positive / temperature
-    loss = (w * terms).mean()
-    return (loss, terms.detach().view(2, n).mean(0)) if each else loss
+        others = _others_by_block(z, counts, t, clamp, block)
+    terms = others - positive / t
+    loss = (w * terms).mean(-1)
+    return (loss, terms.detach().unflatten(-1, (2, n)).mean(-2)) if each else loss
 
 
 def simsiam(p1: Tensor, z1: Tensor, p2: Tensor, z2: Tensor) -> Tensor:
@@ -117,28 +117,35 @@ def barlow_twins(z1: Tensor, z2: Tensor, redundancy: float = 0.005) -> Tensor:
     return (1 - c.diagonal()).square().sum() + redundancy * off_diagonal
 
 
-def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> Tensor:
+def alignment(x: Tensor, y: Tensor, alpha: float | Tensor = 2.0) -> Tensor:
     """Mean over positive pairs of ||x_i - y_i||^alpha (Wang & Isola 2020, section 4.1.1).
 
-    x, y: (N, d) unit features of two views of the same N images; alpha > 0.  Returns a scalar, 0 to 2^alpha.
+    x, y: (..., N, d) unit features of two views of the same N images, of one net or of many (...); alpha > 0, a number
+    or one a net.  Returns (...), a scalar for one net, 0 to 2^alpha.
     ValueError: shapes that differ, N < 1, alpha <= 0.
     """
-    _check_views(x, y)
-    if not alpha > 0:
+    _check_views(x, y, stacked=True)
+    if not (torch.as_tensor(alpha) > 0).all():
         raise ValueError(f"alpha={alpha} must be above 0; the paper uses 2")
-    return (x - y).norm(dim=1).pow(alpha).mean()
+    power = alpha[..., None] if isinstance(alpha, Tensor) else alpha
+    return (x - y).norm(dim=-1).pow(power).mean(-1)
 
 
-def uniformity(x: Tensor, t: float = 2.0) -> Tensor:
+def uniformity(x: Tensor, t: float | Tensor = 2.0, block: int | None = None) -> Tensor:
     """log of the mean over pairs i < j of exp(-t ||x_i - x_j||^2) (Wang & Isola 2020, section 4.1.2).
 
     x: (N, d) unit features, N >= 2; t > 0.  A feature is no pair with itself, as in the public code.  Returns a
     scalar, from -2 t N / (N - 1) (a regular simplex) to 0 (all in one place).  ValueError: N < 2, t <= 0.
+    block: a number computes the same from tiles, as in ``nt_xent``, of one net or of many: x (..., N, d), t one a net.
     """
-    if x.ndim != 2 or len(x) < 2:
+    if x.ndim < 2 or x.shape[-2] < 2 or (block is None and x.ndim > 2):
         raise ValueError(f"features of shape (N, d) with N >= 2 are expected, got {tuple(x.shape)}")
-    if not t > 0:
+    if not (torch.as_tensor(t) > 0).all():
         raise ValueError(f"t={t} must be above 0; the paper uses 2")
+    if block is not None:  # -t ||x - y||^2 = 2 t x.y - 2 t of unit vectors
+        scale = 2 * torch.as_tensor(t, dtype=x.dtype)[..., None]
+        others = _others_by_block(x, torch.ones_like(x[..., 0]), 1 / scale, None, block)
+        return (others - scale).logsumexp(-1) - math.log(x.shape[-2] * (x.shape[-2] - 1))
     distances = torch.pdist(x)  # (N (N - 1) / 2,)
     return (-t * distances.square()).logsumexp(0) - math.log(len(distances))
 
@@ -172,15 +179,16 @@ class _LogSumOfOthers(torch.autograd.Function):
 
     E_im = exp(x_i . x_m) is symmetric: only the tiles on and above the diagonal are made, once in either direction,
     which costs 2/3 of the multiplications that the whole matrix takes forwards and backwards.
+    x: (..., n, d); counts: (..., n); floor: a number, (..., 1, 1), or None.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, counts: Tensor, floor: float, block: int) -> Tensor:
+    def forward(ctx, x: Tensor, counts: Tensor, floor: float | Tensor | None, block: int) -> Tensor:
         total = torch.zeros_like(counts)
-        for rows, columns, e in _exponentials(x, block, floor, floor):
-            total[rows].addmv_(e, counts[columns])
+        for rows, columns, e in _exponentials(x, block, floor):
+            total[..., rows] += (e @ counts[..., columns, None])[..., 0]
             if rows != columns:
-                total[columns].addmv_(e.T, counts[rows])
+                total[..., columns] += (e.mT @ counts[..., rows, None])[..., 0]
         ctx.save_for_backward(x, counts, total)
         ctx.floor, ctx.block = floor, block
         return total.log()
@@ -190,56 +198,63 @@ class _LogSumOfOthers(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, counts, total = ctx.saved_tensors
         share = grad / total
-        left, right = torch.stack([share, counts], dim=1), torch.stack([counts, share])
+        left, right = torch.stack([share, counts], dim=-1), torch.stack([counts, share], dim=-2)
         result = torch.zeros_like(x)
-        for rows, columns, e in _exponentials(x, ctx.block, ctx.floor, float("-inf")):
-            e *= left[rows] @ right[:, columns]  # the gradients of x_i . x_m as anchor i and as anchor m
-            result[rows].addmm_(e, x[columns])
+        for rows, columns, e in _exponentials(x, ctx.block, ctx.floor, cut=True):
+            e *= left[..., rows, :] @ right[..., columns]  # the gradients of x_i . x_m as anchor i and as anchor m
+            result[..., rows, :] += e @ x[..., columns, :]
             if rows != columns:
-                result[columns].addmm_(e.T, x[rows])
+                result[..., columns, :] += e.mT @ x[..., rows, :]
         return result, None, None, None
 
 
-def _exponentials(x: Tensor, block: int, floor: float, below: float) -> Iterator[tuple[slice, slice, Tensor]]:
-    """exp(x x^T) on and above the diagonal, tile by tile in one buffer: 0 on it, exp(below) for products < floor."""
-    slices = [slice(i, min(i + block, len(x))) for i in range(0, len(x), block)]
-    buffer = x.new_empty(min(block, len(x)) ** 2)
+def _exponentials(
+    x: Tensor, block: int, floor: float | Tensor | None, cut: bool = False
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """exp(x x^T) on and above the diagonal, tile by tile in one buffer: 0 on it; products below the floor are raised
+    to it, or their exponentials cut to 0."""
+    n = x.shape[-2]
+    slices = [slice(i, min(i + block, n)) for i in range(0, n, block)]
+    buffer = x.new_empty(x.shape[:-2].numel() * min(block, n) ** 2)
     for k, rows in enumerate(slices):
         for columns in slices[k:]:
-            shape = rows.stop - rows.start, columns.stop - columns.start
-            tile = torch.mm(x[rows], x[columns].T, out=buffer[: math.prod(shape)].view(shape))
-            if floor > float("-inf"):
-                tile.masked_fill_(tile < floor, below)
+            shape = *x.shape[:-2], rows.stop - rows.start, columns.stop - columns.start
+            tile = torch.matmul(x[..., rows, :], x[..., columns, :].mT, out=buffer[: math.prod(shape)].view(shape))
+            if floor is not None:
+                _ = tile.masked_fill_(tile < floor, float("-inf")) if cut else tile.clamp_(min=floor)
             tile.exp_()
             if rows == columns:
-                tile.fill_diagonal_(0)
+                tile.diagonal(dim1=-2, dim2=-1).zero_()
             yield rows, columns, tile
 
 
-def _others_by_block(z: Tensor, counts: Tensor, temperature: float, clamp: float | None, block: int) -> Tensor:
-    """log sum over m != i of counts_m exp(max(z_i . z_m, clamp) / temperature), (2N,), for unit vectors z (2N, d)."""
+def _others_by_block(z: Tensor, counts: Tensor, temperature, clamp: float | None, block: int) -> Tensor:
+    """log sum over m != i of counts_m exp(max(z_i . z_m, clamp) / temperature), (..., 2N), for unit vectors z.
+
+    z: (..., 2N, d); temperature: a number, or (..., 1).
+    """
     if block < 1:
         raise ValueError(f"block={block} must be at least 1, or None for the whole matrix at once")
-    if temperature < 0.003:
+    t = torch.as_tensor(temperature, dtype=torch.float64)[..., None]  # (..., 1, 1)
+    if (t < 0.003).any():
         raise ValueError(f"temperature={temperature} is below 0.003, where exponentials overflow; use block=None")
     # exponents lie within 1/t of 0: no maximum is taken off, but single precision has no room below t = 0.023
-    small = 2 / temperature > math.log(torch.finfo(z.dtype).max)
-    x, counts = (z.double(), counts.double()) if small else (z, counts)
-    floor = float("-inf") if clamp is None else clamp / temperature
-    return _LogSumOfOthers.apply(x / math.sqrt(temperature), counts, floor, block).to(z.dtype)
+    kind = torch.float64 if 2 / float(t.min()) > math.log(torch.finfo(z.dtype).max) else z.dtype
+    floor = None if clamp is None else (clamp / t).to(z)
+    return _LogSumOfOthers.apply(z.to(kind) / t.sqrt().to(z.device, kind), counts.to(kind), floor, block).to(z.dtype)
 
 
 def _unit_mean(weights: Tensor, z: Tensor) -> Tensor:
     """The weights divided by their mean, without gradient, of z's type and place."""
-    if weights.shape != z.shape[:1]:
+    if weights.shape != z.shape[:-1]:
         raise ValueError(f"weights of shape ({len(z)},), one an image, are expected, got {tuple(weights.shape)}")
     w = weights.detach().to(z)
     if not (torch.isfinite(w) & (w > 0)).all():
         raise ValueError(f"weights must be positive and finite, got some from {float(w.min())} to {float(w.max())}")
-    return w / w.mean()
+    return w / w.mean(-1, keepdim=True)
 
 
-def _check_views(z1: Tensor, z2: Tensor, least: int = 1) -> None:
-    if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < least:
+def _check_views(z1: Tensor, z2: Tensor, least: int = 1, stacked: bool = False) -> None:
+    if z1.shape != z2.shape or z1.ndim < 2 or (z1.ndim > 2 and not stacked) or z1.shape[-2] < least:
         wanted = f"two (N, d) views of the same N >= {least} images"
         raise ValueError(f"{wanted} are expected, got {tuple(z1.shape)}, {tuple(z2.shape)}")

@@ -1,4 +1,4 @@
-"""The downstream heads: logistic regressions solved together, probes of gender, coarse-to-fine transfer.
+"""The downstream heads: logistic regressions solved together, coarse-to-fine transfer.
 
 May import ``lib.encoders``, ``lib.losses``, ``lib.images``, ``lib.text``.
 """

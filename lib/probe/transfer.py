@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from lib.encoders import coarse, pretrain
+from lib.encoders import coarse, training
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.images import augment, coarse_labels
+from lib.losses.descent import optimise
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def augmented(
     The draws depend on seed and number alone.  Frozen: evaluation mode.
     """
     place = next(encoders[0].parameters()).device
-    draws = Generator(place).manual_seed(pretrain.generators(seed, number, 0, place)[1].initial_seed())
+    draws = Generator(place).manual_seed(training.generators(seed, number, 0, place)[1].initial_seed())
     found = []
     for part in x.split(batch):
         seen = augment.view(part.to(place), coarse.POLICIES[policy], draws)
@@ -152,12 +153,8 @@ def fit(
     for epoch in range(p.epochs):
         z = view(epoch)
         adam.param_groups[0]["lr"] = p.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / p.epochs))
-        for batch in torch.randperm(len(y), generator=draws).to(z.device).split(p.batch_size):
-            logits = _logits(z[:, batch], weight, bias)  # (E, b, K)
-            loss = F.cross_entropy(logits.flatten(0, 1), y[batch].repeat(len(z))) * len(z)  # a sum over layers
-            adam.zero_grad(set_to_none=True)
-            loss.backward()
-            adam.step()
+        batches = torch.randperm(len(y), generator=draws).to(z.device).split(p.batch_size)
+        list(optimise(adam, (_loss(z[:, batch], y[batch], weight, bias) for batch in batches)))
         now = Layers(weight.detach().clone(), bias.detach().clone(), torch.full((len(z),), epoch + 1))
         score = torch.full_like(best, float(epoch)) if held_out is None else _score(now, *held_out)
         kept, best = _better(kept, now, score > best), torch.maximum(best, score)
@@ -166,6 +163,11 @@ def fit(
 
 def _logits(z: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias[:, None], z, weight.mT)
+
+
+def _loss(z: Tensor, y: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Cross-entropy of a batch, its sum over the layers; z: (E, b, d), y: (b,)."""
+    return F.cross_entropy(_logits(z, weight, bias).flatten(0, 1), y.repeat(len(z))) * len(z)
 
 
 def _score(layers: Layers, z: Tensor, y: Tensor) -> Tensor:
@@ -182,4 +184,4 @@ def _better(kept: Layers, now: Layers, hit: Tensor) -> Layers:
 def _plain(encoders: Sequence[coarse.CoarseEncoder], x: Tensor) -> Tensor:
     """Features (E, n, d) without augmentation, on the encoders' device."""
     place = next(encoders[0].parameters()).device
-    return torch.stack([pretrain.embed(encoder, x) for encoder in encoders]).to(place)
+    return torch.stack([training.embed(encoder, x) for encoder in encoders]).to(place)

@@ -6,17 +6,21 @@ the centre of their class?
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from scipy.stats import spearmanr
-from torch import Generator, Tensor
+from torch import Tensor
+
+from lib import losses
+from lib.geometry.perceptrons import Perceptrons, Training, seeded
 
 SIZES = (500, 250, 100, 50, 50)  # points of the strata of a class, as in CIFAR100-Coarse-U
 DIM = 16  # of a point
 APART, WITHIN, NOISE = 6.0, 3.0, 0.5  # distance of class means, of strata from them, scale of an augmentation
 CLASSES = 2
+TRAINING = Training(features=16, batch=64, steps=300, learning_rate=0.003)
+TEMPERATURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,18 +32,6 @@ class Gaussians:
     stratum: Tensor
 
 
-@dataclass(frozen=True)
-class Training:
-    """Settings of the networks: a perceptron with two hidden layers, Adam with a cosine schedule."""
-
-    width: int = 64
-    features: int = 16
-    batch: int = 64
-    steps: int = 300
-    learning_rate: float = 0.003
-    temperature: float = 0.5
-
-
 def draw(seeds: list[int], fresh: bool = False) -> Gaussians:
     """A set a seed: strata are unit Gaussians around means about WITHIN from that of their class.
 
@@ -49,7 +41,7 @@ def draw(seeds: list[int], fresh: bool = False) -> Gaussians:
     stratum = torch.arange(len(size)).repeat_interleave(size)
     found = []
     for seed in seeds:
-        generator = Generator().manual_seed(seed)
+        generator = seeded(seed)
         axes, _ = torch.linalg.qr(torch.randn(DIM, DIM, generator=generator))
         shift = torch.randn(len(size), DIM, generator=generator) * WITHIN / math.sqrt(DIM)
         centre = APART / math.sqrt(2) * axes[:CLASSES].repeat_interleave(len(SIZES), 0) + shift  # (strata, DIM)
@@ -61,54 +53,29 @@ def draw(seeds: list[int], fresh: bool = False) -> Gaussians:
 def loss(z1: Tensor, z2: Tensor, y: Tensor, temperature: float, alpha: Tensor, sup_con: Tensor) -> Tensor:
     """L_spread with weights α (E,), or SupCon where ``sup_con`` (E,), of E networks at once, (E,).
 
-    z1, z2: (E, N, d) unit features of two views of the same N points; y: (N,).  All 2N views are anchors and
-    candidates, as in ``lib.losses.spread``.
+    z1, z2: (E, N, d) features of two views of the same N points; y: (N,).
     """
-    n = len(y)
-    z, labels, own = torch.cat([z1, z2], 1), y.repeat(2), torch.arange(2 * n)
-    logit = (z @ z.mT / temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)  # (E, 2N, 2N)
-    same = labels[:, None] == labels
-    positive, negative = (logit.masked_fill(mask, -torch.inf).logsumexp(2) for mask in (~same, same))
-    share = (same.float().fill_diagonal_(0) / (same.sum(1, keepdim=True) - 1)).to(z)
-    pull = (share * logit.masked_fill(~same | torch.eye(2 * n, dtype=torch.bool), 0.0)).sum(2)
-    attract = (share * torch.logaddexp(logit, negative[..., None])).sum(2) - pull
-    repel = positive - logit[:, own, (own + n) % (2 * n)]
-    spread = alpha[:, None] * attract + (1 - alpha[:, None]) * repel
-    return torch.where(sup_con[:, None], torch.logaddexp(positive, negative) - pull, spread).mean(1)
+    found = losses.spread(z1, z2, y, temperature, alpha, block=2 * len(y))
+    return torch.where(sup_con, losses.sup_con(z1, z2, y, temperature, block=2 * len(y)), found)
 
 
-def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, settings: Training = Training()):
+def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, settings: Training = TRAINING):
     """Train E networks at once, network i on the set i from a start of seeds[i]; returns x (E, n, DIM) -> (E, n, d).
 
     Batches are drawn with replacement, the same positions for all; a view is the point plus NOISE times a Gaussian.
     """
-    widths = [DIM, settings.width, settings.width, settings.features]
-    starts = [Generator().manual_seed(seed) for seed in seeds]
-    layers = [
-        (
-            torch.stack([torch.randn(a, b, generator=g) * math.sqrt(2 / a) for g in starts]).requires_grad_(),
-            torch.zeros(len(seeds), 1, b, requires_grad=True),
-        )
-        for a, b in pairwise(widths)
-    ]
+    layers, generator = Perceptrons.drawn(seeds, DIM, settings), seeded(0)
 
     def net(x: Tensor) -> Tensor:
-        for i, (w, b) in enumerate(layers):
-            x = torch.baddbmm(b, x if i == 0 else x.relu(), w)
-        return F.normalize(x, dim=2)
+        return F.normalize(layers(x), dim=2)
 
-    adam = torch.optim.Adam([p for layer in layers for p in layer], settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
-    generator = Generator().manual_seed(0)
-    for _ in range(settings.steps):
+    def each() -> Tensor:
         rows = torch.randint(len(data.y), (settings.batch,), generator=generator)
         noise = NOISE * torch.randn(2, len(seeds), settings.batch, DIM, generator=generator)
-        z1, z2 = (net(data.x[:, rows] + part) for part in noise)
-        adam.zero_grad()
-        loss(z1, z2, data.y[rows], settings.temperature, alpha, sup_con).sum().backward()
-        adam.step()
-        schedule.step()
-    return lambda x: net(x).detach()
+        return loss(*(net(data.x[:, rows] + part) for part in noise), data.y[rows], TEMPERATURE, alpha, sup_con)
+
+    layers.train(each, settings)
+    return net
 
 
 def rank_correlation(cosine: Tensor, sizes: tuple[int, ...] = SIZES) -> Tensor:

@@ -6,6 +6,7 @@ positive or negative with respect to the anchor's class, true or as labelled.
 
 import itertools
 import math
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -99,8 +100,8 @@ def lemma7_weights(m: int, p_correct: float) -> np.ndarray:
     p, m = _above_half(p_correct), _count(m)
     q = 1 - p
     up, down = np.array([-q, p]), np.array([p, -q])  # p x - q and p - q x, lowest power first
-    one = np.convolve(up, _power(down, m - 1))
-    other = np.convolve(_power(up, m - 1), down)
+    rest = ([factor] * (m - 1) for factor in (down, up))
+    one, other = (np.convolve(a, reduce(np.convolve, b, np.ones(1))) for a, b in zip((up, down), rest, strict=True))
     return (p * one - q * other) / (2 * p - 1) ** (m + 1)
 
 
@@ -114,13 +115,6 @@ def _binomial(n: int, p: float) -> np.ndarray:
     """Chances of 0 ... n successes, (n + 1,)."""
     k = np.arange(n + 1)
     return special.comb(n, k) * p**k * (1 - p) ** (n - k)
-
-
-def _power(factor: np.ndarray, n: int) -> np.ndarray:
-    found = np.ones(1)
-    for _ in range(n):
-        found = np.convolve(found, factor)
-    return found
 
 
 def _above_half(p_correct: float) -> float:

@@ -45,7 +45,8 @@ class Strata:
     @cached_property
     def means(self) -> np.ndarray:
         """mu_z, (C, d)."""
-        return (self._member.T @ self.z) / self._member.sum(0)[:, None]
+        member = np.eye(len(self.parent))[self.stratum]  # (n, C)
+        return (member.T @ self.z) / member.sum(0)[:, None]
 
     @cached_property
     def within(self) -> np.ndarray:
@@ -58,20 +59,13 @@ class Strata:
         """||mu_z - mu_z'||^2 / 2 - 1, (C, C): minus the cosine, were the means of length 1."""
         return ((self.means[:, None] - self.means) ** 2).sum(-1) / 2 - 1
 
-    @cached_property
-    def _member(self) -> np.ndarray:
-        return np.eye(len(self.parent))[self.stratum]
-
     def fine_loss(self) -> float:
         """L(x, h): cross-entropy of the strata with the classifier W_z = mu_z."""
-        logits = self.z @ self.means.T
-        return float((np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(logits)), self.stratum]).mean())
+        return _cross_entropy(self.z @ self.means.T, self.stratum)
 
     def coarse_loss(self) -> float:
         """L(x, y): cross-entropy of the classes with the classifier of class means, sum of p(z | S = i) mu_z."""
-        logits = self.z @ (self.within @ self.means).T
-        own = logits[np.arange(len(logits)), self.parent[self.stratum]]
-        return float((np.logaddexp.reduce(logits, axis=1) - own).mean())
+        return _cross_entropy(self.z @ (self.within @ self.means).T, self.parent[self.stratum])
 
     def fine_bound(self, multiplier: float = 1.0) -> float:
         """Lemma 1: E_z log sum_i exp(-lambda (||mu_z - mu_i||^2 / 2 - 1)) - 1."""
@@ -148,17 +142,15 @@ def best_on_collapsed(classes: int, per_class: int, steps: int = 2000, seed: int
     """
     corners = simplex(classes).repeat(per_class, 0)  # (C, K): the feature of each stratum
     w = np.random.default_rng(seed).normal(size=corners.shape)
-    own = np.arange(len(w))
-
-    def logits() -> np.ndarray:
-        return corners @ w.T
-
     for _ in range(steps):
-        slope = (special.softmax(logits(), axis=1) - np.eye(len(w))).T @ corners  # C times the gradient
-        w = w - slope
+        w = w - (special.softmax(corners @ w.T, axis=1) - np.eye(len(w))).T @ corners  # C times the gradient
         w /= np.maximum(np.linalg.norm(w, axis=1, keepdims=True), 1)
-    found = logits()
-    return float((np.logaddexp.reduce(found, axis=1) - found[own, own]).mean()), w
+    return _cross_entropy(corners @ w.T, np.arange(len(w))), w
+
+
+def _cross_entropy(logits: np.ndarray, own: np.ndarray) -> float:
+    """Mean over rows of the log-sum-exp of logits (n, K) less the logit of the own code (n,)."""
+    return float((np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(logits)), own]).mean())
 
 
 def _log_total(classes: int, per_class: int) -> tuple[float, float]:

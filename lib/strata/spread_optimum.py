@@ -40,10 +40,9 @@ def slope(objective: Objective, classes: int, per_class: float, b: Tensor) -> Te
 
 def loss(objective: Objective, classes: int, per_class: float, b: Tensor) -> Tensor:
     """L (S,) of the arrangement with cosine b (S,) within classes and the least one between them."""
-    o, tau = objective, objective.temperature
-    own, pair = 1 / tau, b / tau
-    between = -(1 + (per_class - 1) * b) / (per_class * (classes - 1) * tau)
+    o, own, pair = objective, 1 / objective.temperature, b / objective.temperature
     others = o.views * (per_class - 1)  # positives that are other images, beside the anchor's own other view
+    between = -(1 + (per_class - 1) * b) / (per_class * (classes - 1) * o.temperature)
     negative = (o.views * per_class * (classes - 1)).log() + between
     positive = torch.logaddexp(own, others.log() + pair)
     pull = (torch.minimum(own, o.clamp) + others * torch.minimum(pair, o.clamp)) / (1 + others)

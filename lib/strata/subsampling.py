@@ -3,10 +3,10 @@
 No torch: everything here is a closed form.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
 
 
 class Held(NamedTuple):
@@ -63,14 +63,11 @@ def fixed_probabilities(first: int, second: int, total: int, n: int) -> Held:
             raise ValueError(f"{name}={value} is expected whole and at least 0; give a count")
     if first + second > total or n > total:
         raise ValueError(f"first={first}, second={second}, n={n} do not fit in total={total}; give smaller counts")
-
-    def missed(points: int) -> float:
-        """Chance that none of so many given points is drawn."""
-        return float(np.exp(_log_choose(total - points, n) - _log_choose(total, n))) if n <= total - points else 0.0
-
-    neither = missed(first + second)
-    only_first, only_second = missed(second) - neither, missed(first) - neither
-    return Held(1 - neither - only_first - only_second, only_first, only_second, neither)
+    missed = {points: math.comb(total - points, n) / math.comb(total, n) for points in (first, second, first + second)}
+    neither = missed[first + second]
+    return Held(
+        1 - missed[first] - missed[second] + neither, missed[second] - neither, missed[first] - neither, neither
+    )
 
 
 def counted(p: float, q: float, n: int, trials: int, seed: int = 0) -> np.ndarray:
@@ -91,10 +88,6 @@ def _only(p: np.ndarray, q: np.ndarray, n: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = 0 - np.expm1(np.where(n == 0, 0, n * np.log1p(-share)))
     return left**n * found
-
-
-def _log_choose(n: int, k: int) -> float:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
 
 
 def _check(p: np.ndarray, q: np.ndarray) -> None:

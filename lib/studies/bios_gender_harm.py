@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lib.encoders.store import BALANCED, TOGETHER
-from lib.encoders.text_settings import GENDERS, OCCUPATIONS, OWN_SPLIT, TextSettings, TextUnit
+from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
 from lib.harms import gender
+from lib.sources import GENDERS, OCCUPATIONS
 from lib.studies.shared.arms import NULL_SHIFT
 from lib.studies.shared.gender import FEWEST, Labels
 from lib.studies.shared.words import listed, seeds_of

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lib import harms, images, intervals
+from lib import harms, intervals
 from lib.encoders import pretrain
 from lib.studies.shared import evidence
 from lib.studies.shared.arms import NULL_SHIFT, Arms, arms_of, classes_of, control, settings_of, with_mild
@@ -37,17 +37,18 @@ def read(p: SimpleNamespace, arms: Arms) -> Evidence:
     return found
 
 
-def drawn(arms: Arms, ratio: float, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:
     """Training images of each undersampled class, by its name: those that stay and those that go.
 
-    Each is (n, channels, height, width) uint8, for encoders of this seed.
+    Each is (n, channels, height, width) uint8, for encoders of the first seed.
     """
     train = pretrain.load(arms.balanced[0][0].settings, "train")
     found = {}
-    for name in arms.treated:
-        k = arms.classes.index(name)
-        stays = torch.isin(torch.arange(len(train)), images.undersample(train.y, k, ratio, seed))
-        found[name] = train.x[(train.y == k) & stays], train.x[(train.y == k) & ~stays]
+    for unit in arms.under[0]:
+        for name in unit.members:
+            mine, stays = train.y == arms.classes.index(name), torch.zeros(len(train), dtype=torch.bool)
+            stays[unit.kept(name)] = True
+            found[name] = train.x[mine & stays], train.x[mine & ~stays]
     return found
 
 

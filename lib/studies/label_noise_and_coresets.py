@@ -110,13 +110,13 @@ def swings(z: Tensor, y: Tensor, rights: tuple[float, ...], temperature: float) 
 
 def whole(unit: LabelUnit) -> np.ndarray:
     """Held-out accuracy of nets that saw all images by cross-entropy, (seeds,)."""
-    kept = unit.kept()
+    kept = unit.tensors()
     return (kept["called_whole"] == kept["held_y"]).double().mean(-1).numpy()
 
 
 def times_right(unit: LabelUnit, share: float) -> dict[str, float]:
     """How often the nine nets of the first seed call an image right, mean over what each method keeps."""
-    kept = unit.kept()
+    kept = unit.tensors()
     often = kept["right_often"][0].double()
     masks = zip(unit.arms, kept["kept"], strict=True)
     return {arm.treatment: float(often[mask[0]].mean()) for arm, mask in masks if arm.level == share}

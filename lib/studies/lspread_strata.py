@@ -17,7 +17,6 @@ from lib.strata.collapse import collapse_alpha
 from lib.studies.shared.words import listed, seeds_of
 
 NAMES = {"cross_entropy": "cross-entropy", "simclr": "SimCLR", "sup_con": "SupCon", "attract": "L_attract"}
-PAPER_SETS = ("cifar10", "cifar10_coarse", "cifar100", "cifar100_coarse", "cifar100_coarse_u", "mnist", "mnist_coarse")
 RELEASED = ", clamped"  # after the label of an arm with the released code's clamp
 TAU = 0.5  # of free vectors, where no other is named
 SMALL = ((2, 4, 0.5, 2), (2, 8, 0.5, 3), (2, 16, 0.3, 2), (3, 4, 0.5, 3))  # K classes of n images, τ, dimension

@@ -113,7 +113,7 @@ def several(minorities: int = 3, far: float = 1e5) -> tuple[pd.DataFrame, pd.Dat
     for a, law in product(range(1, 6), LAWS):
         every = torch.cat([ratios, torch.full_like(taus, far)]), torch.cat([torch.full_like(ratios, 0.5), taus])
         b = collapse.two_level(a, minorities, *every, 1, law).b
-        limits = [collapse.limit_cosine(a, t, 1, law) if a > 1 else 1.0 for t in taus.tolist()]
+        limits = [collapse.limit_cosine(a, t, law) if a > 1 else 1.0 for t in taus.tolist()]
         curve = {"panel": f"{LAWS[law]} negatives", "group": f"A = {a}", "ratio": ratios, "cosine": b[:-4]}
         curves += [pd.DataFrame(curve | {"limit": limits[1]})] if a < 5 else []
         ends += [pd.DataFrame({"a": a, "law": law, "tau": taus, "cosine": b[-4:], "limit": torch.tensor(limits)})]

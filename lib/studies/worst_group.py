@@ -12,7 +12,7 @@ from lib.encoders import robust
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.robust_settings import RobustSettings, RobustUnit
 from lib.images import spurious
-from lib.images.coarse_labels import Strata
+from lib.images.strata import Strata
 from lib.losses import group_dro
 from lib.strata import matching, recovery
 

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.text.corpora import LARGE, Biographies, DataError
+from lib.sources import OCCUPATIONS, DataError
+from lib.text.biographies import Biographies
 from lib.text.scrub import GIVEN
 
 CUES = ("pronouns+names", "pronouns", "none")
@@ -85,7 +86,7 @@ NEXT = (
 WORDS = {"s": ("she", "he"), "o": ("her", "him"), "p": ("her", "his"), "r": ("herself", "himself")}
 
 
-def overlap(similarity: float = 0.5, noise: float = 0.1, occupations: tuple[str, ...] = LARGE) -> Tensor:
+def overlap(similarity: float = 0.5, noise: float = 0.1, occupations: tuple[str, ...] = OCCUPATIONS) -> Tensor:
     """The known similarity of the occupations: sum_w min(P_o(w), P_o'(w)) over the content words, (K, K) float64.
 
     1 on the diagonal; without noise, ``similarity`` times the overlap of the two rows of ``SHARES``.
@@ -108,7 +109,7 @@ def generate(
     length: int = 4,
     noise: float = 0.1,
     stereotype: float = 0.0,
-    occupations: tuple[str, ...] = LARGE,
+    occupations: tuple[str, ...] = OCCUPATIONS,
 ) -> Biographies:
     """Generated biographies, the same for the same arguments.
 
@@ -132,7 +133,7 @@ def generate(
             raise DataError(f"a share of {shares[occupation]} leaves {occupation} with one gender; raise per_group")
         for g, n in enumerate((female, 2 * per_group - female)):
             for i in range(n):
-                rng = np.random.default_rng([seed, LARGE.index(occupation), g, i])
+                rng = np.random.default_rng([seed, OCCUPATIONS.index(occupation), g, i])
                 drawn = _draw(rng, laws[o], words, length, stereotype, g)
                 texts.append(_render(*drawn, g, cue))
                 swapped.append(_render(*drawn, 1 - g, cue))
@@ -148,12 +149,12 @@ def _laws(similarity: float, noise: float, occupations: tuple[str, ...]) -> np.n
     """
     topics = {name: words.split() for name, words in (OWN | SHARED).items()}
     place = {word: i for i, word in enumerate(vocabulary())}
-    pure = np.zeros((len(LARGE), len(place)))
-    for row, name in zip(pure, LARGE, strict=True):
+    pure = np.zeros((len(OCCUPATIONS), len(place)))
+    for row, name in zip(pure, OCCUPATIONS, strict=True):
         mix = {name: 1 - similarity} | {t: similarity * share for t, share in SHARES[name].items()}
         for topic, mass in mix.items():
             row[[place[word] for word in topics[topic]]] += mass / len(topics[topic])
-    pure = pure[[LARGE.index(name) for name in occupations]]
+    pure = pure[[OCCUPATIONS.index(name) for name in occupations]]
     if len(pure) == 1:
         return pure
     others = (pure.sum(0) - pure) / (len(pure) - 1)
@@ -203,8 +204,8 @@ def _check(per_group, cue, similarity, length, noise, stereotype, occupations, s
     if cue not in CUES:
         raise DataError(f"cue {cue!r} is unknown; expected one of {', '.join(CUES)}")
     for name in (*occupations, *shares):
-        if name not in LARGE:
-            raise DataError(f"occupation {name!r} is unknown; known are {', '.join(LARGE)}")
+        if name not in OCCUPATIONS:
+            raise DataError(f"occupation {name!r} is unknown; known are {', '.join(OCCUPATIONS)}")
     if len(set(occupations)) < len(occupations) or not occupations or set(shares) - set(occupations):
         raise DataError("name each occupation once, and shares of those occupations alone")
     for name, share in shares.items():

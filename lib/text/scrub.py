@@ -2,7 +2,7 @@
 
 Word lists and a rule for "her"; no grammar is parsed.  What the lists do not hold stays: a given name without a title,
 "maternity", "fraternity", a women's college.  So a scrubbed text may still tell the gender; how much is measured, not
-assumed (``lib.probe.gender``).
+assumed (``lib.harms.predictability``).
 """
 
 import re

@@ -17,7 +17,7 @@ from lib.encoders import simcse
 from lib.encoders.store import BALANCED
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.harms import gender
-from lib.probe.gender import gender_predictability
+from lib.harms.predictability import gender_predictability
 from lib.text.corpora import Biographies
 
 RECALL = ("NIE of recall", "NIE, other gender", "change of the gap of recall")
@@ -124,7 +124,7 @@ def _repeat(units: list[TextUnit], seen: Labels) -> tuple[Tensor, Tensor, Tensor
 
 
 def predictability(arm: list[list[TextUnit]], seen: list[Labels]) -> Tensor:
-    """How well the gender can be read within each occupation, (repeats, K): see ``lib.probe.gender``; 0.5 is chance."""
+    """How well each occupation shows the gender, (repeats, K): see ``lib.harms.predictability``; 0.5 is chance."""
     return torch.stack(
         [
             gender_predictability(features(units, one)[1], one.gender, one.occupation).mean(0)

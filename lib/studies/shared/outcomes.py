@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor
 
-from lib import harms, images, mediation, probe
+from lib import harms, mediation, probe
 from lib.studies.shared.arms import Arms
 from lib.studies.shared.evidence import SPLITS, Evidence
 
@@ -60,7 +60,7 @@ def of(seen: Evidence, arms: Arms, kind: str, ratio: float, arm: str = "under") 
     codes = torch.full((4, splits, seeds, len(own), n), -1)
     solved, slowest = 0, 0
     for s in range(seeds):
-        tasks = _train_tasks(arms, s, y, own, ratio, arm) if kind == "train" else _split_tasks(y, own, ratio)
+        tasks = _train_tasks(arms, s, y, own, arm) if kind == "train" else _split_tasks(y, own, ratio)
         for split, (labels, kept, scored) in enumerate(tasks):
             for t in (-1, *range(len(own))):  # the balanced encoder, then each undersampled one
                 z = seen.balanced[s] if t < 0 else features[s, t]
@@ -140,12 +140,14 @@ def _split_tasks(y: Tensor, own: tuple[int, ...], ratio: float) -> list[tuple[Te
     return found
 
 
-def _train_tasks(arms: Arms, s: int, y: Tensor, own: tuple[int, ...], ratio: float, arm: str):
-    labels, seed = arms.balanced[s][0].embeddings("train")[1], arms.balanced[s][0].seed
-    kept = torch.ones(1 + len(own), len(labels), dtype=torch.bool)
-    for i, k in enumerate(own):
-        kept[i + 1] = False
-        kept[i + 1, images.undersample(labels, k, ratio, seed)] = True
+def _train_tasks(arms: Arms, s: int, y: Tensor, own: tuple[int, ...], arm: str):
+    """The same of the training split; what is cut is what the encoders of the arm did not see."""
+    labels = arms.balanced[s][0].embeddings("train")[1]
+    kept = torch.zeros(1 + len(own), len(labels), dtype=torch.bool)
+    kept[0] = True
+    seen = [unit.kept(member) for unit in getattr(arms, arm)[s] for member in unit.members]
+    for mask, positions in zip(kept[1:], seen, strict=True):
+        mask[positions] = True
     return [(labels, kept, torch.arange(len(y)))]
 
 

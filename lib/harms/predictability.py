@@ -1,6 +1,6 @@
 """What a probe reads of the gender from a representation, within an occupation.
 
-Apart from ``lib.harms.gender``, so that the measures of harm do not depend on the probe.
+Apart from ``lib.harms.gender``, whose measures do not depend on a probe.
 """
 
 import torch
