@@ -211,10 +211,9 @@ def recall_changes(under: Reading, balanced: Reading, groups: tuple[int, ...]) -
     NIE of recall: of the treated gender, with the encoder alone undersampled; NIE, other gender: of the other one of
     its occupation; change of the gap of recall: of the first minus the second, encoder and labels undersampled.
     """
-    cells = (slice(None), range(len(groups)), [g // 2 for g in groups])
-    both = (groups, tuple(g ^ 1 for g in groups))
-    mine, other = (effects(under, balanced, which).take(*cells) for which in both)
-    return dict(zip(RECALL, (mine.NIE, other.NIE, mine.TE - other.TE), strict=True))
+    mine, other = (effects(under, balanced, which) for which in (groups, tuple(g ^ 1 for g in groups)))
+    found = zip(RECALL, (mine.NIE, other.NIE, mine.TE - other.TE), strict=True)
+    return {name: values[:, range(len(groups)), [g // 2 for g in groups]] for name, values in found}
 
 
 def training_share(groups: tuple[int, ...], size: int, ratio: float) -> Tensor:
