@@ -16,6 +16,7 @@ from lib.harms.gender import (
     mean_gap,
     permutation_null,
     tpr_gap,
+    within_between,
 )
 from lib.harms.predictability import gender_predictability
 
@@ -38,6 +39,17 @@ def loop(z: torch.Tensor, a: torch.Tensor, b: torch.Tensor, unbiased: bool) -> f
     cos = cosine_similarity(z.numpy())
     pairs = [(i, j) for i in a.nonzero() for j in b.nonzero() if not (unbiased and i == j)]
     return float(np.mean([1 - cos[i, j] for i, j in pairs]))
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_within_between_equal_the_loop_over_pairs(unbiased):
+    z, occupation, gender = people()
+    a, b = ((occupation == 1) & (gender == g) for g in (0, 1))
+    found = within_between(z, a, b, unbiased)
+    assert all(part.shape == (2,) for part in found)
+    for seed in range(2):
+        for part, (x, y) in zip(found, [(a, a), (a, b), (b, b)], strict=True):
+            assert float(part[seed]) == pytest.approx(loop(z[seed], x, y, unbiased), abs=1e-12)
 
 
 @pytest.mark.parametrize("unbiased", [False, True])
@@ -135,6 +147,18 @@ def test_ratios_refuse(change, message):
     for measure in (gender_representation_harm, mean_gap):
         with pytest.raises(ValueError, match=message):
             measure(**good | change)
+
+
+def test_within_between_refuses():
+    mask = torch.tensor([True, True, False, False])
+    with pytest.raises(ValueError, match="share 2 members"):
+        within_between(torch.eye(4), mask, mask)
+    with pytest.raises(ValueError, match=r"groups of \[2, 0\]; each needs 1"):
+        within_between(torch.eye(4), mask, torch.zeros(4).bool())
+    with pytest.raises(ValueError, match="each needs 2"):
+        within_between(torch.eye(4), mask, torch.tensor([False, False, True, False]), unbiased=True)
+    with pytest.raises(ValueError, match="zero or not finite"):
+        within_between(torch.zeros(4, 2), mask, ~mask)
 
 
 def test_the_permutation_null_is_calibrated():
@@ -254,5 +278,5 @@ def test_gender_predictability_is_the_balanced_recall_on_folds_left_out(monkeypa
 
 
 def test_the_names_others_build_on_are_in_lib_harms():
-    for name in ("gender_representation_harm", "tpr_gap", "mean_gap", "permutation_null"):
+    for name in ("within_between", "gender_representation_harm", "tpr_gap", "mean_gap", "permutation_null"):
         assert getattr(harms, name) is getattr(module, name)

@@ -8,7 +8,7 @@ import pandas as pd
 import vl_convert
 
 from lib.book import pages
-from lib.figures import charts, theme
+from lib.figures import theme
 from lib.hashing import ROOT
 from lib.study import page
 

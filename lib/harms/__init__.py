@@ -7,6 +7,7 @@ from lib.harms.gender import gender_representation_harm as gender_representation
 from lib.harms.gender import mean_gap as mean_gap
 from lib.harms.gender import permutation_null as permutation_null
 from lib.harms.gender import tpr_gap as tpr_gap
+from lib.harms.gender import within_between as within_between
 from lib.harms.representation import allocation as allocation
 from lib.harms.representation import class_cosines as class_cosines
 from lib.harms.representation import diagonal_mean as diagonal_mean

@@ -28,6 +28,22 @@ def group_distances(z: Tensor, group: Tensor, size: int, unbiased: bool = False)
     return _distances((member / counts).T @ _unit(z), counts, unbiased)
 
 
+def within_between(z: Tensor, mask_a: Tensor, mask_b: Tensor, unbiased: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """(D(a, a), D(a, b), D(b, b)) of two groups.
+
+    z: (..., n, d) features of any length; mask_a, mask_b: (n,) bool, without a common member.  Returns three (...)
+    float64.  ValueError: masks that overlap, a group without a member (unbiased: without two), a feature that is zero
+    or not finite.
+    """
+    if (mask_a & mask_b).any():
+        raise ValueError(f"the two groups share {int((mask_a & mask_b).sum())} members; give disjoint masks")
+    counts = torch.stack([mask_a.sum(), mask_b.sum()])
+    if (counts < 1 + unbiased).any():
+        raise ValueError(f"groups of {counts.tolist()}; each needs {1 + unbiased} members or more")
+    found = group_distances(z, 2 - 2 * mask_a.long() - mask_b.long(), 3, unbiased)  # the rest is the third group
+    return found[..., 0, 0], found[..., 0, 1], found[..., 1, 1]
+
+
 def ratios(distances: Tensor) -> Tensor:
     """GRH(o, g) = D(og, og') / D(og, og), groups coded 2 o + g: (..., 2K, 2K) to (..., 2K); NaN without any spread."""
     own = torch.arange(distances.shape[-1])
