@@ -1,13 +1,6 @@
-"""The block model: a grid of population problems, a graph to the same loss, and memory on large graphs.
+"""The block model: a grid of population problems, a graph to the same loss, and memory on large graphs."""
 
-``python -m benchmarks.blocks CONTESTANT N`` prints peak memory in MiB and seconds of one loss and gradient, in a
-process of its own.
-"""
-
-import json
 import math
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -19,11 +12,10 @@ import torch.nn.functional as F
 from scipy import optimize
 
 from lib import sbm
-from lib.hashing import ROOT
 from lib.sbm import blocks
 
 from .loss import resident
-from .measure import Line, in_turn, lines, timed
+from .measure import Line, alone, in_turn, lines, timed
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])
 DIM, DEGREE = 10, 50
@@ -133,8 +125,7 @@ def large(quick: bool) -> list[Line]:
 
 def measured(name: str, n: int) -> dict[str, float]:
     """What ``own`` finds, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.blocks", name, str(n)]
-    return json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    return alone(own, name, n)
 
 
 def own(name: str, n: int) -> dict[str, float]:
@@ -156,7 +147,3 @@ def own(name: str, n: int) -> dict[str, float]:
     seconds = time.perf_counter() - start
     degree = math.nan if name == "bits" else graph.nnz / n
     return {"MiB": resident("VmHWM") - before, "s": seconds, "degree": degree}
-
-
-if __name__ == "__main__":
-    print(json.dumps(own(sys.argv[1], int(sys.argv[2]))))

@@ -1,12 +1,7 @@
-"""NT-Xent, value and gradient: time and peak memory against the number of images.
-
-``python -m benchmarks.loss CONTESTANT N`` prints the peak memory of one contestant, in MiB, in a process of its own.
-"""
+"""NT-Xent, value and gradient: time and peak memory against the number of images."""
 
 import importlib
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,9 +12,8 @@ from torch import Tensor
 
 from lib import losses
 from lib.encoders import methods
-from lib.hashing import ROOT
 
-from .measure import Line, in_turn, lines, timed
+from .measure import Line, alone, in_turn, lines, timed
 
 LIMIT = 6 * 1024  # MiB; a contestant that would need more is not run
 GROWTH = {"ours": 1, "lightly": 2, "pytorch-metric-learning": 3}  # memory grows with this power of N
@@ -87,8 +81,7 @@ def difference(name: str, n: int) -> float:
 
 def memory(name: str, n: int) -> float:
     """Peak memory of one loss and gradient above what imports and inputs hold, in MiB, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.loss", name, str(n)]
-    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    return alone(own_memory, name, n)
 
 
 def own_memory(name: str, n: int) -> float:
@@ -105,7 +98,3 @@ def own_memory(name: str, n: int) -> float:
 def resident(field: str) -> float:
     """Resident memory of this process from Linux's account, VmRSS now or VmHWM at its peak, in MiB."""
     return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-
-
-if __name__ == "__main__":
-    print(own_memory(sys.argv[1], int(sys.argv[2])))

@@ -1,9 +1,13 @@
 """How contestants are measured: in turn, in one process, by the median; and what a measured line says."""
 
+import multiprocessing
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from statistics import median
+
+IMPORTED = ["benchmarks.loss", "benchmarks.blocks"]  # once, by the process from which those that are measured begin
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,14 @@ class Line:
 def better(unit: str, ours: float, peer: float) -> float:
     """The ratio that is above 1 where ours is ahead: of rates (units "x/s") ours to peer, of costs peer to ours."""
     return ours / peer if unit.endswith("/s") else peer / ours
+
+
+def alone(work: Callable, *arguments):
+    """What ``work`` returns in a process of its own, which has the imports behind it and has done nothing else."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def timed(work: Callable[[], object], least: float = 0.05) -> Callable[[], float]:

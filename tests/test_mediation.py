@@ -118,7 +118,7 @@ def test_toy_effects_agree_with_statsmodels_mediation():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = Mediation(sm.OLS.from_formula("Y ~ T * M", data), sm.OLS.from_formula("M ~ T", data), "T", "M").fit(
-            n_rep=200
+            n_rep=50
         )
     theirs = fitted.summary()["Estimate"]
     ours = mediation.effects(*(c.mean() for c in toy.experiment(4000, 1, rng=6)))
