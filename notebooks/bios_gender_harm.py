@@ -60,12 +60,12 @@ import torch
 
 from lib import claims, harms, mediation
 from lib.encoders import simcse
-from lib.encoders.text_settings import GENDERS, OCCUPATIONS
 from lib.figures import bios_gender_harm, charts
 from lib.harms import gender
 from lib.studies import bios_gender_harm as theory
 from lib.studies.shared import gender as ge
 from lib.study.results import Estimate
+from lib.text import GENDERS, OCCUPATIONS
 
 p, arms = run.p, run.plan
 treated, occupation = arms.codes, [g // 2 for g in arms.codes]
