@@ -91,7 +91,7 @@ decided = size >= ge.FEWEST
 
 # %% tags=["hide-input"]
 if p.data == "generated":
-    texts = simcse.load(arms.balanced[0][0].settings, "test", arms.balanced[0][0].fold)
+    texts = simcse.texts_of(arms.balanced[0][0].settings, "test", arms.balanced[0][0].fold)
     run.say("\n\n".join(theory.quoted(texts, g) for g in treated))
 run.table(
     ["occupation", "training texts of each gender", "undersampled", "held-out texts of each gender", ""],
