@@ -12,7 +12,7 @@ from lightly.loss import NTXentLoss
 from torch import Tensor, nn
 
 from lib.encoders import devices, nets, pretrain
-from lib.encoders.methods import Objective
+from lib.encoders.methods import MethodLoss
 from lib.encoders.settings import Settings
 from lib.encoders.training import Conditions
 from lib.images import augment
@@ -128,7 +128,7 @@ def difference(s: Settings, data: Images) -> float:
     with torch.autocast("cpu", torch.bfloat16, enabled=s.precision == "bfloat16"):
         _, z, p = encoder(views)
         theirs = [net(view) for view in views.chunk(2)]
-    a = Objective(s, data.y, len(data.classes), 0)(z.float(), p.float(), batch)
+    a = MethodLoss(s, data.y, len(data.classes), 0)(z.float(), p.float(), batch)
     b = NTXentLoss(s.temperature)(*(z.float() for z in theirs))
     mine = torch.autograd.grad(a, [*encoder.net.parameters(), *encoder.head.parameters()])
     other = torch.autograd.grad(b, list(net.parameters()))

@@ -60,12 +60,12 @@ import torch
 
 from lib import claims, harms, mediation
 from lib.encoders import simcse
-from lib.encoders.text_settings import GENDERS, OCCUPATIONS
 from lib.figures import bios_gender_harm, charts
 from lib.harms import gender
 from lib.studies import bios_gender_harm as theory
 from lib.studies.shared import gender as ge
 from lib.study.results import Estimate
+from lib.text import GENDERS, OCCUPATIONS
 
 p, arms = run.p, run.plan
 treated, occupation = arms.codes, [g // 2 for g in arms.codes]
@@ -91,7 +91,7 @@ decided = size >= ge.FEWEST
 
 # %% tags=["hide-input"]
 if p.data == "generated":
-    texts = simcse.load(arms.balanced[0][0].settings, "test", arms.balanced[0][0].fold)
+    texts = simcse.texts_of(arms.balanced[0][0].settings, "test", arms.balanced[0][0].fold)
     run.say("\n\n".join(theory.quoted(texts, g) for g in treated))
 run.table(
     ["occupation", "training texts of each gender", "undersampled", "held-out texts of each gender", ""],

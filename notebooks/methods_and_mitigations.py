@@ -68,7 +68,7 @@ import torch
 
 from lib import claims, harms, losses
 from lib.book import tune
-from lib.encoders.methods import Objective, group_weights
+from lib.encoders.methods import MethodLoss, group_weights
 from lib.encoders.settings import METHODS, Settings
 from lib.figures import charts, matrices
 from lib.figures import methods_and_mitigations as figures
@@ -116,7 +116,7 @@ run.code(losses.simsiam, losses.vicreg, losses.barlow_twins)
 # k-means cluster, without any label (`clusters`), or none, with the rare images drawn more often (`oversample`).
 
 # %%
-run.code(Objective)
+run.code(MethodLoss)
 
 # %% [markdown]
 # **Tuning.** Every method and mitigation tried the same learning rates on seeds that no study uses, methods on balanced

@@ -315,7 +315,7 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # equal lengths. The concentrations double from 5 to 160. The statements are about the points at hand as the whole distribution, and nothing is estimated.
 
 # %% tags=["remove-input"]
-run.code(mean_classifier.Strata.fine_bound, mean_classifier.Strata.coarse_bound)
+run.code(mean_classifier.FeatureStrata.fine_bound, mean_classifier.FeatureStrata.coarse_bound)
 
 # %%
 digits = images.load(p.data, "train")
@@ -342,7 +342,7 @@ gaps = [f"by {v.excess.min():.1e} to {v.excess.max():.1e} in lemma {n}" for n, v
 gaps, face = " and ".join(gaps), run.face().replace(f", {p.seeds} seeds", f", {p.seeds} trials")
 alt = f"Loss minus the bounds of lemmas 1 and 2 at multiplier 1, a dot a trial: with equal concentrations {(equal.excess > 0).mean():.0%} of the dots lie above 0, {gaps}."
 caption = f"With equal concentrations the loss exceeds the bound, {gaps}. {p.seeds} trials of generated strata at each setting; digits as ten strata of two classes. Right of the line the bound is broken."
-run.show("bounds", draw.excess(trials), alt, caption, trials, "lib/strata/mean_classifier.py:Strata", face)
+run.show("bounds", draw.excess(trials), alt, caption, trials, "lib/strata/mean_classifier.py:FeatureStrata", face)
 header = [f"lemma {n} {word}" for n in (1, 2) for word in ("broken", "loss − bound", "largest multiplier needed")]
 run.table(["strata", *header], list(lines.values()))
 broken = (trials.excess > 0).groupby([trials.kind, trials.panel]).agg(["mean", "sum", "size"])

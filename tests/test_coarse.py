@@ -96,11 +96,11 @@ def test_the_rate_is_torchs_cosine_without_a_restart():
     sgd = torch.optim.SGD([nn.Parameter(torch.zeros(1))], s.learning_rate)
     schedule = CosineAnnealingLR(sgd, T_max=100)
     for epoch in range(350):
-        assert coarse.learning_rate(s, epoch) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-9)
+        assert coarse.rate_in(s, epoch) == pytest.approx(sgd.param_groups[0]["lr"], abs=1e-9)
         sgd.step()
         schedule.step()
-    assert coarse.learning_rate(s, 200) == s.learning_rate and coarse.learning_rate(s, 100) == 0
-    assert coarse.learning_rate(replace(s, period=0), 77) == s.learning_rate
+    assert coarse.rate_in(s, 200) == s.learning_rate and coarse.rate_in(s, 100) == 0
+    assert coarse.rate_in(replace(s, period=0), 77) == s.learning_rate
 
 
 def test_policies_of_the_released_code():

@@ -121,7 +121,7 @@ def test_only_what_a_net_is_given_counts(monkeypatch):
 
 
 def test_draws_are_nested():
-    data, held = label_stacks.load("digits", 50)
+    data, held = label_stacks.small_images("digits", 50)
     assert len(data) == 500 and data.x.shape[1:] == (1, 8, 8) and len(held) == 600
     few, more = label_stacks.some(100, 5, 1), label_stacks.some(100, 20, 1)
     assert set(few.tolist()) < set(more.tolist()) and len(more) == 20
@@ -131,7 +131,7 @@ def test_draws_are_nested():
 @pytest.mark.real_data
 def test_images_are_padded_and_halved(real_data):
     real_data("mnist")
-    data, _ = label_stacks.load("mnist", 3)
+    data, _ = label_stacks.small_images("mnist", 3)
     original = load("mnist", "train").first(3).x.double()
     assert data.x.shape[1:] == (1, 16, 16) and data.x[..., 0, :].max() == 0
     for row, column in ((5, 9), (14, 1)):  # pixels 2 r - 2 and 2 r - 1 of the original

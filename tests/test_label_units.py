@@ -63,7 +63,7 @@ def test_what_is_out_of_range_is_refused():
 def test_a_unit_keeps_the_accuracy_and_features_of_its_stack():
     unit = LabelUnit(TINY, 3, 2)
     labels.run(unit)
-    train, held = label_stacks.load("digits", 20)
+    train, held = label_stacks.small_images("digits", 20)
     assert unit.done and unit.record["samples"] == [200] and set(unit.record["data_sha256"]) == {"train", "test"}
     y = {s: noisy_labels.symmetric_noise(train.y, 0.5, 10, s) for s in unit.seeds}
     task = labels.task_of(TINY)
@@ -89,7 +89,7 @@ def test_the_two_classes_are_halves_and_corrected_as_said():
 def test_pupils_see_what_their_method_keeps():
     unit = LabelUnit(replace(TINY, experiment="coresets", head=0.1), 5, 2)
     labels.run(unit)
-    kept, y = unit.tensors(), label_stacks.load("digits", 20)[0].y
+    kept, y = unit.tensors(), label_stacks.small_images("digits", 20)[0].y
     assert kept["kept"].sum(-1).tolist() == [[round(share * 200)] * 2 for arm, share, _ in ARMS["coresets"]]
     counts = kept["right_often"]
     assert counts.shape == (2, 200) and int(counts.min()) >= 0 and int(counts.max()) <= 9

@@ -10,15 +10,15 @@ from torch.nn import functional as F
 
 from lib import losses
 from lib.encoders import methods
-from lib.encoders.methods import Objective, group_weights
+from lib.encoders.methods import MethodLoss, group_weights
 from lib.encoders.settings import METHODS, WEIGHTINGS, Settings
 
 BASE = Settings(data="digits", net="convnet", pretrained=False, epochs=9, clamp=False, temperature=0.5)
 Y = torch.tensor([0] * 12 + [1] * 3 + [2] * 5)
 
 
-def objective(**settings) -> Objective:
-    return Objective(replace(BASE, **settings), Y, 3, seed=0)
+def objective(**settings) -> MethodLoss:
+    return MethodLoss(replace(BASE, **settings), Y, 3, seed=0)
 
 
 def projections(n: int, seed: int = 0) -> torch.Tensor:

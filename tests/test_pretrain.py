@@ -76,7 +76,7 @@ def test_seed_ratio_and_class_matter():
 
 
 def test_the_order_and_the_augmentation_depend_on_the_seed_alone(monkeypatch):
-    real, data = augment.view, pretrain.load(TINY, "train")
+    real, data = augment.view, pretrain.images_of(TINY, "train")
 
     def seen(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         batches, views = [], []
@@ -134,7 +134,7 @@ def test_run_writes_a_whole_folder(capsys):
 
 def test_the_checkpoint_gives_the_embeddings():
     z = trained(BIT)
-    train, test = pretrain.load(TINY, "train"), pretrain.load(TINY, "test")
+    train, test = pretrain.images_of(TINY, "train"), pretrain.images_of(TINY, "test")
     weights = load_file(BIT.folder / "checkpoint.safetensors")
     encoder = pretrain.Encoder(TINY, train.x, 3)
     encoder.load_state_dict({k.removeprefix("1."): v for k, v in weights.items() if k.startswith("1.")})
@@ -167,24 +167,24 @@ def test_untrained_is_the_random_start():
     z = trained(unit)
     torch.manual_seed(5)
     start = pretrain.Encoder(TINY, images.load("digits", "train").x, 3)
-    assert torch.allclose(pretrain.embed(start, pretrain.load(TINY, "test").x), z[0], atol=1e-6)
+    assert torch.allclose(pretrain.embed(start, pretrain.images_of(TINY, "test").x), z[0], atol=1e-6)
     assert (unit.folder / "loss.csv").read_text().splitlines() == ["undersampled,epoch,loss"]
 
 
 def test_training_lowers_the_loss():
     settings = replace(TINY, epochs=12, images_per_class=0, batch_size=128)
-    _, history = pretrain.train(settings, pretrain.load(settings, "train"), Conditions(0, 12))
+    _, history = pretrain.train(settings, pretrain.images_of(settings, "train"), Conditions(0, 12))
     assert len(history) == 12 and history[-1] < history[0] - 0.3
 
 
 def test_settings_cut_the_training_split_alone():
-    train, test = pretrain.load(TINY, "train"), pretrain.load(TINY, "test")
+    train, test = pretrain.images_of(TINY, "train"), pretrain.images_of(TINY, "test")
     assert torch.bincount(train.y).tolist() == [40] * 3 and train.classes == test.classes == ("0", "1", "8")
     assert len(test) == int((images.load("digits", "test").y[:, None] == torch.tensor([0, 1, 8])).sum())
 
 
 def test_normalise_standardises_each_channel():
-    data = pretrain.load(TINY, "train")
+    data = pretrain.images_of(TINY, "train")
     encoder = pretrain.Encoder(replace(TINY, normalise=True), data.x, 3)
     x = (data.x / 255 - encoder.mean) / encoder.std
     assert abs(float(x.mean())) < 1e-5 and float(x.std()) == pytest.approx(1, abs=1e-4)
@@ -307,7 +307,7 @@ def steps_of(settings: Settings, monkeypatch, data, all_images: int = 0) -> list
 
 
 def test_equal_steps_and_oversampling_take_the_steps_of_the_whole_set(monkeypatch):
-    data = pretrain.load(TINY, "train")
+    data = pretrain.images_of(TINY, "train")
     part = data.take(images.undersample(data.y, 1, 0.1, 0))  # 84 of 120 images, 4 of class 1
     count = {
         name: len(steps_of(replace(TINY, batch_size=20, **change), monkeypatch, part, len(data)))

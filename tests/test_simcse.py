@@ -20,7 +20,7 @@ UNIT = TextUnit(S, (BALANCED, "surgeon:F"), 0.25, 0)
 
 @pytest.fixture(scope="module")
 def texts():
-    data = simcse.load(S, "train", -1)
+    data = simcse.texts_of(S, "train", -1)
     return data
 
 
@@ -42,7 +42,7 @@ def encoder(words, seed: int = 0, settings: TextSettings = S) -> simcse.TextEnco
 def fit(words, tokens, texts, settings=S, keeper=None, report=lambda *_: None):
     made = encoder(words)
     groups = 2 * texts.occupation + texts.gender
-    pairs, task = simcse.Pairs((tokens, tokens), groups, texts.occupation), Conditions(0, settings.epochs)
+    pairs, task = simcse.TextViews((tokens, tokens), groups, texts.occupation), Conditions(0, settings.epochs)
     history = simcse.train(settings, made, pairs, replace(task, report=report, keeper=keeper))
     return made, history
 
@@ -67,7 +67,7 @@ def test_the_rate_rises_and_falls_to_nothing():
 def test_the_vocabulary_is_the_same_in_any_process_and_knows_every_word(words, texts):
     code = (
         "import hashlib; from lib.encoders import simcse; from lib.encoders.text_settings import TextSettings as S; "
-        f"v = simcse.vocabulary(simcse.load(S(per_group={S.per_group}), 'train', -1).text); "
+        f"v = simcse.vocabulary(simcse.texts_of(S(per_group={S.per_group}), 'train', -1).text); "
         "print(hashlib.sha256(repr(v).encode()).hexdigest())"
     )
     made = [
@@ -84,12 +84,12 @@ def test_the_vocabulary_is_the_same_in_any_process_and_knows_every_word(words, t
 
 def test_a_text_has_the_same_features_alone_and_in_a_batch(words, tokens):
     made = encoder(words)
-    together = simcse.embed(made, tokens, batch=32)
+    together = simcse.embed_texts(made, tokens, batch=32)
     for i in (0, 7, 100):
         alone = simcse.Tokens(tokens.ids[i : i + 1], tokens.mask[i : i + 1])
-        assert torch.allclose(simcse.embed(made, alone)[0], together[i], atol=1e-5)
+        assert torch.allclose(simcse.embed_texts(made, alone)[0], together[i], atol=1e-5)
     first = encoder(words, settings=replace(S, pooling="cls"))
-    assert not torch.allclose(simcse.embed(first, tokens), together, atol=1e-3)
+    assert not torch.allclose(simcse.embed_texts(first, tokens), together, atol=1e-3)
 
 
 def test_mean_pooling_leaves_the_padding_out(words, tokens):
@@ -155,7 +155,7 @@ def test_a_unit_is_written_whole_and_begins_with_its_base(tmp_path, monkeypatch,
     path.write_text(UNIT.base.to_json() + "\n" + UNIT.to_json() + "\n")
     assert simcse.main([str(path)]) == 0
     z, y = UNIT.embeddings()
-    assert z.shape == (2, 144, 64) and torch.equal(y, simcse.load(S, "test", -1).occupation)
+    assert z.shape == (2, 144, 64) and torch.equal(y, simcse.texts_of(S, "test", -1).occupation)
     assert not torch.equal(z[0], z[1]) and not torch.equal(z[0], UNIT.base.embeddings()[0][0])
     assert UNIT.embeddings("train")[0].shape == (2, 144, 64)
     record = UNIT.record
@@ -164,11 +164,11 @@ def test_a_unit_is_written_whole_and_begins_with_its_base(tmp_path, monkeypatch,
     assert set(record["data_sha256"]) == {"train", "test"}
     assert json.loads((UNIT.base.folder / "record.json").read_text())["samples"] == [144]
     written = "".join(p.read_text() for p in UNIT.folder.glob("*.csv")) + json.dumps(record) + capsys.readouterr().err
-    assert not any(text[:40] in written for text in simcse.load(S, "train", -1).text)
+    assert not any(text[:40] in written for text in simcse.texts_of(S, "train", -1).text)
 
 
 def test_genders_are_made_equal_and_one_is_cut():
-    data = simcse.load(S, "train", -1)
+    data = simcse.texts_of(S, "train", -1)
     uneven = data.take(torch.arange(5, len(data)))
     rows = simcse.kept(uneven, BALANCED, 1.0, 0)
     counts = uneven.take(rows).counts()
@@ -176,7 +176,7 @@ def test_genders_are_made_equal_and_one_is_cut():
     rows = simcse.kept(uneven, "nurse:M", 0.25, 0)
     counts = uneven.take(rows).counts()
     assert counts[2].tolist() == [12, 3] and counts[[1, 3, 4, 5]].unique().tolist() == [12]
-    scrubbed = simcse.load(replace(S, scrubbed=True), "train", -1)
+    scrubbed = simcse.texts_of(replace(S, scrubbed=True), "train", -1)
     assert len(scrubbed) == len(data) and not any(" she " in f" {t.lower()} " for t in scrubbed.text)
 
 

@@ -13,7 +13,7 @@ from lib.images.sets import DataError
 
 
 def test_generated_digits_have_the_shape_of_waterbirds():
-    train, test = (spurious.load("spurious_digits", split) for split in ("train", "test"))
+    train, test = (spurious.load_spurious("spurious_digits", split) for split in ("train", "test"))
     table = torch.bincount(train.stratum).view(2, 2)
     for k, sizes in enumerate(table):
         assert int(sizes[1 - k]) == round(0.05 * int(sizes.sum())) and int(sizes.sum()) == int((train.y == k).sum())
@@ -21,13 +21,13 @@ def test_generated_digits_have_the_shape_of_waterbirds():
     assert torch.equal(train.y, train.stratum // 2) and train.x.dtype == torch.uint8 and train.x.shape[1:] == (1, 8, 8)
     plain = images.load("digits", "train")
     assert torch.equal(train.y, (plain.y >= 5).long()) and (train.x >= plain.x).all(), "ink stays where it was"
-    again = spurious.load("spurious_digits", "train")
+    again = spurious.load_spurious("spurious_digits", "train")
     assert torch.equal(again.x, train.x) and torch.equal(again.stratum, train.stratum)
-    assert torch.allclose(spurious.shares(train).sum(), torch.tensor(1.0, dtype=torch.float64))
+    assert torch.allclose(spurious.stratum_shares(train).sum(), torch.tensor(1.0, dtype=torch.float64))
 
 
 def test_both_versions_of_a_test_digit_are_there():
-    test = spurious.load("spurious_digits", "test")
+    test = spurious.load_spurious("spurious_digits", "test")
     n = len(test.y) // 2
     assert torch.equal(test.y[:n], test.y[n:]) and not torch.equal(test.stratum[:n], test.stratum[n:])
 
@@ -48,9 +48,9 @@ def test_stripes_run_along_rows_or_columns_in_the_stated_range(side):
 
 def test_mnist_is_cut_and_laid_on_stripes(real_data):
     real_data("mnist")
-    train, test = (spurious.load("spurious_mnist", split) for split in ("train", "test"))
+    train, test = (spurious.load_spurious("spurious_mnist", split) for split in ("train", "test"))
     assert train.x.shape == (12_000, 1, 28, 28) and len(set(torch.bincount(test.stratum).tolist())) == 1
-    assert torch.allclose(spurious.shares(train)[1:3] * 2, torch.tensor(0.05, dtype=torch.float64), atol=3e-3)
+    assert torch.allclose(spurious.stratum_shares(train)[1:3] * 2, torch.tensor(0.05, dtype=torch.float64), atol=3e-3)
 
 
 def test_a_class_without_a_digit_is_named():
@@ -85,7 +85,7 @@ def waterbirds(data_root):
 
 
 def test_waterbirds_are_read_by_their_table(waterbirds):
-    train, test = (spurious.load("waterbirds", split) for split in ("train", "test"))
+    train, test = (spurious.load_spurious("waterbirds", split) for split in ("train", "test"))
     assert train.stratum.tolist() == [0, 2] and test.stratum.tolist() == [1, 3] and test.y.tolist() == [0, 1]
     assert train.names == ("landbird on land", "landbird on water", "waterbird on land", "waterbird on water")
     assert train.x.shape == (2, 3, 224, 224)
@@ -98,37 +98,37 @@ def test_isic_is_read_by_its_table(data_root):
         picture(folder / "images" / f"abc{i}.jpg", (10, 20, 30), (224, 224))
         rows.append({"_id": f"abc{i}", "is_malignant": malignant, "split": split, "patch": patch})
     table(folder / "labels.csv", rows)
-    train, test = (spurious.load("isic", split) for split in ("train", "test"))
+    train, test = (spurious.load_spurious("isic", split) for split in ("train", "test"))
     assert train.stratum.tolist() == [0, 1, 2] and train.y.tolist() == [0, 0, 1] and test.stratum.tolist() == [0]
     assert train.names[train.stratum[1]] == "benign, patch"
 
 
 def test_what_is_missing_or_damaged_is_named_with_its_home(waterbirds, data_root):
     with pytest.raises(DataError, match=r"labels\.csv is not there.*isic-archive"):
-        spurious.load("isic", "train")
+        spurious.load_spurious("isic", "train")
     (waterbirds / "000.Some_Bird/Some_Bird_0.jpg").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"Some_Bird_0\.jpg is missing or damaged.*nlp\.stanford\.edu"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
     (waterbirds / "000.Some_Bird/Some_Bird_0.jpg").unlink()
     with pytest.raises(DataError, match=r"Some_Bird_0\.jpg is missing"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
     text = (waterbirds / "metadata.csv").read_text()
     (waterbirds / "metadata.csv").write_text(text.replace(",place,", ",where,"))
     with pytest.raises(DataError, match="no column 'place'"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
     (waterbirds / "metadata.csv").write_text(text.replace(".jpg,0,0,0", ".jpg,2,0,0"))
     with pytest.raises(DataError, match="'2' in column 'y'"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
     table(waterbirds / "metadata.csv", [{"img_filename": "a", "y": 0, "split": 1, "place": 0}])
     with pytest.raises(DataError, match="no row of this split"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
     (waterbirds / "metadata.csv").unlink()
     with pytest.raises(DataError, match=r"nlp\.stanford\.edu"):
-        spurious.load("waterbirds", "train")
+        spurious.load_spurious("waterbirds", "train")
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(DataError, match="'birds' is unknown; known are spurious_digits"):
-        spurious.load("birds", "train")
+        spurious.load_spurious("birds", "train")
     with pytest.raises(DataError, match="split 'val' is unknown"):
-        spurious.load("spurious_digits", "val")
+        spurious.load_spurious("spurious_digits", "val")

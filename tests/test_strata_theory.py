@@ -17,7 +17,7 @@ from lib.figures import strata_theory
 from lib.geometry import uniformity
 from lib.losses import supervised
 from lib.strata import debiasing, mean_classifier, spread_limit, subsampling
-from lib.strata.mean_classifier import Strata
+from lib.strata.mean_classifier import FeatureStrata
 from lib.strata.spread_limit import Classes
 from lib.studies import strata_theory as study
 
@@ -116,14 +116,14 @@ def test_bad_input_is_refused(call, message):
 
 
 def strata(z=None, stratum=(0, 1, 2), parent=(0, 1, 1)):
-    return Strata(np.eye(3) if z is None else z, np.array(stratum), np.array(parent))
+    return FeatureStrata(np.eye(3) if z is None else z, np.array(stratum), np.array(parent))
 
 
 def some_strata(seed=0):
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(40, 4)) + 1
     code = np.concatenate([np.arange(5), rng.integers(5, size=35)])
-    return Strata(z / np.linalg.norm(z, axis=1, keepdims=True), code, np.array([0, 0, 1, 1, 1]))
+    return FeatureStrata(z / np.linalg.norm(z, axis=1, keepdims=True), code, np.array([0, 0, 1, 1, 1]))
 
 
 def test_losses_and_bounds_are_their_formulas_term_by_term():

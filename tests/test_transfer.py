@@ -28,12 +28,12 @@ def clouds(n: int, apart: float, seed: int, classes: int = 4, d: int = 6) -> tup
 
 def test_layers_are_as_good_as_scikit_learns():
     (z, y), (test, wanted) = clouds(600, 2.5, 0), clouds(2000, 2.5, 1)
-    layers = transfer.fit(lambda epoch: z[None], y, 4, Protocol(learning_rate=0.02, weight_decay=0.0))
+    layers = transfer.fit_layers(lambda epoch: z[None], y, 4, Protocol(learning_rate=0.02, weight_decay=0.0))
     found = float((layers.predict(test[None])[0] == wanted).float().mean())
     sklearn = LogisticRegression(C=1e3, max_iter=1000).fit(z.numpy(), y.numpy()).score(test.numpy(), wanted.numpy())
     assert 0.8 < sklearn < 0.97 and found == pytest.approx(sklearn, abs=0.01)
     z, y = clouds(200, 20.0, 2)
-    apart = transfer.fit(lambda epoch: z[None], y, 4, Protocol(learning_rate=0.05))
+    apart = transfer.fit_layers(lambda epoch: z[None], y, 4, Protocol(learning_rate=0.05))
     assert torch.equal(apart.predict(z[None])[0], y)
 
 
@@ -42,9 +42,9 @@ def test_a_layer_is_what_it_would_be_alone():
     y, p = clouds(100, 1.0, 0)[1], Protocol(epochs=4, batch_size=30, learning_rate=0.05)
     back = torch.stack([clouds(40, 1.0, seed)[0] for seed in range(3, 6)])
     held_out = (back, torch.arange(40) % 4)
-    together = transfer.fit(lambda epoch: torch.stack(parts), y, 4, p, held_out)
+    together = transfer.fit_layers(lambda epoch: torch.stack(parts), y, 4, p, held_out)
     for i, z in enumerate(parts):
-        alone = transfer.fit(lambda epoch, z=z: z[None], y, 4, p, (back[i : i + 1], held_out[1]))
+        alone = transfer.fit_layers(lambda epoch, z=z: z[None], y, 4, p, (back[i : i + 1], held_out[1]))
         assert torch.allclose(together.weight[i], alone.weight[0], atol=1e-5)
         assert torch.allclose(together.bias[i], alone.bias[0], atol=1e-5) and together.epoch[i] == alone.epoch[0]
 
@@ -52,7 +52,7 @@ def test_a_layer_is_what_it_would_be_alone():
 def test_an_epoch_is_torchs_adamw_with_a_cosine():
     z, y = clouds(90, 1.0, 0)
     p = Protocol(epochs=3, batch_size=40, learning_rate=0.05)
-    found = transfer.fit(lambda epoch: z[None] * (epoch + 1), y, 4, p)
+    found = transfer.fit_layers(lambda epoch: z[None] * (epoch + 1), y, 4, p)
     draws = torch.Generator().manual_seed(0)
     layer = nn.Linear(6, 4)
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_the_best_epoch_is_kept_and_of_equals_the_first():
     def view(epoch):
         return z[None] if epoch < 6 else -z[None]  # what is learnt later is wrong
 
-    kept = transfer.fit(view, y, 4, p, (held_out[0][None], held_out[1]))
+    kept = transfer.fit_layers(view, y, 4, p, (held_out[0][None], held_out[1]))
     for epochs in range(1, 13):
         layers = _after(view, y, p, epochs)
         seen.append(float((layers.predict(held_out[0][None])[0] == held_out[1]).float().mean()))
@@ -102,7 +102,7 @@ def _after(view, y, p, epochs: int) -> Layers:
 
     original, transfer._score = transfer._score, spy
     try:
-        transfer.fit(view, y, 4, p, (torch.zeros(1, 1, 6), torch.zeros(1)))
+        transfer.fit_layers(view, y, 4, p, (torch.zeros(1, 1, 6), torch.zeros(1)))
     except Stop:
         pass
     finally:
@@ -159,9 +159,9 @@ def test_bad_input_is_refused(units):
         with pytest.raises(ValueError, match=message):
             Protocol(**change)
     with pytest.raises(ValueError, match="codes from 0 to 3 are out of range; there are 3 classes"):
-        transfer.fit(lambda epoch: z[None], y, 3)
+        transfer.fit_layers(lambda epoch: z[None], y, 3)
     with pytest.raises(ValueError, match="20 training features and 5 codes"):
-        transfer.fit(lambda epoch: z[None], y[:5], 4)
+        transfer.fit_layers(lambda epoch: z[None], y[:5], 4)
     with pytest.raises(ValueError, match="units is empty"):
         transfer.coarse_to_fine([])
     with pytest.raises(ValueError, match="units of several net"):

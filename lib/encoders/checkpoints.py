@@ -21,7 +21,7 @@ def save(path: Path, owner: str, history: list[float], model: nn.Module, optimis
     """Write model, the optimiser's state and the loss of every epoch so far as safetensors, whole or not at all.
 
     owner: what the training is, so that no other takes it up.  Orders and augmentations are drawn anew in every epoch
-    from seed and epoch (``lib.pretrain.generators``), so no generator's state needs keeping.
+    from seed and epoch (``training.generators``), so no generator's state needs keeping.
     """
     tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
     for i, state in optimiser.state_dict()["state"].items():

@@ -90,7 +90,7 @@ def contrastive(s: CoarseSettings, z1: Tensor, z2: Tensor, y: Tensor) -> Tensor:
     return losses.sup_con(z1, z2, y, s.temperature, **options)
 
 
-def learning_rate(s: CoarseSettings, epoch: int) -> float:
+def rate_in(s: CoarseSettings, epoch: int) -> float:
     """The rate in epoch 0, 1, …: learning_rate (1 + cos(π epoch / period)) / 2, of period 2 x period in all."""
     return s.learning_rate * (0.5 * (1 + math.cos(math.pi * epoch / s.period)) if s.period else 1.0)
 
@@ -140,14 +140,14 @@ def train(
     home, pool = conditions.home, (~data.held_out).nonzero()[:, 0]
     steps = training.steps_of(len(pool), s.batch_size, "images")
     torch.manual_seed(conditions.seed)
-    encoder = training.placed(CoarseEncoder(s, data), home)
+    encoder = training.on_device(CoarseEncoder(s, data), home)
     changes = changes.to(home.device)
     step, optimiser = _Step(s, data, changes, home), _optimiser(s, encoder)
     model, best = home.prepare(encoder), Best(encoder) if _chooses(s, data) else None
 
     def losses(epoch: int, order: Generator, draws: Generator) -> Iterator[Tensor]:
         training.seed_dropout(order, home)
-        optimiser.param_groups[0]["lr"] = learning_rate(s, epoch)
+        optimiser.param_groups[0]["lr"] = rate_in(s, epoch)
         for positions in changes.draw(pool, s.batch_size, steps, order):
             yield step(model, positions, draws)
 

@@ -95,7 +95,7 @@ class Nets:
         return (self.outputs(x)[1].argmax(-1) == y).double().mean(-1)
 
 
-def load(name: str, per_class: int = 0) -> tuple[Images, Images]:
+def small_images(name: str, per_class: int = 0) -> tuple[Images, Images]:
     """Training and test images of ``lib.images`` with a side of at most 16 pixels, a power of two.
 
     Images are padded evenly with 0 to a side of 8, 16 or 32; those of 32 are halved, by the mean of 2 x 2 pixels.
@@ -171,7 +171,7 @@ def _train(data, nets, course, policy, checks, dtype) -> tuple[Nets, Tensor]:
         return [trained.prepare(view(data.x, policy, generator)) for _ in range(count)]
 
     def each() -> Iterator[Tensor]:
-        batches = stacks.drawn(seeds, [net.rows for net in nets], course.batch, course.steps, len(data), views)
+        batches = stacks.stack_batches(seeds, [net.rows for net in nets], course.batch, course.steps, len(data), views)
         for step, (x, taken) in enumerate(batches):
             h = stacks.outputs(layers, x)  # (E, 1, V N, d)
             head = _head(stacks.linear(h, layers[-1])[:, 0], data.y[taken], headed.gather(1, taken))

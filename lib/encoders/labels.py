@@ -54,7 +54,7 @@ class Task:
 
 def task_of(settings: LabelSettings) -> Task:
     """The images of an experiment; those of "two_classes" are in the lower and the upper half of the classes."""
-    parts = label_stacks.load(settings.data, settings.images_per_class)
+    parts = label_stacks.small_images(settings.data, settings.images_per_class)
     if settings.experiment == "two_classes":
         half = len(parts[0].classes) // 2
         parts = tuple(Images(part.x, (part.y >= half).long(), ("low", "high")) for part in parts)

@@ -15,7 +15,7 @@ PROXY_SHARE = 1 / 3  # of the epochs is trained without weights before the clust
 DENSE_VIEWS, BLOCK = 512, 512  # NT-Xent over more views than the first is computed in blocks of the second
 
 
-class Objective(nn.Module):
+class MethodLoss(nn.Module):
     """The loss of a method over a batch, gathered over all processes; its buffers are part of a checkpoint.
 
     simclr: ``losses.nt_xent``.  bcl: the same, and each image's loss is remembered to strengthen its augmentation

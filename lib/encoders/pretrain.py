@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from lib import images
 from lib.encoders import devices, nets, training
-from lib.encoders.methods import Objective
+from lib.encoders.methods import MethodLoss
 from lib.encoders.settings import Settings, Unit
 from lib.encoders.store import BALANCED
 from lib.encoders.training import Conditions, Trained, TrainingError, batches, embed
@@ -20,7 +20,7 @@ from lib.images import augment
 POINT = 1e-4  # below so much spread, 1 - |mean unit feature|², the features of a batch are one point
 
 
-def load(settings: Settings, split: str) -> images.Images:
+def images_of(settings: Settings, split: str) -> images.Images:
     """The images that the settings name; ``images_per_class`` cuts the training split alone."""
     data = images.load(settings.data, split)
     if settings.classes:
@@ -91,14 +91,14 @@ def train(s: Settings, data: images.Images, conditions: Conditions, all_images: 
     """
     home, seed = conditions.home, conditions.seed
     torch.manual_seed(seed)
-    encoder = training.placed(Encoder(s, data.x, len(data.classes)), home)
+    encoder = training.on_device(Encoder(s, data.x, len(data.classes)), home)
     if s.method == "untrained":
         return encoder, []
     pool = images.equal_shares(data.y) if s.weighting == "oversample" else torch.arange(len(data))
     steps = training.steps_of(len(pool), s.batch_size, "images")
     if s.equal_steps:
         steps = max(len(pool), all_images) // s.batch_size
-    x, objective = data.x.to(home.device), Objective(s, data.y, len(data.classes), seed).to(home.device)
+    x, objective = data.x.to(home.device), MethodLoss(s, data.y, len(data.classes), seed).to(home.device)
     sgd = torch.optim.SGD(encoder.parameters(), 1.0, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov)
     model = home.prepare(torch.compile(encoder) if s.compile else encoder)
     last = torch.empty(0)
@@ -146,7 +146,7 @@ def run(unit: Unit, save_seconds: float = training.SAVE_SECONDS) -> None:
     if unit.done:
         return
     start, s, home = time.time(), unit.settings, devices.place(unit.settings.precision)
-    data, trained = {split: load(s, split) for split in ("train", "test")}, []
+    data, trained = {split: images_of(s, split) for split in ("train", "test")}, []
     whole = data["train"]
     for number, member in enumerate(unit.members):
         kept = torch.arange(len(whole))

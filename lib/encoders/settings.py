@@ -21,8 +21,8 @@ class Settings:
     """How an encoder is trained.  The defaults are those of the public code of Maity et al. (2024) for SimCLR.
 
     data: name of the data set; classes: the classes kept (empty: all); images_per_class: the first so many (0: all).
-    method: see ``lib.encoders.methods.Objective``; "untrained" is the net at its random start.
-    weighting: what is done for rare groups, see ``Objective`` there; "oversample" draws the images of every class
+    method: see ``lib.encoders.methods.MethodLoss``; "untrained" is the net at its random start.
+    weighting: what is done for rare groups, see ``MethodLoss`` there; "oversample" draws the images of every class
     equally often.  equal_steps: as many optimiser steps as with all images, in place of as many epochs.
     net, pretrained: see ``lib.encoders.nets.backbone``.  head_width, head_out, head_batchnorm: of the projection head.
     feature: what is kept of an image, the output of the "backbone" or of the "projection" head.

@@ -51,7 +51,7 @@ class Tokens:
         return self.ids[index, :t], self.mask[index, :t]
 
 
-def load(s: TextSettings, split: str, fold: int) -> text.Biographies:
+def texts_of(s: TextSettings, split: str, fold: int) -> text.Biographies:
     """The biographies that the settings name: the training or the test split, or all but, or alone, a fold of all."""
     if s.data == "generated":
         options = {"cue": s.cue, "stereotype": s.stereotype, "length": s.sentences}
@@ -159,7 +159,7 @@ def rate(step: int, steps: int, peak: float) -> float:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class TextViews:
     """What is trained on: the tokens of both views, the same but for counterfactual pairs, and codes (n,) of the group
     that NT-Xent is weighted by and of the occupation.
     """
@@ -169,7 +169,7 @@ class Pairs:
     occupation: Tensor
 
 
-def train(s: TextSettings, encoder: TextEncoder, pairs: Pairs, conditions: Conditions) -> list[float]:
+def train(s: TextSettings, encoder: TextEncoder, pairs: TextViews, conditions: Conditions) -> list[float]:
     """Train an encoder on texts, in place; the mean loss of every epoch.
 
     TrainingError: fewer texts than a batch, or a loss that is not finite.
@@ -224,7 +224,7 @@ def learn_masked_words(encoder: TextEncoder, tokens: Tokens, words, conditions: 
 
 
 @torch.no_grad()
-def embed(encoder: TextEncoder, tokens: Tokens, batch: int = 256) -> Tensor:
+def embed_texts(encoder: TextEncoder, tokens: Tokens, batch: int = 256) -> Tensor:
     """Features (n, d) float32 on the CPU, without dropout and without the head; texts of like length together."""
     encoder.eval()
     place = next(encoder.parameters()).device
@@ -241,7 +241,7 @@ def run(unit: TextUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     if unit.done:
         return
     start, s, home = time.time(), unit.settings, devices.place(unit.settings.precision)
-    data = {split: load(s, split, unit.fold) for split in ("train", "test")}
+    data = {split: texts_of(s, split, unit.fold) for split in ("train", "test")}
     words = tokenizer(s, (unit.base or unit).folder, data["train"])
     tokens = {split: encode(words, b.text, s.max_length) for split, b in data.items()}
     trained = []
@@ -257,18 +257,18 @@ def run(unit: TextUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
             history = train(s, encoder, _pairs(s, encoder, words, data["train"].take(rows), own, unit.seed), conditions)
         elif s.model == "small":
             history = learn_masked_words(encoder, tokens["train"], words, Conditions(unit.seed, s.masked_epochs))
-        features = {split: embed(encoder, tokens[split]) for split in data}
+        features = {split: embed_texts(encoder, tokens[split]) for split in data}
         trained.append(training.Trained(encoder, history, features, rows))
     labels = {split: b.occupation for split, b in data.items()}
     training.write(unit, trained, labels, {split: text.digest(b) for split, b in data.items()}, start)
 
 
-def _pairs(s: TextSettings, encoder: TextEncoder, words, part: text.Biographies, own: Tokens, seed: int) -> Pairs:
+def _pairs(s: TextSettings, encoder: TextEncoder, words, part: text.Biographies, own: Tokens, seed: int) -> TextViews:
     """The texts ``part`` with their tokens, swapped in the second view where the settings say so."""
     other = own
     if s.counterfactual:
         other = encode(words, part.swapped or tuple(scrub.swap(t) for t in part.text), s.max_length)
-    return Pairs((own, other), _groups(s, part, partial(embed, encoder, own), seed), part.occupation)
+    return TextViews((own, other), _groups(s, part, partial(embed_texts, encoder, own), seed), part.occupation)
 
 
 def _groups(s: TextSettings, part: text.Biographies, features: Callable[[], Tensor], seed: int) -> Tensor:

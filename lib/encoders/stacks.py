@@ -199,7 +199,7 @@ def train(
         return [patches(view(data.x, policy, generator)).to(dtype) for _ in range(2)]
 
     def each() -> Iterator[Tensor]:
-        for x, taken in drawn(seeds, [g.kept for g in groups], batch, steps, len(data), views):
+        for x, taken in stack_batches(seeds, [g.kept for g in groups], batch, steps, len(data), views):
             z1, z2 = forward(layers, x, mask).split(batch, 2)
             yield losses(recipes, z1, z2, data.y[taken], layers[-1])
 
@@ -210,7 +210,7 @@ def train(
     return Stack(layers, torch.stack(history) if history else torch.empty(0, len(groups), len(recipes)))
 
 
-def drawn(
+def stack_batches(
     seeds: list[int],
     rows: list[Tensor],
     batch: int,

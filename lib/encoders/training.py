@@ -114,7 +114,7 @@ def steps_of(pool: int, size: int, what: str) -> int:
     return pool // size
 
 
-def placed(net: nn.Module, home: Place) -> nn.Module:
+def on_device(net: nn.Module, home: Place) -> nn.Module:
     """A net of images on the device, its batch statistics shared where several GPUs train it."""
     net = net.to(home.device, memory_format=torch.channels_last)
     several = home.num_processes > 1 and home.device.type == "cuda"

@@ -74,7 +74,7 @@ def loss(f: Tensor, p: Tensor, q: Tensor, tau: float, negatives: float) -> Tenso
 
 
 @dataclass(frozen=True)
-class Trained:
+class Networks:
     """Trained networks and their settings."""
 
     layers: Perceptrons
@@ -97,19 +97,19 @@ class Trained:
 
 def train(
     pool: Pool, seeds: list[int], p: Tensor, q: Tensor, tau: float, negatives: float, settings: Training
-) -> tuple[Trained, Tensor]:
+) -> tuple[Networks, Tensor]:
     """Train E networks at once; the loss of every tenth step, (E, steps / 10).
 
     pool: (E, K, P, D); seeds: E, of the random start of each network, so that one of a stack is what it would be alone.
     """
     kind, generator = pool.x.dtype, seeded(0)
-    net, p, q = Trained(Perceptrons.drawn(seeds, pool.x.shape[-1], settings, kind), settings), p.to(kind), q.to(kind)
+    net, p, q = Networks(Perceptrons.drawn(seeds, pool.x.shape[-1], settings, kind), settings), p.to(kind), q.to(kind)
     seen = net.layers.train(lambda: loss(net(pool.draw(settings.batch, generator)), p, q, tau, negatives), settings)
     return net, seen[::10].T
 
 
 @torch.no_grad()
-def excess(net: Trained, x: Tensor, problem: imbalance.Programme, least: Tensor) -> Tensor:
+def excess(net: Networks, x: Tensor, problem: imbalance.Programme, least: Tensor) -> Tensor:
     """Loss on points (E, K, n, D) above the least of the programme, (E,): what the training has left to gain."""
     p, q = problem.p.to(x.dtype), problem.q.to(x.dtype)
     return loss(net(x), p, q, float(problem.tau.flatten()[0]), problem.negatives).double() - least

@@ -163,5 +163,5 @@ LOADERS: dict[str, Callable[[Selection, str], Strata]] = {
     "cifar100": _from_images("cifar100"),
     "cifar100_coarse": _from_images("cifar100", SUPER),
     "cifar100_coarse_u": _cifar100_coarse_u,
-    **{name: lambda s, split: spurious.load(s.data, split) for name in spurious.LOADERS},
+    **{name: lambda s, split: spurious.load_spurious(s.data, split) for name in spurious.LOADERS},
 }

@@ -27,7 +27,7 @@ ISIC, ISIC_HOME = "isic/processed", "https://www.isic-archive.com"
 SIDE = 224  # pixels of what is read
 
 
-def load(name: str, split: str) -> Strata:
+def load_spurious(name: str, split: str) -> Strata:
     """One split, "train" or "test", of "spurious_digits", "spurious_mnist", "waterbirds" or "isic".
 
     The generated sets are functions of their digits alone: nothing is drawn anew.  The read ones are looked for under
@@ -85,7 +85,7 @@ def on_stripes(ink: Tensor, background: Tensor, rng: np.random.Generator) -> Ten
     return (255 * (share + (1 - share) * b)).round().to(torch.uint8)
 
 
-def shares(data: Strata) -> Tensor:
+def stratum_shares(data: Strata) -> Tensor:
     """The share (strata,) float64 of each stratum in the set."""
     return torch.bincount(data.stratum, minlength=len(data.names)).double() / len(data.y)
 

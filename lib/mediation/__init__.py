@@ -3,9 +3,4 @@
 Imports nothing of the library.
 """
 
-from lib.mediation.decomposition import NAMES as NAMES
-from lib.mediation.decomposition import Effects as Effects
-from lib.mediation.decomposition import Toy as Toy
-from lib.mediation.decomposition import bootstrap as bootstrap
-from lib.mediation.decomposition import bootstrap_means as bootstrap_means
-from lib.mediation.decomposition import effects as effects
+from lib.mediation.decomposition import NAMES, Effects, Toy, bootstrap, bootstrap_means, effects

@@ -103,7 +103,7 @@ def coarse_to_fine(units: Sequence[CoarseUnit], protocol: Protocol = Protocol())
         return augmented(encoders, seen.x, s.augment, protocol.seed, number)
 
     held_out = (_plain(encoders, kept_back.x), kept_back.stratum) if protocol.validation and len(kept_back) else None
-    layers = fit(lambda epoch: view(epoch % count), seen.stratum, len(seen.names), protocol, held_out)
+    layers = fit_layers(lambda epoch: view(epoch % count), seen.stratum, len(seen.names), protocol, held_out)
     return Transfer(layers.predict(_plain(encoders, data["test"].x)), data["test"].stratum, layers)
 
 
@@ -124,7 +124,7 @@ def augmented(
     return torch.cat(found, 1)
 
 
-def fit(
+def fit_layers(
     view: Callable[[int], Tensor],
     y: Tensor,
     classes: int,

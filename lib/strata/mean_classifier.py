@@ -16,7 +16,7 @@ HIGHEST = 1e6  # beyond this a multiplier counts as not to be had
 
 
 @dataclass(frozen=True)
-class Strata:
+class FeatureStrata:
     """Features with their strata: all statements are about this finite set as the whole distribution.
 
     z: (n, d) unit vectors; stratum: (n,) codes 0 ... C - 1, each with a point; parent: (C,) class codes 0 ... K - 1.
@@ -96,10 +96,13 @@ class Strata:
         return optimize.brentq(lambda k: bound(self, k) - loss, 1e-9, high, xtol=1e-12)
 
 
-LEMMAS = {1: (Strata.fine_loss, Strata.fine_bound), 2: (Strata.coarse_loss, Strata.coarse_bound)}  # loss, its bound
+LEMMAS = {
+    1: (FeatureStrata.fine_loss, FeatureStrata.fine_bound),
+    2: (FeatureStrata.coarse_loss, FeatureStrata.coarse_bound),
+}  # loss, its bound
 
 
-def rotated_strata(concentrations, classes: int, dim: int, points: int, seed: int = 0) -> Strata:
+def rotated_strata(concentrations, classes: int, dim: int, points: int, seed: int = 0) -> FeatureStrata:
     """Strata that are randomly turned copies of von Mises-Fisher clouds on the unit vectors of R^dim.
 
     concentrations: one a stratum; strata of one concentration are copies of one cloud, so that their means have exactly
@@ -111,7 +114,7 @@ def rotated_strata(concentrations, classes: int, dim: int, points: int, seed: in
     turns = np.linalg.qr(rng.normal(size=(len(concentrations), dim, dim)))[0]  # (C, d, d) orthogonal
     z = np.concatenate([clouds[k] @ turn for k, turn in zip(concentrations, turns, strict=True)])
     codes = np.arange(len(concentrations))
-    return Strata(z / np.linalg.norm(z, axis=1, keepdims=True), codes.repeat(points), codes % classes)
+    return FeatureStrata(z / np.linalg.norm(z, axis=1, keepdims=True), codes.repeat(points), codes % classes)
 
 
 def collapsed_bounds(classes: int, per_class: int = 1) -> tuple[float, float]:

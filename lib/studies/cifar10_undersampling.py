@@ -42,7 +42,7 @@ def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:
 
     Each is (n, channels, height, width) uint8, for encoders of the first seed.
     """
-    train = pretrain.load(arms.balanced[0][0].settings, "train")
+    train = pretrain.images_of(arms.balanced[0][0].settings, "train")
     found = {}
     for unit in arms.under[0]:
         for name in unit.members:
@@ -59,7 +59,7 @@ def accuracies(arms: Arms, seen: Evidence) -> dict[str, Tensor]:
     """
     found = {"balanced encoders": seen.accuracy("balanced")}
     if arms.balanced:
-        pixels = seen.of_pixels(pretrain.load(arms.balanced[0][0].settings, "test").x)
+        pixels = seen.of_pixels(pretrain.images_of(arms.balanced[0][0].settings, "test").x)
         found["the same nets untrained"] = seen.accuracy("untrained")
         found["raw pixels"] = pixels.accuracy("balanced")
     return found

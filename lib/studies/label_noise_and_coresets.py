@@ -131,4 +131,4 @@ def gains(accuracy: Values) -> dict[tuple[str, float], np.ndarray]:
 
 def images_of(p: SimpleNamespace) -> Images:
     """The training images, as the nets see them."""
-    return label_stacks.load(p.data, p.images_per_class)[0]
+    return label_stacks.small_images(p.data, p.images_per_class)[0]

@@ -10,7 +10,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from lib.images import Images
 from lib.strata import label_noise, mean_classifier, spread_limit, subsampling
 from lib.strata.debiasing import Pools
-from lib.strata.mean_classifier import Strata
+from lib.strata.mean_classifier import FeatureStrata
 from lib.strata.spread_limit import Classes
 
 FAMILY = tuple(Classes(4, 8, b, 0.9) for b in (0.0, 0.25, 0.5, 0.75, 1.0))
@@ -88,7 +88,9 @@ def lemma_trials(digits: Images, trials: int, points: int, seed: int) -> pd.Data
         for kind, settings in ((EQUAL, CLOUDS), (UNEQUAL, MIXED))
         for group, ks in settings.items()
     } | {
-        (f"digits, {name}", DIGITS): [Strata(z / np.linalg.norm(z, axis=1, keepdims=True), y, np.arange(10) // 5)]
+        (f"digits, {name}", DIGITS): [
+            FeatureStrata(z / np.linalg.norm(z, axis=1, keepdims=True), y, np.arange(10) // 5)
+        ]
         for name, z in features.items()
     }
     rows = [

@@ -155,7 +155,7 @@ def accuracy(units: list[CoarseUnit], train: Strata, test: Strata) -> Accuracy:
     """Test accuracy of a training, one unit a seed."""
     right = torch.stack([unit.logits("test").argmax(1) == test.y for unit in units])
     each, worst = group_dro.accuracies(right, test.stratum), group_dro.worst_group(right, test.stratum)
-    mean = group_dro.average(right, test.stratum, spurious.shares(train))
+    mean = group_dro.average(right, test.stratum, spurious.stratum_shares(train))
     return Accuracy(each.numpy(), worst.numpy(), mean.numpy())
 
 

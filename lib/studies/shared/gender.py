@@ -93,7 +93,7 @@ def labels(unit: TextUnit, treated: tuple[str, ...], ratio: float) -> Labels:
 
 @cache
 def _load(settings: TextSettings, split: str, fold: int) -> Biographies:
-    return simcse.load(settings, split, fold)
+    return simcse.texts_of(settings, split, fold)
 
 
 def read(arm: list[list[TextUnit]], seen: list[Labels]) -> Reading:
