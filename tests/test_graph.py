@@ -1,5 +1,6 @@
 """The graph: what is stale, what a kill leaves behind, who may build.  Read from Snakemake itself, on a copy."""
 
+import argparse
 import json
 import os
 import re
@@ -16,13 +17,13 @@ from snakemake.cli import main as snakemake
 from test_keys import forget
 
 from lib import claims, hashing, records, study
-from lib.book import make
+from lib.book import make, new
 from lib.hashing import ROOT
 from lib.study import declared, key
 
 NAME = "cifar10_undersampling"
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
-COPIED += ("requirements.txt", "constraints.txt")
+COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt")
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
@@ -308,3 +309,28 @@ def wait_for(condition, what, process, seconds=120):
         assert process.poll() is None and time.time() < end, f"{what} did not appear"
         time.sleep(0.1)
     return found
+
+
+def test_a_new_study_runs_and_has_its_page(checkout):
+    for path in (checkout / "book").glob("*.md"):  # their links lead to the studies that are not here
+        path.unlink()
+    (checkout / "book/index.md").write_text("# A book of one study\n")
+    contents = (
+        "format: jb-book\nroot: index\nparts:\n  - caption: Studies\n    chapters:\n      - file: notebooks/gone\n"
+    )
+    (checkout / "_toc.yml").write_text(contents)
+    made = python(checkout, "-m", "lib.book.make", "new", STUDY="toy")
+    assert made.returncode == 0, made.stderr
+    assert (checkout / "_toc.yml").read_text() == contents + "      - file: notebooks/toy\n"
+    (checkout / "_toc.yml").write_text(contents.replace("gone", "toy"))
+
+    done = python(checkout, "-m", "lib.book.make", "run", STUDY="toy")
+    assert done.returncode == 0, done.stderr[-3000:]
+    page = (checkout / "build/_build/html/notebooks/toy.html").read_text()
+    assert "In short" in page and "toy-1" in page and 'id="fig-distances"' in page
+
+
+@pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])
+def test_a_new_study_needs_a_name_of_its_own(name):
+    with pytest.raises(study.ParameterError, match=f"STUDY={name!r}"):
+        new.command_new(argparse.Namespace(study=name))
