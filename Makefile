@@ -58,7 +58,7 @@ test: build/tested
 build/tested: .venv/test $(SOURCES)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal
 	@mkdir -p build && touch $@
 
 bench: .venv/test

@@ -21,6 +21,13 @@ REAL = {
 REAL_ROOT = Path(os.environ.get("DATA_ROOT") or "data").resolve()
 
 
+FIRST = ("test_graph", "test_benchmarks", "test_browser")  # the longest, so that no process waits for them at the end
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)

@@ -60,12 +60,11 @@ def make_run(folder: Path, name: str = STUDY, figures: Drawn | None = None, effe
 
 def build(folder: Path) -> Path:
     """Make the book in an empty folder, with the chapters that have figures here alone; returns the pages' folder."""
-    figures = {STUDY: undersampling, "sbm_theory": play, "minority_collapse": collapse, "lspread_strata": spread}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pages, "RESULTS", folder / "results")
         patch.setattr(sweeps, "on_this_machine", list)
         patch.setattr(site, "_sources", functools.cache(linked))
-        runs = {name: make_run(folder / f"results/runs/{name}/quick-1", name, draw()) for name, draw in figures.items()}
+        runs = {name: make_run(folder / f"results/runs/{name}/quick-1", name, draw()) for name, draw in FIGURES.items()}
         site.assemble(runs, folder / "source")
     contents = folder / "source/_toc.yml"
     toc = yaml.safe_load(contents.read_text())
@@ -79,10 +78,10 @@ def build(folder: Path) -> Path:
 
 
 def linked() -> list[str]:
-    """The source files to which the book's prose links."""
-    texts = [path.read_text() for path in [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]]
-    found = {path for text in texts for path in re.findall(r"\b(?:lib|notebooks)/[\w/]+\.py", text)}
-    return sorted(path for path in found if (ROOT / path).exists())
+    """The source files to which the prose of the small book links, and its figures."""
+    prose = [*(ROOT / "book").glob("*.md"), *(ROOT / f"notebooks/{name}.py" for name in FIGURES)]
+    found = re.findall(r"\b(?:lib|notebooks)/[\w/]+\.py", " ".join([SOURCE, *(path.read_text() for path in prose)]))
+    return sorted({path for path in found if (ROOT / path).exists()})
 
 
 def current() -> Path | None:
@@ -192,6 +191,9 @@ def spread() -> Drawn:
         "phase": (lspread_strata.phase(both), both),
         "map": (charts.maps(points), points),
     }
+
+
+FIGURES = {STUDY: undersampling, "sbm_theory": play, "minority_collapse": collapse, "lspread_strata": spread}
 
 
 def _shown(folder: Path, name: str, chart, data: pd.DataFrame) -> nbformat.NotebookNode:

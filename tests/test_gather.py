@@ -55,7 +55,9 @@ def one_of_several(rank: int, meeting: Path) -> tuple[list[float], dict]:
 @pytest.fixture(scope="module")
 def processes(tmp_path_factory) -> list[tuple[list[float], dict]]:
     meeting = tmp_path_factory.mktemp("gather") / "meeting"
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["torch", "lib.losses"])  # read once for all of them
+    with ProcessPoolExecutor(PROCESSES, context) as pool:
         runs = [pool.submit(one_of_several, rank, meeting) for rank in range(PROCESSES)]
         return [run.result(timeout=60) for run in runs]
 
