@@ -132,7 +132,7 @@ if drawn:
         caption=f"Each class keeps {stay} images when it is undersampled to {p.ratio:g} (left); some of the dropped images are at "
         f"the right, paler. Seed {p.seed}.",
         data=counts,
-        source="lib/images/sets.py:undersample",
+        source="lib/sources.py:undersample",
     )
 
 # %% [markdown]

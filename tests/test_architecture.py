@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib import study
-from lib.book import readme
+from lib.book import readme, site
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
@@ -97,3 +97,9 @@ def test_a_notebook_is_short_and_shows_its_idea(name):
 def test_the_readme_says_what_the_book_says():
     text = (ROOT / "README.md").read_text()
     assert readme.filled(text) == text, "run `make readme`"
+
+
+@pytest.mark.parametrize("name", study.names())
+def test_what_a_page_says_made_a_figure_is_there(name):
+    for path, function in re.findall(r'"((?:lib|notebooks)/[\w/]+\.py):(\w+)"', study.source(name).read_text()):
+        assert site._lines(path, function)
