@@ -87,7 +87,7 @@ names = seen.classes
 # \ell = -\frac{1}{2N}\sum_{i=1}^{2N} \log \frac{\exp(\cos(z_i, z_{j(i)})/\tau)}{\sum_{m \ne i} \exp(\cos(z_i, z_m)/\tau)} .
 # $$
 
-# %%
+# %% tags=["remove-input"]
 run.code(losses.nt_xent)
 
 # %% [markdown]
@@ -103,7 +103,7 @@ run.code(losses.nt_xent)
 #
 # The mean cosine over all pairs needs no loop over pairs: it is the inner product of two class means of unit vectors.
 
-# %%
+# %% tags=["remove-input"]
 run.code(harms.class_cosines, harms.representation_harm)
 
 # %% [markdown]

@@ -88,7 +88,7 @@ names, treated = seen.classes, arms.treated
 # so that $\mathrm{TE} = \mathrm{NIE} - \mathrm{rNDE} = \mathrm{NDE} - \mathrm{rNIE}$. The paper computes TE, NIE and rNDE.
 # NDE and rNIE need one more head, for the cell $Y(1, 0)$, and give the split in the other order.
 
-# %%
+# %% tags=["remove-input"]
 run.code(mediation.Effects, mediation.effects)
 
 # %% [markdown]

@@ -99,7 +99,7 @@ pairs = [(k, j) for k, j in evidence.look_alikes(seen["simclr"]) if classes[k] i
 # | Barlow Twins {cite:p}`zbontar2021` | cross-correlation towards the identity | no | no |
 # | supervised | cross-entropy | no | yes |
 
-# %%
+# %% tags=["remove-input"]
 run.code(losses.simsiam, losses.vicreg, losses.barlow_twins)
 
 # %% [markdown]
@@ -115,7 +115,7 @@ run.code(losses.simsiam, losses.vicreg, losses.barlow_twins)
 # by the inverse size of the class on anchors and negatives (`groups`), on anchors alone (`anchors`), by the inverse size of a
 # k-means cluster, without any label (`clusters`), or none, with the rare images drawn more often (`oversample`).
 
-# %%
+# %% tags=["remove-input"]
 run.code(MethodLoss)
 
 # %% [markdown]

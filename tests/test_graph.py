@@ -331,7 +331,8 @@ def test_a_new_study_runs_and_has_its_page(checkout):
     done = python(checkout, "-m", "lib.book.make", "run", STUDY="toy")
     assert done.returncode == 0, done.stderr[-3000:]
     page = (checkout / "build/_build/html/notebooks/toy.html").read_text()
-    assert "In short" in page and "toy-1" in page and 'id="fig-distances"' in page
+    assert page.index("<strong>Question.") < page.index("In short") < page.index('<section id="parameters">')
+    assert "toy-1" in page and 'id="fig-distances"' in page
 
 
 @pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])

@@ -166,11 +166,16 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
 
 
 def _answer_first(cells: list) -> None:
-    """Put what the study found, which its notebook knows at the end, before everything but the title."""
-    found = [i for i, cell in enumerate(cells) if "in-short" in cell.metadata.get("tags", [])]
-    for i in found:
-        first = next(k for k, cell in enumerate(cells) if cell.cell_type == "markdown")
-        cells.insert(first + 1, cells.pop(i))
+    """Put what the study found, which its notebook knows at the end, right after its question."""
+    found = next((cell for cell in cells if "in-short" in cell.metadata.get("tags", [])), None)
+    if found is None:
+        return
+    cells.remove(found)
+    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
+    question, mark, rest = cells[first].source.partition("\n## ")
+    cells[first].source = question
+    after = [nbformat.v4.new_markdown_cell(mark.strip() + " " + rest, id="cell-rest")] if mark else []
+    cells[first + 1 : first + 1] = [found, *after]
 
 
 def _stamp(cells: list, text: str) -> None:
