@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import yaml
-from lib.book import jobs, make
+from lib.book import cost, jobs, make
+from lib.encoders.store import TOGETHER
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
@@ -53,9 +54,9 @@ for number, units in enumerate(JOBS):
             trainer=units[0].trainer,
         threads: 1
         resources:
-            mem_mb=2000 if first.net in jobs.TOGETHER else 6000,
-            gpu=int(jobs.on_gpu(units)),
-            runtime=jobs.minutes(units),
+            mem_mb=2000 if first.net in TOGETHER else 6000,
+            gpu=int(cost.on_gpu(units)),
+            runtime=cost.minutes(units),
         shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin"
 
 

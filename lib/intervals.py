@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 SMALL = 10  # below so many seeds a percentile bootstrap covers too little; Student's t is used
 FEWEST = 3  # below so many seeds nothing is judged
@@ -58,6 +57,8 @@ def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, n
     if n == 1:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     if n < SMALL:
+        from scipy import stats  # takes half a second, and the graph is planned without
+
         half = stats.t.ppf(0.5 + level / 2, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
         return mean, mean - half, mean + half
     counts = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), DRAWS)  # (draws, seeds)

@@ -7,7 +7,7 @@ import imports
 import pytest
 
 from lib import records
-from lib.book import data_sets, jobs
+from lib.book import cost, data_sets, jobs
 from lib.encoders import coarse_settings
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.settings import Settings, Unit
@@ -94,14 +94,14 @@ def test_small_units_share_a_job_with_their_own_kind_alone():
 
 def test_cost_grows_with_images_and_epochs():
     s = CoarseSettings(data="cifar10_coarse", net="resnet_small", images_per_stratum=500, epochs=10, validation=0.0)
-    short, long = (jobs.cost([[CoarseUnit(replace(s, epochs=e), 0)]], 1, False)[0] for e in (10, 20))
-    few = jobs.cost([[CoarseUnit(replace(s, images_per_stratum=250), 0)]], 1, False)[0]
-    assert long - jobs.START_SECONDS == pytest.approx(2 * (short - jobs.START_SECONDS))
-    assert few - jobs.START_SECONDS == pytest.approx((short - jobs.START_SECONDS) / 2)
-    assert "1 encoder(s) to train in 1 job(s)" in jobs.described([[CoarseUnit(s, 0)]])
+    short, long = (cost.estimate([[CoarseUnit(replace(s, epochs=e), 0)]], 1, False)[0] for e in (10, 20))
+    few = cost.estimate([[CoarseUnit(replace(s, images_per_stratum=250), 0)]], 1, False)[0]
+    assert long - cost.START_SECONDS == pytest.approx(2 * (short - cost.START_SECONDS))
+    assert few - cost.START_SECONDS == pytest.approx((short - cost.START_SECONDS) / 2)
+    assert "1 encoder(s) to train in 1 job(s)" in cost.described([[CoarseUnit(s, 0)]])
     for net in coarse_settings.NETS:
-        assert net in jobs.CPU_SECONDS and net in jobs.GPU_SECONDS and net in jobs.DISK_MIB
-    assert "cifar100_coarse_u is downloaded" in jobs.described(
+        assert net in cost.CPU_SECONDS and net in cost.GPU_SECONDS and net in cost.DISK_MIB
+    assert "cifar100_coarse_u is downloaded" in cost.described(
         [[CoarseUnit(CoarseSettings(data="cifar100_coarse_u"), 0)]]
     )
 

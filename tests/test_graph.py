@@ -44,7 +44,8 @@ from lib import study
 run = study.start("small", globals())
 
 # %%
-run.save([{"quantity": "one", "value": 1.0}], [])
+run.note("one", 1.0)
+run.save()
 """
 NO_ENCODERS = """from types import SimpleNamespace
 

@@ -84,7 +84,7 @@ def renamed(before) -> tuple[set[str], set[str]]:
         ("book/scoreboard.md", "# Scoreboard", "# Every claim"),
         ("lib/book/pages.py", '"95 % interval"', '"interval"'),
         ("lib/book/runs.py", "MiB freed", "MiB are free"),
-        ("lib/book/jobs.py", '"convnet": 0.1', '"convnet": 0.2'),
+        ("lib/book/cost.py", '"convnet": 0.1', '"convnet": 0.2'),
         ("lib/study/declared.py", "did you mean", "perhaps"),
         ("claims/cifar10_undersampling.yaml", "towards its look-alike", "to its look-alike"),
         ("lib/losses/self_supervised.py", '"""Losses of', '"""All losses of'),

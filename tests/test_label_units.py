@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib import study
-from lib.book import jobs
+from lib.book import cost, jobs
 from lib.encoders import label_stacks, labels, store
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.label_settings import ARMS, KEPT, LabelSettings, LabelUnit
@@ -47,8 +47,8 @@ def test_units_of_the_kind_share_a_job_and_cost_what_their_steps_do():
     units = [LabelUnit(replace(TINY, experiment=e), 0, 3) for e in ARMS]
     other = CoarseUnit(CoarseSettings(data="digits", net="mlp", epochs=1, validation=0.0), 0)
     assert jobs.together([*units[:2], other, *units[2:]]) == [units, [other]]
-    short, long = (jobs.cost([[LabelUnit(replace(TINY, steps=n), 0, 3)]], 1, False)[0] for n in (20, 40))
-    assert long - jobs.START_SECONDS == pytest.approx(2 * (short - jobs.START_SECONDS))
+    short, long = (cost.estimate([[LabelUnit(replace(TINY, steps=n), 0, 3)]], 1, False)[0] for n in (20, 40))
+    assert long - cost.START_SECONDS == pytest.approx(2 * (short - cost.START_SECONDS))
     assert len(units[2].members) == 3 * (12 + 9 + 3), "the nets that choose are trained too"
 
 

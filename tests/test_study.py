@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lib import study
-from lib.book import jobs, make
+from lib.book import cost, jobs, make
 from lib.studies import cifar10_undersampling
 from lib.studies.shared.arms import known_pairs
 from lib.study import Parameter, ParameterError
@@ -142,4 +142,4 @@ def test_small_nets_share_jobs_and_large_ones_have_their_own():
     assert all([unit] in made for unit in large)
     shared = [job for job in made if job[0] in small]
     assert len(shared) < len(small) / 2
-    assert all(jobs.cost([job], 1, False)[0] <= jobs.JOB_SECONDS + jobs.START_SECONDS for job in shared)
+    assert all(cost.estimate([job], 1, False)[0] <= jobs.JOB_SECONDS + cost.START_SECONDS for job in shared)

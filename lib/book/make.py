@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import jobs, new, readme, runs, sweeps, tune, why
+from lib.book import cost, jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -124,7 +124,7 @@ def only_one() -> Iterator[None]:
 def announce(wanted: list[Run]) -> None:
     """Say what is missing, and about how long, how much disk and which download it takes."""
     todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
-    print(f"{len(todo)} run(s) to execute; {jobs.described(missing(todo))}", flush=True)
+    print(f"{len(todo)} run(s) to execute; {cost.described(missing(todo))}", flush=True)
 
 
 def command_book(_) -> int:
@@ -181,7 +181,7 @@ def command_tune(options) -> int:
     given = dict(word.split("=") for word in (options.parameters or "").split())
     tried = tune.trials(comparison, **tune.options(given))
     units = [unit for group in tried.values() for unit in group]
-    print(jobs.described(missing([], units)), flush=True)
+    print(cost.described(missing([], units)), flush=True)
     build([], "encoders", units)
     path = study.ROOT / "presets" / preset / "tuning.csv"
     tune.write(path, tried)

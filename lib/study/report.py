@@ -5,12 +5,15 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import torch
 
 from lib import claims, study
 from lib.hashing import ROOT
+
+if TYPE_CHECKING:
+    import torch
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
@@ -30,8 +33,10 @@ def matrix(config: str, quantity: str) -> pd.DataFrame:
     return table.rename(columns={"undersampled_class_k": "row", "class_j": "column"})[["row", "column", "value"]]
 
 
-def tensor(config: str, quantity: str, order: tuple[str, ...]) -> torch.Tensor:
+def tensor(config: str, quantity: str, order: tuple[str, ...]) -> "torch.Tensor":
     """A published matrix (K, K), float64, with the classes in the given order."""
+    import torch  # takes a second, and the graph is planned without
+
     table = matrix(config, quantity).pivot(index="row", columns="column", values="value")
     return torch.tensor(table.loc[list(order), list(order)].to_numpy())
 

@@ -1,10 +1,11 @@
 """What a run finds: the numbers it notes, the claims it judges, and the two tables that keep them."""
 
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 
-from lib import claims
+from lib import claims, records
 from lib.claims import Judgement
 from lib.intervals import Estimate, estimate
 
@@ -78,6 +79,13 @@ class Results:
     def verdict(self, claim: str, source: str = "run") -> str:
         """The verdict on a claim in words; "not run" where it was not judged."""
         return next((j.verdict for s, j in self.judged if (s, j.claim) == (source, claim)), claims.NOT_RUN)
+
+    def write(self, folder: Path, run: str, seeds: int, preset: str, data: str) -> None:
+        """Write results.csv and claims.csv into the folder, whole or not at all; seeds: of a row that does not say."""
+        tables = self.tables(run, seeds, preset, data)
+        for name, frame in zip(("results", "claims"), tables, strict=True):
+            with records.atomic(folder / f"{name}.csv") as path:
+                frame.to_csv(path, index=False, float_format="%.6g")
 
     def tables(self, run: str, seeds: int, preset: str, data: str):
         """The frames of results.csv and claims.csv; seeds: of a row that does not say."""

@@ -113,18 +113,13 @@ class Run(Results):
         """Show what made the page."""
         page.say(report.stamp(self))
 
-    def save(self, rows=(), judged=(), seeds: int | None = None, data: dict[str, str] | None = None) -> None:
+    def save(self, seeds: int | None = None, data: dict[str, str] | None = None) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         seeds: of a row that does not say; by default the run's.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
-        self.rows += rows
-        self.judged += judged
-        tables = self.tables(self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
-        for name, frame in zip(("results", "claims"), tables, strict=True):
-            with records.atomic(self.folder / f"{name}.csv") as path:
-                frame.to_csv(path, index=False, float_format="%.6g")
+        self.write(self.folder, self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
         records.write_json(self.folder / "provenance.json", self.provenance(data))
 
     def provenance(self, data: dict[str, str] | None = None) -> dict:
