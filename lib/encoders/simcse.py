@@ -21,7 +21,6 @@ from lib.encoders.methods import group_weights
 from lib.encoders.store import BALANCED
 from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
 from lib.encoders.training import Conditions
-from lib.images import vision  # noqa: F401  before transformers, which imports torchvision itself
 from lib.text import generated, scrub
 from lib.text.vocabulary import SPECIAL, vocabulary
 
@@ -81,6 +80,9 @@ def kept(data: text.Biographies, member: str, ratio: float, seed: int) -> Tensor
 
 def tokenizer(s: TextSettings, folder: Path | None = None, corpus: text.Biographies | None = None):
     """The model's tokenizer; that of the small model is read from its folder, or made from a corpus and put there."""
+    from lib.images import vision  # noqa: F401  before transformers, which imports torchvision itself
+
+    # isort: split
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if s.model != "small":
@@ -118,6 +120,9 @@ class TextEncoder(nn.Module):
 
     def __init__(self, s: TextSettings, vocabulary: int):
         super().__init__()
+        from lib.images import vision  # noqa: F401  before transformers, which imports torchvision itself
+
+        # isort: split
         from transformers import AutoModel, BertConfig, BertModel
 
         if s.model == "small":
