@@ -210,7 +210,8 @@ def test_only_what_a_change_touches_is_stale(here, planned):
 
     (here / f"results/recorded/{NAME}/new").mkdir(parents=True)
     (here / f"results/recorded/{NAME}/new/results.csv").write_text("quantity,value")
-    assert planned("studies") == {"study": 1}, "a page shows the runs of record"
+    assert planned("studies") == {}, "recording a run renames none"
+    assert planned("book") == {"site": 1}
     pretend()
 
     edit(here / "requirements.txt", "openTSNE==", "openTSNE==9")
