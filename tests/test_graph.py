@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from snakemake.cli import main as snakemake
 from test_keys import forget
 
 from lib import claims, hashing, records, study
-from lib.book import make, new
+from lib.book import make, new, runs
 from lib.hashing import ROOT
 from lib.study import declared, key
 
@@ -210,11 +211,29 @@ def test_only_what_a_change_touches_is_stale(here, planned):
 
     (here / f"results/recorded/{NAME}/new").mkdir(parents=True)
     (here / f"results/recorded/{NAME}/new/results.csv").write_text("quantity,value")
-    assert planned("studies") == {"study": 1}, "a page shows the runs of record"
+    assert planned("studies") == {}, "recording a run renames none"
+    assert planned("book") == {"site": 1}
     pretend()
 
     edit(here / "requirements.txt", "openTSNE==", "openTSNE==9")
     assert planned("studies") == {"study": len(runs)}, "training does not use this package"
+
+
+def test_record_then_prune_keeps_everything_and_nothing_is_made_again(here, planned, monkeypatch):
+    clean = {"commit": "c0ffee", "dirty": False}
+    monkeypatch.setattr(records, "git_state", lambda: clean)
+    pretend()
+    forget()
+    made = make.quick_runs()
+    for run in made:
+        about = {"study": run.study, "run": run.id, "params": run.values, "git": clean, "encoders": []}
+        records.write_json(run.folder / "provenance.json", about)
+        runs.command_record(SimpleNamespace(run=run.id))
+    there = {unit.folder for run in made for unit in run.units} | {run.folder for run in made}
+    forget()
+    runs.prune()
+    assert all(folder.exists() for folder in there)
+    assert planned("studies") == {} and planned("book") == {"site": 1}
 
 
 def test_another_file_of_embeddings_is_another_run(here, tmp_path):

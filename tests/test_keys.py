@@ -89,6 +89,7 @@ def renamed(before) -> tuple[set[str], set[str]]:
         ("claims/cifar10_undersampling.yaml", "towards its look-alike", "to its look-alike"),
         ("lib/losses/self_supervised.py", '"""Losses of', '"""All losses of'),
         ("results/reported/new.csv", "", "a,b\n1,2\n"),
+        ("results/recorded/cifar10_undersampling/new/results.csv", "", "quantity,value\n"),
     ],
     ids=lambda value: Path(value).name if "/" in str(value) else "",
 )

@@ -77,11 +77,10 @@ def site_files() -> list[str]:
 def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) -> int:
     """Have Snakemake make the target from the wanted runs and units; returns its exit status."""
     with only_one():
-        request = Path("build/requests.json")
         runs_ = [{"study": r.study, "values": r.values} for r in wanted]
         lines = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
-        records.write_json(request, {"runs": runs_, "jobs": lines})
-        return snakemake([target, "--config", f"requests={request}"])
+        records.write_json(runs.REQUESTS, {"runs": runs_, "jobs": lines})
+        return snakemake([target, "--config", f"requests={runs.REQUESTS}"])
 
 
 def snakemake(arguments: list[str]) -> int:
@@ -190,6 +189,12 @@ def command_tune(options) -> int:
     return 0
 
 
+def command_prune(_) -> int:
+    """Remove what older code made, while no build works."""
+    with only_one():
+        return runs.prune()
+
+
 def command_encoders(options) -> int:
     """Train what one run needs, for a study that papermill runs alone."""
     return build([Run(options.study, json.loads(options.values))], "encoders")
@@ -236,12 +241,16 @@ def read_grid(study_name: str, text: str) -> dict[str, list]:
 
 def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict | None = None) -> int:
     with_book = {run.id: run for run in [*quick_runs(), *wanted]}
+    mark = "swept" if sweep else "requested"
+    marked = [run for run in wanted if not (run.done and (sweep or (run.folder / mark).exists()))]
+    for run in marked:  # if this build is interrupted, `make prune` keeps what it needs
+        records.write_json(run.folder / mark, run.values)
     status = build(list(with_book.values()), "studies")
     finished = [run for run in wanted if (run.folder / "executed.ipynb").exists()]
     for run in finished:
         print(f"run {run.id}: {run.folder}")
-        if not sweep and not (run.folder / "requested").exists():
-            records.write_text(run.folder / "requested", "")
+        if not sweep and run in marked:  # anew: the site goes by time
+            records.write_json(run.folder / mark, run.values)
     if status == 0 and sweep:
         path = SWEEPS / f"{sweep}.json"
         about = {
@@ -264,7 +273,7 @@ COMMANDS = {
     "params": command_params,
     "compare": runs.command_compare,
     "record": runs.command_record,
-    "prune": runs.command_prune,
+    "prune": command_prune,
     "student": runs.command_student,
     "tune": command_tune,
     "new": new.command_new,

@@ -83,7 +83,22 @@ class RunRecord:
         given = "; ".join(f"<code>{html.escape(f'{k}={v}')}</code>" for k, v in changed.items()) or "all as declared"
         return (
             f'<div class="stamp">Run <code>{self.id}</code>: {html.escape(self.face)}.<br>Parameters: {given}.<br>'
-            f"Download: {links}</div>"
+            f"Download: {links}{self._other_records()}</div>"
+        )
+
+    def _other_records(self) -> str:
+        """What to do where the page was drawn beside other runs of record than the present ones; else nothing."""
+        drawn = self.provenance.get("recorded")  # None: the page draws none, or the record is older than the field
+        present = [run.id for run in recorded() if run.study == self.study]
+        if drawn is None or sorted(drawn) == sorted(present):
+            return ""
+        then, now = (", ".join(f"<code>{html.escape(i)}</code>" for i in ids) or "none" for ids in (drawn, present))
+        chapter = self.kind == "this book"
+        command = "make book</code>" if chapter else f"make run STUDY={self.study}</code> with its parameters"
+        return (
+            f"<br>Figures and tables were drawn beside the recorded runs of that time ({then}); there are others now "
+            f"({now}), which the table of claims has. To draw all anew, delete the folder "
+            f"<code>results/runs/{self.study}/{self.id}</code> and type <code>{command}."
         )
 
 

@@ -38,13 +38,12 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     """What the key of a run is made of, by kind, each part with a hash of its own.
 
     cells: the notebook's code; definitions: what they reach in the library; parameters; encoders; claims: the rule and
-    threshold of each of the study's own; files: recorded runs of the study, reported files that the code names, and a
-    reader's embeddings; packages.
+    threshold of each of the study's own; files: reported files that the code names, a reader's embeddings; packages.
+    Recorded runs are no part: recording a run renames none, and its record says which of them its page shows.
     """
     cell_texts, reached = _code(study)
     texts = [*cell_texts, *(d.text for d in reached.values())]
     files = hashing.named(texts, (ROOT / "results/reported").glob("*.csv"))
-    files += sorted((ROOT / "results/recorded" / study).glob("*/*"))
     files += [Path(values.get("embeddings") or "")]
     return {
         "cells": {f"cell {i}": hashing.digest(text) for i, text in enumerate(cell_texts, 1)},

@@ -70,7 +70,7 @@ class Run(Results):
 
     @functools.cached_property
     def recorded(self) -> list[report.Record]:
-        """The runs of record of the study."""
+        """The runs of record of the study, for a page that draws them; ``save``, later, keeps their names."""
         return report.recorded(self.study)
 
     def exact(self, claim: str, value) -> float:
@@ -106,8 +106,8 @@ class Run(Results):
     def verdicts(self, *names: str) -> None:
         """Show the claims: all of the study in the order of its file, or those that are named."""
         names = names or tuple(c.id for c in claims.of(self.study))
-        text = report.verdicts(self.judged, self.recorded, list(names))
-        page.say(text, verdicts=names)  # the site writes it anew, with the wording of then
+        text = report.verdicts(self.judged, report.recorded(self.study), list(names))
+        page.say(text, verdicts=names)  # the site writes it anew, with the wording and the runs of record of then
 
     def stamp(self) -> None:
         """Show what made the page."""
@@ -123,7 +123,10 @@ class Run(Results):
         records.write_json(self.folder / "provenance.json", self.provenance(data))
 
     def provenance(self, data: dict[str, str] | None = None) -> dict:
-        """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders."""
+        """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders.
+
+        recorded: the runs of record that the page draws; None of a page that draws none, whatever is recorded.
+        """
         trained = [unit.record for unit in self.units]
         data = trained[0]["data_sha256"] if trained else data or {}
         first, count = (0 if self.values.get("embeddings") else self.values.get(name, 0) for name in ("seed", "seeds"))
@@ -135,6 +138,7 @@ class Run(Results):
             "seeds": sorted({seed for unit in self.units for seed in unit.seeds} or range(first, first + int(count))),
             "git": records.git_state(),
             "data": {"name": self.values["data"], **data},
+            "recorded": [r.provenance["run"] for r in self.recorded] if "recorded" in vars(self) else None,
             **records.machine(PACKAGES),
             "device": sorted({r["device"] for r in trained}) or ["CPU"],
             "threads": sorted({r["threads"] for r in trained}) or [1],
