@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import cost, jobs, new, readme, runs, sweeps, tune, why
+from lib.book import cost, failures, jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import Parameter, ParameterError, Run
 
@@ -324,7 +324,11 @@ def main() -> int:
         cost.cores()
         if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)
-        return COMMANDS[options.command](options)
+        start = time.time()
+        if status := COMMANDS[options.command](options):
+            for reason in failures.since(start):
+                print(f"error: {reason}", file=sys.stderr)
+        return status
     except (RuntimeError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

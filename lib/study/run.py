@@ -65,8 +65,13 @@ class Run(Results):
         if all(unit.done for unit in self.units):
             return
         command = [sys.executable, "-m", "lib.book.make", "encoders", self.study, json.dumps(self.values)]
-        if subprocess.run(command).returncode:
-            raise RuntimeError("an encoder could not be trained; the reason stands above")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as graph:
+            reason = ""
+            for line in graph.stderr:
+                print(line, end="", file=sys.stderr, flush=True)
+                reason = line.strip().removeprefix("error: ") if line.startswith("error: ") else reason
+        if graph.returncode:
+            raise RuntimeError(f"an encoder could not be trained: {reason or 'the reason stands above'}")
 
     def face(self) -> str:
         """What every figure says of itself: data, preset, device, seeds."""
