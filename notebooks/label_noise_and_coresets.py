@@ -22,13 +22,13 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop, paper} the label of the run
 data: str = "digits"  # {digits, mnist} images
-seed: int = 0  # [0, inf) first seed
+seed: int = 0  # [0, 1000000000] first seed
 seeds: int = 3  # [1, 100] number of seeds
-images_per_class: int = 0  # [0, inf) of the training split; 0 is all
-steps: int = 150  # [20, inf) of Adam, of each small net
-batch_size: int = 64  # [24, inf) images a step
-learning_rate: float = 0.01  # (0, inf) start of the cosine schedule
-temperature: float = 0.5  # (0, inf) of the contrastive losses
+images_per_class: int = 0  # [0, 1000000] of the training split; 0 is all
+steps: int = 150  # [20, 1000000] of Adam, of each small net
+batch_size: int = 64  # [24, 65536] images a step
+learning_rate: float = 0.01  # (0, 1000] start of the cosine schedule
+temperature: float = 0.5  # [0.001, 1000] of the contrastive losses
 alpha: float = 0.5  # [0, 1] of L_spread
 few_labels: float = 0.05  # (0, 1] share of right labels that the head sees where labels are few
 

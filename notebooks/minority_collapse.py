@@ -26,7 +26,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop} the label of the run
 data: str = "digits"  # {digits} images of the trained networks
-seed: int = 0  # [0, inf) first seed of the networks
+seed: int = 0  # [0, 1000000000] first seed of the networks
 seeds: int = 3  # [1, 10] number of seeds; seed s makes digit s the majority class
 minorities: int = 3  # [2, 7] minority classes of the networks
 temperature: float = 1.0  # [0.3, 3] of the networks' loss

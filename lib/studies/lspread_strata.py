@@ -14,7 +14,7 @@ from lib.geometry.free_vectors import Objective
 from lib.probe import transfer
 from lib.strata import gaussian, measures, spread_optimum
 from lib.strata.collapse import collapse_alpha
-from lib.studies.shared.words import listed, seeds_of
+from lib.studies.shared.words import chosen, listed, seeds_of
 
 NAMES = {"cross_entropy": "cross-entropy", "simclr": "SimCLR", "sup_con": "SupCon", "attract": "L_attract"}
 RELEASED = ", clamped"  # after the label of an arm with the released code's clamp
@@ -46,11 +46,8 @@ def plan(p: SimpleNamespace) -> SpreadArms:
     ValueError: a loss or α that is unknown, out of range or named twice, or a clamp for a loss that is not trained.
     """
     base = CoarseSettings(**{f.name: getattr(p, f.name) for f in fields(CoarseSettings) if hasattr(p, f.name)})
-    names, clamped = listed(p.losses), listed(p.clamped)
-    for name, given, known in (("losses", names, LOSSES), ("clamped", clamped, names)):
-        wrong = [word for word in given if word not in known or (word == "cross_entropy" and name == "clamped")]
-        if wrong or len(set(given)) != len(given):
-            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong or 'a loss twice'}; there are {', '.join(known)}")
+    names = chosen(p, "losses", LOSSES, 1)
+    clamped = chosen(p, "clamped", [name for name in names if name != "cross_entropy"])
     settings = {}
     for name in names:
         if name != "spread":
