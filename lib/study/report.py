@@ -92,7 +92,8 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
     data, marks = [], []
     for row in table.itertuples():
         claim, authors = known.get(row.claim), row.source == "authors"
-        made_on = row.data if not (old and claim and (authors or not claim.data)) else claim.sets
+        wrong = old and claim and (not claim.data or (authors and row.data not in claim.data))
+        made_on = claim.sets if wrong else row.data
         made = claims.made_on(params, made_on)
         data.append(made_on)
         marks.append("" if authors or claim is None else claims.mark(claim, made, int(row.seeds)))
