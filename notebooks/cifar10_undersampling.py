@@ -171,8 +171,8 @@ if not learned:
 # %% [markdown]
 # ## Representation harm
 #
-# All panels share one scale, centred at 1. The digits have no published matrix. On other data than CIFAR-10, and on a part
-# of its classes, this run is an *analogue* of the paper's figure and not a replication cell by cell.
+# All panels share one scale, centred at 1. The digits have no published matrix. A run on other data than CIFAR-10 is an
+# *analogue* of the paper's figure, a run on a part of its classes or images is *reduced*: neither replicates it cell by cell.
 
 # %%
 rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K; and of each seed (seeds, T, K)

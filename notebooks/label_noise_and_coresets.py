@@ -313,8 +313,8 @@ run.judge_all({name: over[pair] for name, pair in zip(names, order, strict=True)
 # %% [markdown]
 # ## Reported beside reproduced
 #
-# Points of accuracy, but for the two fractions of N5 and N6. The paper's data are others, its nets far larger: what stands at the right is an
-# *analogue* of each statement. Recorded runs are on this chapter's data.
+# Points of accuracy, but for the two fractions of N5 and N6. The paper's data are others, its nets far larger: every verdict here
+# is an *analogue* ({doc}`../how-to-read`). Recorded runs are on this chapter's data.
 
 
 # %% tags=["hide-input"]
@@ -338,9 +338,7 @@ ours = {
     **{f"S{i}": points(over[pair]) for i, pair in enumerate(order, 1)},
 }
 stated = statements.loc[list(ours), ["quantity", "condition", "value"]].itertuples(name=None)
-run.table(
-    ["", "statement", "condition in the paper", "paper", "this run, an analogue"], [(*s, ours[s[0]]) for s in stated]
-)
+run.table(["", "statement", "condition in the paper", "paper", "this run"], [(*s, ours[s[0]]) for s in stated])
 
 # %% [markdown]
 # ## Claims

@@ -226,7 +226,8 @@ effects = {
     "lspread-14b": first[SPREAD] - chance[p.recovery_centre, SPREAD],
     "lspread-14c": first[SPREAD] - whole,
 }
-run.judge_all(effects, {"lspread-14a": f1_birds["L_spread"] - f1_birds["L_SC"]})
+run.judge("lspread-14a", f1_birds["L_spread"] - f1_birds["L_SC"], source="authors", data="waterbirds")
+run.judge_all(effects)
 
 # %% [markdown]
 # **Can L_spread keep strata apart here at all?** With balanced classes and no augmentation, the exact loss collapses classes from
@@ -320,11 +321,9 @@ effects = {
     "lspread-14g": oracle.worst - own[SPREAD],
 }
 worst_birds = published_worst[["L_CE", "L_SC", "L_spread"]].astype(float) / 100
-authors = {
-    "lspread-14d": worst_birds.L_spread["Waterbirds"] - worst_birds.L_SC["Waterbirds"],
-    "lspread-14e": (worst_birds.L_spread - worst_birds[["L_CE", "L_SC"]].max(axis=1)).min(),
-}
-run.judge_all(effects, authors)
+change = worst_birds.L_spread["Waterbirds"] - worst_birds.L_SC["Waterbirds"]
+run.judge("lspread-14d", change, source="authors", data="waterbirds")
+run.judge_all(effects, {"lspread-14e": (worst_birds.L_spread - worst_birds[["L_CE", "L_SC"]].max(axis=1)).min()})
 
 # %% [markdown]
 # ## Reported beside reproduced

@@ -15,7 +15,7 @@ from lib import claims, study
 from lib.figures import charts
 from lib.hashing import ROOT
 from lib.study import page
-from lib.study.report import CLASSES, NONE, SIGNS, badge
+from lib.study.report import CLASSES, NONE, SIGNS, badge, marked
 
 RESULTS = ROOT / "results"
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
@@ -54,9 +54,11 @@ class RunRecord:
 
     @functools.cached_property
     def claims(self) -> pd.DataFrame:
-        """claims.csv of the run; empty where there is none."""
+        """claims.csv of the run with its marks found anew; empty where there is none."""
         path = self.folder / "claims.csv"
-        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["source", "claim"])
+        if not path.exists():
+            return pd.DataFrame(columns=["source", "claim"])
+        return marked(pd.read_csv(path), self.provenance["params"])
 
     @property
     def face(self) -> str:
@@ -200,22 +202,24 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
     """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]
     here = [chapters[claim.study]] if claim.study in chapters else []
-    runs = {"authors": (here + mine)[:1], "recorded": mine, "run": here}[source]
+    runs = {"authors": here + mine, "recorded": mine, "run": here}[source]
     column, found = "authors" if source == "authors" else "run", []
     for run in runs:
         table = run.claims
         for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
             link = f' <small><a href="{run.static}/provenance.json">{run.id}</a></small>'
             found.append(row | {"link": "" if source == "authors" else link, "source": source})
+    if source == "authors":  # a published number once, whichever runs have it
+        found = [row for i, row in enumerate(found) if row["effect"] not in [r["effect"] for r in found[:i]]]
     return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else claims.NOT_RUN}]
 
 
 def verdict(j: dict) -> str:
-    """The badge of a verdict, and whether it is an analogue."""
+    """The badge of a verdict with its mark; the authors' own numbers have none and are points."""
     if j["verdict"] not in SIGNS:
         raise SiteError(f"verdict {j['verdict']!r} is unknown; expected one of {', '.join(SIGNS)}")
-    notes = {"point": j.get("source") == "authors", "analogue": str(j.get("analogue", "")).lower() == "true"}
-    return badge(j["verdict"], *(name for name, given in notes.items() if given))
+    note = "point" if j.get("source") == "authors" else j.get("mark")
+    return badge(j["verdict"], *[note] if isinstance(note, str) and note else [])
 
 
 def _numbers(j: dict) -> tuple[str, str, str, str]:
@@ -223,7 +227,7 @@ def _numbers(j: dict) -> tuple[str, str, str, str]:
     if j["verdict"] in NONE:
         return "", "", "", ""
     if j["source"] == "authors":
-        return number(j["effect"]), "none published", "not published", "as published"
+        return number(j["effect"]), "none published", "not published", f"{j['data']}, as published"
     ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
     return number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
 

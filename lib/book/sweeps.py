@@ -34,7 +34,7 @@ class Sweep:
         return list(self.content["grid"])
 
     def table(self) -> pd.DataFrame:
-        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, run."""
+        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, mark, run."""
         owner, rows = self.content["study"], []
         for run_id in self.content["runs"]:
             run = pages.RunRecord(owner, pages.RESULTS / "runs" / owner / run_id, "asked for")
@@ -43,7 +43,7 @@ class Sweep:
                 continue
             values = {name: run.provenance["params"][name] for name in self.swept}
             judged = run.claims[run.claims["source"] == "run"]
-            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "run"]
+            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "mark", "run"]
             rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
         return pd.DataFrame(rows).convert_dtypes()
 

@@ -193,15 +193,18 @@ def measure(arms: dict[str, list[CoarseUnit]], protocol: transfer.Protocol) -> S
     return Seen(end, carried, within, strata, across, z, y, stratum)
 
 
-def effects(seen: Seen, main: str, p: SimpleNamespace) -> dict[str, Tensor]:
-    """The effect (R,) of every claim about encoders that these arms and data can judge; main: the paper's L_spread."""
+def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, Tensor]:
+    """The effect (R,) of every claim about encoders that these arms and data can judge.
+
+    main, end: the arms with the paper's α for transfer and for end models on this data; "" where not trained.
+    """
     pairs = {"lspread-2c": ("L_spread 0.25", "L_spread 0.5"), "lspread-2d": (f"L_attract{RELEASED}", "L_attract")}
     pairs |= {"lspread-3a": (main, "SupCon"), "lspread-3b": (main, "SimCLR"), "lspread-3c": ("SimCLR", "SupCon")}
     if p.data == "cifar10_coarse" and p.net == "vit":
         pairs["lspread-3d"] = main, "SupCon"
     if p.data.startswith("cifar100_coarse"):
         pairs["lspread-4"] = main, "SupCon"
-    ends = {"lspread-5b": (main, "SupCon"), "lspread-6a": ("L_attract", "SupCon"), "lspread-6b": (main, "L_attract")}
+    ends = {"lspread-5b": (end, "SupCon"), "lspread-6a": ("L_attract", "SupCon"), "lspread-6b": (end, "L_attract")}
     least = next((arm for arm in seen.end if arm.startswith("L_spread")), "")
     alone = {"lspread-1g": "SupCon", "lspread-1h": least}
     return {

@@ -75,14 +75,29 @@ class Record:
 def recorded(name: str) -> list[Record]:
     """Every run of record of a study, in the order of their names."""
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
-    return [
-        Record(
-            pd.read_csv(path.with_name("results.csv"), dtype=names),
-            pd.read_csv(path.with_name("claims.csv")),
-            json.loads(path.read_text()),
-        )
-        for path in sorted((RECORDED / name).glob("*/provenance.json"))
-    ]
+    found = []
+    for path in sorted((RECORDED / name).glob("*/provenance.json")):
+        about = json.loads(path.read_text())
+        verdicts = marked(pd.read_csv(path.with_name("claims.csv")), about["params"])
+        found.append(Record(pd.read_csv(path.with_name("results.csv"), dtype=names), verdicts, about))
+    return found
+
+
+def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
+    """A claims.csv with the marks that follow from the present claims and the parameters of its run.
+
+    Files from before the marks name the run's data set in every row: mathematics gets "none", authors the claim's.
+    """
+    old, known = "mark" not in table, claims.known()
+    data, marks = [], []
+    for row in table.itertuples():
+        claim, authors = known.get(row.claim), row.source == "authors"
+        wrong = old and claim and (not claim.data or (authors and row.data not in claim.data))
+        made_on = claim.sets if wrong else row.data
+        made = claims.made_on(params, made_on)
+        data.append(made_on)
+        marks.append("" if authors or claim is None else claims.mark(claim, made, int(row.seeds)))
+    return table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
 
 
 def table(header: list[str], rows: list[tuple]) -> str:
@@ -115,9 +130,9 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
 
 
 def judged(table: pd.DataFrame) -> list[tuple[str, claims.Judgement]]:
-    """The rows of a claims.csv as (source, Judgement)."""
+    """The rows of a claims.csv, as ``marked`` gives it, as (source, Judgement)."""
     return [
-        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict))
+        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict, r.data, r.mark))
         for r in table.itertuples()
     ]
 
@@ -129,12 +144,12 @@ def badge(word: str, *notes: str) -> str:
 
 
 def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -> str:
-    """The badge of a verdict with its effect and interval; "not run" where there is none."""
+    """The badge of a verdict with its mark, effect and interval; "not run" where there is none."""
     if judgement is None:
         return badge(missing)
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
-    return f"{badge(j.verdict)} {claims.shown(j.effect)}{interval}"
+    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}"
 
 
 def stamp(run) -> str:

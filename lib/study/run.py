@@ -83,9 +83,9 @@ class Run(Results):
         return report.recorded(self.study)
 
     def exact(self, claim: str, value) -> float:
-        """Keep a number that has no seeds under its claim's name, and judge the claim on it."""
+        """Keep a number that has neither data nor seeds under its claim's name, and judge the claim on it."""
         self.note(f"{claim}: {claims.known()[claim].quantity}", value, seeds=0)
-        return self.judge(claim, float(value)).effect
+        return self.judge(claim, float(value), data=claims.NOTHING).effect
 
     def show(self, name: str, chart, alt: str, caption: str, data, source: str = "", face: str = "") -> None:
         """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
