@@ -10,7 +10,8 @@ import pandas as pd
 
 from lib import records, study
 from lib.encoders.store import STORE
-from lib.study import RUNS, Run
+from lib.study import RUNS, Run, kept
+from lib.study.kept import provenance
 
 RECORDED = Path("results/recorded")
 KEPT = ("results.csv", "claims.csv", "provenance.json")
@@ -32,17 +33,12 @@ def find(name: str) -> Path:
     return hits[0]
 
 
-def provenance(folder: Path) -> dict:
-    """The record of a run."""
-    return json.loads((folder / "provenance.json").read_text())
-
-
 def compare(a: Path, b: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Two runs side by side: (parameters that differ, every quantity that both have with its difference)."""
     pa, pb = provenance(a)["params"], provenance(b)["params"]
     names = [n for n in {**pa, **pb} if pa.get(n) != pb.get(n)]
     params = pd.DataFrame({"parameter": names, "A": [pa.get(n) for n in names], "B": [pb.get(n) for n in names]})
-    ra, rb = (pd.read_csv(folder / "results.csv", dtype={c: str for c in INDEX}) for folder in (a, b))
+    ra, rb = (pd.read_csv(kept.file(folder, "results.csv"), dtype={c: str for c in INDEX}) for folder in (a, b))
     index = [c for c in INDEX if c in ra and c in rb and c != "ratio"]
     both = ra.fillna({c: "" for c in index}).merge(rb.fillna({c: "" for c in index}), on=index, suffixes=("_A", "_B"))
     both["difference"] = both["value_B"] - both["value_A"]
@@ -71,9 +67,9 @@ def command_record(options) -> int:
     if any(tree["dirty"] or not tree["commit"] for tree in trees):
         raise ValueError(f"run {folder.name}: made from, or recorded in, a tree with uncommitted changes; commit first")
     target = RECORDED / folder.parent.name / folder.name
-    for name in KEPT:
-        with records.atomic(target / name) as temporary:
-            shutil.copyfile(folder / name, temporary)
+    for path in [kept.file(folder, name) for name in KEPT]:
+        with records.atomic(target / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     print(f"recorded: {target}; commit it")
     return 0
 
