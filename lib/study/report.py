@@ -1,6 +1,6 @@
 """Published and recorded numbers, and the tables in which a page sets them beside its own."""
 
-import json
+import html
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +11,7 @@ import pandas as pd
 
 from lib import claims, study
 from lib.hashing import ROOT
+from lib.study import kept
 
 if TYPE_CHECKING:
     import torch
@@ -77,9 +78,9 @@ def recorded(name: str) -> list[Record]:
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
     found = []
     for path in sorted((RECORDED / name).glob("*/provenance.json")):
-        about = json.loads(path.read_text())
-        verdicts = marked(pd.read_csv(path.with_name("claims.csv")), about["params"])
-        found.append(Record(pd.read_csv(path.with_name("results.csv"), dtype=names), verdicts, about))
+        about = kept.provenance(path.parent)
+        verdicts = marked(pd.read_csv(kept.file(path.parent, "claims.csv")), about["params"])
+        found.append(Record(pd.read_csv(kept.file(path.parent, "results.csv"), dtype=names), verdicts, about))
     return found
 
 
@@ -118,7 +119,7 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
     """
     recorded_rows = [_by_claim(r) for r in records]
     mine = {source: {j.claim: j for s, j in judged if s == source} for source in ("authors", "run")}
-    header = ["claim", "test", "authors' numbers", *(f"recorded: {r.face}" for r in records), "this run"]
+    header = ["claim", "test", "authors' numbers", *(f"recorded: {html.escape(r.face)}" for r in records), "this run"]
     rows = []
     for name in names or mine["authors"]:
         claim = claims.known()[name]
@@ -154,7 +155,7 @@ def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -
 
 def stamp(run) -> str:
     """What made this page, as a Markdown table."""
-    about = json.loads((run.folder / "provenance.json").read_text())
+    about = kept.provenance(run.folder)
     git = about["git"]
     commit = (
         f"`{git['commit'][:12]}`{', with uncommitted changes' if git['dirty'] else ''}" if git["commit"] else "unknown"

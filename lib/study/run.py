@@ -16,7 +16,7 @@ from IPython import get_ipython
 from lib import claims, records
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
-from lib.study import key, page, report
+from lib.study import kept, key, page, report
 from lib.study.declared import parameters
 from lib.study.results import Results
 
@@ -126,10 +126,12 @@ class Run(Results):
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         seeds: of a row that does not say; by default the run's.
+        The record is written last and holds the sha256 of the two tables.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
         self.write(self.folder, self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
-        records.write_json(self.folder / "provenance.json", self.provenance(data))
+        tables = ("results.csv", "claims.csv")
+        records.seal(self.folder / kept.PROVENANCE, self.provenance(data), tables)
 
     def provenance(self, data: dict[str, str] | None = None) -> dict:
         """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders.
