@@ -145,7 +145,7 @@ def test_prune_keeps_a_run_whose_record_is_damaged_and_names_it(folders, capsys,
     runs.prune()
     assert (damaged / "results.csv").exists() and not (study.RUNS / "one/quick-bb").exists()
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("kept"))
-    assert f"{damaged}/provenance.json is damaged; restore it, or delete the folder" in line
+    assert f"{damaged}/provenance.json is " in line and line.endswith(f"remove the folder {damaged} and run again")
     (damaged / "provenance.json").unlink()
     (damaged / "executed.ipynb").write_text("{}")
     runs.prune()
@@ -195,7 +195,7 @@ def test_a_record_names_the_recorded_runs_that_the_page_draws(tmp_path, monkeypa
     monkeypatch.setattr(report, "RECORDED", tmp_path)
     write(tmp_path / "strata_theory/laptop-1", [("RH", None, None, 1.0)])
     (tmp_path / "strata_theory/laptop-1/claims.csv").write_text("source,claim\n")
-    records.write_json(tmp_path / "strata_theory/laptop-1/provenance.json", {"run": "laptop-1"})
+    records.write_json(tmp_path / "strata_theory/laptop-1/provenance.json", {"run": "laptop-1", "params": {}})
     run = study.Run("strata_theory", study.complete("strata_theory", {}))
     assert run.provenance()["recorded"] is None, "a page that draws none"
     assert run.recorded and run.provenance()["recorded"] == ["laptop-1"]
