@@ -1,4 +1,5 @@
-# The book's commands.  Variables reach Python through the environment, so that no shell ever reads their text.
+# The book's commands.  Variables reach Python through the environment, so that no shell reads their text.  make itself
+# expands what its command line gives, before any recipe: P='$(shell date)' runs date.  Take no P from strangers.
 .DEFAULT_GOAL := help
 .PHONY: help setup book test lint run params sweep compare record prune student tune new why readme bench lab serve clean
 .DELETE_ON_ERROR:

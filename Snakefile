@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from lib.book import cost, jobs, make
+from lib.book import cost, failures, jobs, make
 from lib.encoders.store import TOGETHER
 
 PYTHON = sys.executable
@@ -49,6 +49,7 @@ for number, units in enumerate(JOBS):
         name: f"encoders_{number}"
         input: f"build/data/{jobs.source(first)}.json", make.bases(units)
         output: [f"{unit.folder}/record.json" for unit in units]
+        log: f"{failures.LOGS}/{units[0].name}.log"
         params:
             units=[unit.to_json() for unit in units],
             trainer=units[0].trainer,
@@ -57,7 +58,9 @@ for number, units in enumerate(JOBS):
             mem_mb=2000 if first.net in TOGETHER else 6000,
             gpu=int(cost.on_gpu(units)),
             runtime=cost.minutes(units),
-        shell: "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin"
+        shell:
+            "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin 2>&1 |"
+            " tee {log:q}"
 
 
 rule study:

@@ -14,6 +14,11 @@ NOT_RUN, NOT_PUBLISHED = "not run", "no published number"
 UNCHECKED = "unchecked"
 WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
 SIDES = ("below", "above")
+REPLICATION, REDUCED, ANALOGUE, EXACT = "replication", "reduced", "analogue", "exact"  # the marks of a verdict
+NOTHING = "none"  # the data of mathematics
+SUBSETS = {"bios_subset": "bios"}  # a part of a data set that has a name of its own
+PARTS = {"classes": "all", "undersampled": "all", "treated": "all", "images_per_class": 0, "images_per_stratum": 0}
+PUBLISHED = "published"  # every encoder has the net of its method's public code
 
 
 class ClaimError(ValueError):
@@ -30,7 +35,8 @@ class Claim:
     "unchecked".  headline: whether it is one of the paper's main claims; None: unchecked.
     quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
     a number on the threshold itself passes unless the claim is strict.
-    data: the sets that the paper made it on; () is mathematics; None: unchecked.
+    data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics.
+    nets: the classes of net of the paper's encoders, of the whole file; (): any.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """
 
@@ -45,17 +51,31 @@ class Claim:
     side: str
     threshold: float
     strict: bool
-    data: tuple[str, ...] | None
+    data: tuple[str, ...]
     registered: dict
+    nets: tuple[str, ...] = ()
 
-    def elsewhere(self, data: str) -> bool:
-        """Whether a run on this data set is on other data than the claim's."""
-        return bool(self.data) and data not in self.data
+    @property
+    def sets(self) -> str:
+        """Its data in words: "none", or the sets separated by commas."""
+        return ", ".join(self.data) or NOTHING
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a verdict was made on: a data set or "none"; whether all of its classes and images; a net, "" for none."""
+
+    data: str
+    whole: bool = True
+    net: str = ""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with the effect it rests on: mean and interval over seeds; seeds 0 is a number that has none."""
+    """A verdict with the effect it rests on: mean and interval over seeds; seeds 0 is a number that has none.
+
+    data: what it was made on; mark: see ``mark``, "" for the authors' own numbers.
+    """
 
     claim: str
     effect: float
@@ -63,6 +83,8 @@ class Judgement:
     high: float
     seeds: int
     verdict: str
+    data: str = NOTHING
+    mark: str = ""
 
 
 @functools.cache
@@ -74,10 +96,11 @@ def of(study: str) -> tuple[Claim, ...]:
     if not path.exists():
         return ()
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found, nets = content["claims"], tuple(content.get("nets", ()))
     except (yaml.YAMLError, TypeError, KeyError) as error:
         raise ClaimError(f"{path.name}: expected a mapping with a list 'claims' ({type(error).__name__})") from error
-    claims = tuple(check(entry, study) for entry in found or ())
+    claims = tuple(check(entry, study, nets) for entry in found or ())
     if twice := {c.id for c in claims if sum(c.id == other.id for other in claims) > 1}:
         raise ClaimError(f"{path.name}: claim {min(twice)!r} stands there twice")
     return claims
@@ -95,7 +118,7 @@ def known() -> dict[str, Claim]:
     return found
 
 
-def check(entry: dict, study: str) -> Claim:
+def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     """An entry of a file as a claim; ClaimError for a field that is missing, unknown, or of a wrong kind."""
     where = f"claims/{study}.yaml, {entry.get('id', 'a claim without id')!r}" if isinstance(entry, dict) else study
     if not isinstance(entry, dict):
@@ -116,8 +139,8 @@ def check(entry: dict, study: str) -> Claim:
         "threshold": (number and math.isfinite(e["threshold"]), "a number"),
         "strict": (isinstance(e["strict"], bool), "true or false"),
         "data": (
-            data in ("none", UNCHECKED) or (isinstance(data, list) and data),
-            "a list of data sets, none, unchecked",
+            data == NOTHING or (isinstance(data, list) and data and all(isinstance(d, str) for d in data)),
+            "a list of data sets, or none",
         ),
         "registered": (
             isinstance(e["registered"], dict) and {"date", "commit"} <= set(e["registered"]),
@@ -128,9 +151,32 @@ def check(entry: dict, study: str) -> Claim:
     for name, (fit, wanted) in fits.items():
         if not fit:
             raise ClaimError(f"{where}: {name}={e[name]!r}; expected {wanted}")
-    sets = None if data == UNCHECKED else () if data == "none" else tuple(data)
+    sets = () if data == NOTHING else tuple(data)
     headline = None if e["headline"] == UNCHECKED else e["headline"]
-    return Claim(**e | {"study": study, "threshold": float(e["threshold"]), "data": sets, "headline": headline})
+    own = {"study": study, "threshold": float(e["threshold"]), "data": sets, "headline": headline, "nets": nets}
+    return Claim(**e | own)
+
+
+def made_on(params: dict, data: str = "") -> Made:
+    """What a run with these parameters makes its verdicts on; data: where it is not the run's own set."""
+    whole = all(params.get(name, everything) == everything for name, everything in PARTS.items())
+    net = "" if params.get("embeddings") else params.get("net", params.get("model", ""))
+    return Made(data or params.get("data", NOTHING), whole, PUBLISHED if params.get("published") else net)
+
+
+def mark(claim: Claim, made: Made, seeds: int) -> str:
+    """How near a verdict is to what the claim is about.
+
+    "exact": mathematics, computed without data and seeds; "replication": the claim's data, all of it, and the paper's
+    class of net, or a simulation of what has no data, drawn anew; "reduced": the claim's data, but a part of it or
+    another net; "analogue": other data.
+    """
+    if not claim.data:
+        return ANALOGUE if made.data != NOTHING else REPLICATION if seeds else EXACT
+    if not {made.data, SUBSETS.get(made.data)} & set(claim.data):
+        return ANALOGUE
+    same_net = not claim.nets or made.net in (*claim.nets, PUBLISHED)
+    return REPLICATION if made.data in claim.data and made.whole and same_net else REDUCED
 
 
 def decide(claim: Claim, low: float, high: float) -> str:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ("requirements.txt", "constraints.txt")
-# Modules that carry numbers and make none: how a result is named, kept, asked for and shown.
+# Modules that carry numbers and make none: how a result is named, kept, asked for, checked and shown.
 APART = ("lib.book", "lib.hashing", "lib.records", "lib.encoders.store", "lib.study.declared", "lib.study.key")
-APART += ("lib.study.run",)
+APART += ("lib.study.run", "lib.checks")
 # Decorators that keep a definition what it is; any other may register it, so that it counts with its module.
 PLAIN = ("cache", "lru_cache", "cached_property", "property", "dataclass", "contextmanager", "no_grad", "overload")
 PLAIN += ("staticmethod", "classmethod", "once_differentiable", "wraps", "vmap")

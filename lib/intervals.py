@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lib import checks
+
 SMALL = 10  # below so many seeds a percentile bootstrap covers too little; Student's t is used
 FEWEST = 3  # below so many seeds nothing is judged
 DRAWS = 10_000
@@ -45,14 +47,14 @@ def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, n
     values: (seeds, ...) one number a seed, in any unit; pair by seed before calling (differences, ratios).
     Below 10 seeds: mean ± t(level; seeds - 1) · sd / sqrt(seeds).  From 10 seeds on: percentile bootstrap over seeds,
     10,000 draws, all cells of ``values`` resampled together.  With one seed the ends are NaN.
-    Returns (mean, low, high), each of shape values.shape[1:].  ValueError: no seed at all, or a NaN (a run that is
-    missing must not vanish in an average).
+    Returns (mean, low, high), each of shape values.shape[1:].  ValueError: no seed at all, a level outside (0, 1), or
+    a value that is NaN or infinite (a run that is missing must not vanish in an average).
     """
-    values = np.asarray(values, float)
+    checks.number("level", level, 0, 1, inside=True)
+    checks.number("rng", rng, 0, whole=True)
+    values = checks.numbers("values", values, "a run is missing or failed; an average over the rest would hide it")
     if values.ndim == 0 or len(values) == 0:
         raise ValueError("values over at least one seed are expected, got none")
-    if np.isnan(values).any():
-        raise ValueError("a value is NaN: a run is missing or failed; an average over the rest would hide it")
     n, mean = len(values), values.mean(0)
     if n == 1:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)

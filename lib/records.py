@@ -1,6 +1,8 @@
 """Files that are whole or absent, and the record of what made them."""
 
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import platform
@@ -9,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -19,18 +21,27 @@ from lib.hashing import ROOT
 OWNER = "BOOK_OWNER"  # host:pid of the build a job belongs to, set by the build
 
 
+class Damaged(ValueError):
+    """A kept file that is not what was written; the message names the file, what is wrong, and what to do."""
+
+
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it into place when the block ends well, remove it otherwise.
 
-    A reader sees the old file or the whole new one.  A job whose build is dead writes nothing.
+    A reader sees the old file or the whole new one.  A job whose build is dead writes nothing.  Who may read the file
+    follows the umask, whoever writes it.
     OSError (a full disk, no permission) is raised anew with the path in its message.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        temporary.unlink()
         yield temporary
+        temporary.chmod(mode)  # safetensors writes files that nobody else may read
         with open(temporary, "rb") as f:
             os.fsync(f.fileno())
         if orphaned():
@@ -51,6 +62,62 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value) -> None:
     """Write JSON that git can compare: indented, keys in the order given."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def seal(path: Path, record: dict, names: Iterable[str] | None = None) -> None:
+    """Write the record of what lies beside it, last: with the sha256 of each file, and of the record itself.
+
+    names: of the files; by default all that are there, without hidden ones and parts of what is not finished.
+    """
+    beside = path.parent.iterdir() if names is None else (path.with_name(name) for name in names)
+    kept = [f for f in sorted(beside) if f != path and f.name[0] != "." and ".part." not in f.name]
+    record = record | {"files": {f.name: _sha256(f) for f in kept}}
+    write_json(path, record | {"sha256": _own(record)})
+
+
+def read_json(path: Path, remedy: str, needs: tuple[str, ...] = ()) -> dict:
+    """A kept JSON file, one with the names that are needed.  FileNotFoundError where there is none.
+
+    Damaged: it is empty, cut off, or not what ``seal`` wrote; the message ends with the remedy.
+    """
+    blob = path.read_bytes()
+    try:
+        found = json.loads(blob.decode())
+    except ValueError as error:
+        raise Damaged(f"{path} is {'empty' if not blob else f'damaged ({error})'}; {remedy}") from None
+    lacking = [name for name in needs if not isinstance(found, dict) or name not in found]
+    if lacking or not isinstance(found, dict):
+        raise Damaged(f"{path} is damaged (it has no {', '.join(lacking) or 'names'}); {remedy}")
+    if {"files", "sha256"} & set(found) and found.pop("sha256", "") != _own(found):
+        raise Damaged(f"{path} is damaged (its content is not what was written); {remedy}")
+    return found
+
+
+def checked(path: Path, record: dict, remedy: str) -> Path:
+    """The path of a kept file, once it is known to be what the record beside it says; read once in a process.
+
+    A record without "files", made before there were any, says nothing.  Damaged, with the remedy, where they differ.
+    """
+    said = record.get("files", {}).get(path.name)
+    if said is not None and not path.exists():
+        raise Damaged(f"{path} is missing; {remedy}")
+    if said is not None and _known(path.resolve(), path.stat().st_mtime_ns, path.stat().st_size) != said:
+        raise Damaged(f"{path} is damaged (its content is not what was written); {remedy}")
+    return path
+
+
+@functools.cache
+def _known(path: Path, *_) -> str:
+    return _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _own(record: dict) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def orphaned() -> bool:

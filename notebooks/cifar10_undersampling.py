@@ -28,26 +28,26 @@
 preset: str = "quick"  # {quick, laptop, paper} the label of the run
 data: str = "digits"  # {digits, cifar10} data set
 classes: str = "all"  # classes kept, separated by commas, or all
-images_per_class: int = 0  # [0, inf) training images of each class; 0 keeps all
+images_per_class: int = 0  # [0, 1000000] training images of each class; 0 keeps all
 undersampled: str = "all"  # classes that are undersampled, one at a time, separated by commas
 ratio: float = 0.05  # (0, 1] share of the undersampled class that is kept
 milder: float = 0.25  # [0, 1] a second, milder share for the dose claim; left out unless above ratio
-seed: int = 0  # [0, inf) first seed
+seed: int = 0  # [0, 1000000000] first seed
 seeds: int = 3  # [1, 100] number of seeds
 null_seeds: int = 3  # [1, 100] balanced encoders of other seeds, for the null
 reference_seeds: int = 3  # [0, 100] balanced encoders that choose the look-alikes where the paper names none
 net: str = "convnet"  # {convnet, resnet_small, resnet18, resnet34} backbone
 pretrained: bool = False  # start from ImageNet weights, as the public code does
-head_width: int = 256  # [1, inf) hidden width of the projection head
+head_width: int = 256  # [1, 65536] hidden width of the projection head
 head_batchnorm: bool = False  # batch normalisation in the projection head
-epochs: int = 20  # [1, inf) epochs of training
-batch_size: int = 128  # [2, inf) images a step
-learning_rate: float = 0.1  # (0, inf) start of the cosine schedule
-final_learning_rate: float = 0.0  # [0, inf) end of the cosine schedule
+epochs: int = 20  # [1, 100000] epochs of training
+batch_size: int = 128  # [2, 65536] images a step
+learning_rate: float = 0.1  # (0, 1000] start of the cosine schedule
+final_learning_rate: float = 0.0  # [0, 1000] end of the cosine schedule
 squared_learning_rate: bool = False  # multiply the schedule by learning_rate once more, as the public code does
 momentum: float = 0.9  # [0, 1) of SGD
-weight_decay: float = 0.000001  # [0, inf) of SGD
-temperature: float = 0.2  # (0, inf) of NT-Xent
+weight_decay: float = 0.000001  # [0, 1000] of SGD
+temperature: float = 0.2  # [0.001, 1000] of NT-Xent
 clamp: bool = False  # raise cosines below 1e-7 to 1e-7 in the loss, as the public code does
 normalise: bool = False  # standardise the pixels by channel; the public code does not
 augment: str = "digits"  # {simclr, simclr_blur, digits} augmentation policy
@@ -171,8 +171,8 @@ if not learned:
 # %% [markdown]
 # ## Representation harm
 #
-# All panels share one scale, centred at 1. The digits have no published matrix. On other data than CIFAR-10, and on a part
-# of its classes, this run is an *analogue* of the paper's figure and not a replication cell by cell.
+# All panels share one scale, centred at 1. The digits have no published matrix. A run on other data than CIFAR-10 is an
+# *analogue* of the paper's figure, a run on a part of its classes or images is *reduced*: neither replicates it cell by cell.
 
 # %%
 rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K; and of each seed (seeds, T, K)

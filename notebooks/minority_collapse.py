@@ -26,7 +26,7 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop} the label of the run
 data: str = "digits"  # {digits} images of the trained networks
-seed: int = 0  # [0, inf) first seed of the networks
+seed: int = 0  # [0, 1000000000] first seed of the networks
 seeds: int = 3  # [1, 10] number of seeds; seed s makes digit s the majority class
 minorities: int = 3  # [2, 7] minority classes of the networks
 temperature: float = 1.0  # [0.3, 3] of the networks' loss
@@ -469,8 +469,9 @@ nets = measure.networks(p, points)
 half, double = ({k: n for k, n in nets[nets.ratio == x].groupby("part")} for x in (0.5, 2.0))
 verdicts = {}
 for part, (near, far) in zip(measure.FRESH, (("11a", "11b"), ("11c", "11d")), strict=True):
-    verdicts[near] = run.judge(f"collapse-{near}", (half[part].cosine - half[part].predicted).abs()).verdict
-    verdicts[far] = run.judge(f"collapse-{far}", double[part].cosine).verdict
+    of = "gaussian" if part == measure.FRESH[0] else p.data
+    verdicts[near] = run.judge(f"collapse-{near}", (half[part].cosine - half[part].predicted).abs(), data=of).verdict
+    verdicts[far] = run.judge(f"collapse-{far}", double[part].cosine, data=of).verdict
 
 # %% tags=["hide-input"]
 threshold = R(p.minorities, p.temperature, math.inf)

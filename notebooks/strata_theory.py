@@ -24,13 +24,13 @@
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop} the label of the run
 data: str = "digits"  # {digits} real images on which the bounds on strata are tried
-seed: int = 0  # [0, inf) first seed
+seed: int = 0  # [0, 1000000000] first seed
 seeds: int = 20  # [3, 1000] trials of generated strata at each setting, a seed each
 temperature: float = 0.5  # [0.1, 3] of all losses on this page
 alpha: float = 0.5  # (0, 1) weight of L_attract in L_spread
-samples: int = 50000  # [1000, inf) simulated samples at each point of the grid of probabilities
-draws: int = 100000  # [10000, inf) simulated triplets at each share of right labels
-points: int = 200  # [20, inf) points of a generated stratum
+samples: int = 50000  # [1000, 100000000] simulated samples at each point of the grid of probabilities
+draws: int = 100000  # [10000, 100000000] simulated triplets at each share of right labels
+points: int = 200  # [20, 100000] points of a generated stratum
 
 # %% tags=["remove-input"]
 from lib import study

@@ -12,7 +12,7 @@ from lib.book import readme, site
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
-FLAT = {"__init__", "claims", "hashing", "intervals", "records", "sources"}
+FLAT = {"__init__", "checks", "claims", "hashing", "intervals", "records", "sources"}
 LINES, CELL = 650, 40
 HELPERS = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision", "transformers")
 ALONE = """

@@ -1,5 +1,6 @@
 """lib.claims: every case of the verdict rule, and the verdicts of the published figures."""
 
+import ast
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from test_harms import reported
 
 from lib import claims, harms
 from lib.claims import FAILS, HOLDS, UNDECIDED, ClaimError
+from lib.hashing import ROOT
 
 ENTRY = {"id": "x", "statement": "s", "whose": "derived", "place": "p", "headline": False, "quantity": "q"}
 ENTRY |= {"side": "below", "threshold": 1.0, "data": "none", "registered": {"date": "d", "commit": "c"}}
@@ -123,7 +125,8 @@ def test_the_registry_names_each_claim_once_with_its_threshold():
         ("whose", "ours", "whose='ours'; expected one of paper, known"),
         ("cite", "someone", "cite='someone'; expected a citation for 'paper' and 'known' alone"),
         ("headline", "yes", "headline='yes'; expected true, false or unchecked"),
-        ("data", [], "data=[]; expected a list of data sets, none, unchecked"),
+        ("data", [], "data=[]; expected a list of data sets, or none"),
+        ("data", "unchecked", "data='unchecked'; expected a list of data sets, or none"),
         ("registered", {"date": "d"}, "expected date, commit"),
         ("statement", " ", "statement=' '; expected a text"),
         ("colour", "red", "has the unknown field 'colour'"),
@@ -163,3 +166,58 @@ def test_a_file_of_claims_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
             claims.known.__wrapped__()
     finally:
         claims.of.cache_clear()
+
+
+FOUR = {"data": "cifar10", "classes": "airplane,ship,automobile,truck", "images_per_class": 2500}
+WHOLE = {"data": "cifar10", "classes": "all", "undersampled": "all", "images_per_class": 0, "net": "resnet34"}
+
+
+@pytest.mark.parametrize(
+    "claim, params, data, seeds, mark",
+    [
+        ("harms-1", WHOLE, "", 10, "replication"),
+        ("harms-1", FOUR | {"net": "resnet34"}, "", 3, "reduced"),
+        ("harms-1", WHOLE | {"images_per_class": 2500}, "", 3, "reduced"),
+        ("harms-1", WHOLE | {"undersampled": "automobile"}, "", 3, "reduced"),
+        ("harms-1", WHOLE | {"net": "resnet_small"}, "", 3, "reduced"),
+        ("harms-1", WHOLE | {"embeddings": "mine.safetensors"}, "", 3, "reduced"),
+        ("harms-1", {"data": "digits"}, "", 3, "analogue"),
+        ("harms-8a", WHOLE | {"net": "convnet", "published": True}, "", 3, "replication"),
+        ("harms-10a", {"data": "generated", "model": "bert"}, "", 3, "analogue"),
+        ("harms-10a", {"data": "bios_subset", "model": "bert"}, "", 5, "reduced"),
+        ("alignment-3a", {"data": "digits"}, "", 3, "analogue"),
+        ("alignment-5a", {"data": "cifar10"}, "", 3, "analogue"),
+        ("alignment-3a", {"data": "cifar10", "images_per_class": 300}, "", 3, "reduced"),
+        ("alignment-1", {"data": "digits"}, "none", 3, "replication"),
+        ("lspread-1a", {"data": "cifar10_coarse"}, "none", 0, "exact"),
+        ("lspread-3a", {"data": "mnist_coarse", "net": "vit"}, "", 5, "replication"),
+        ("lspread-3a", {"data": "mnist_coarse", "net": "vit", "images_per_stratum": 300}, "", 5, "reduced"),
+        ("lspread-1g", {"data": "cifar10_coarse", "net": "vit"}, "", 5, "analogue"),  # other labels
+        ("lspread-11a", {"data": "cifar10_coarse", "net": "vit"}, "gaussian", 5, "analogue"),
+        ("lspread-14a", {"data": "spurious_digits", "net": "resnet50"}, "", 3, "analogue"),
+        ("harms-12", {"data": "digits"}, "none", 0, "exact"),
+        ("harms-14d", {"data": "digits"}, "none", 3, "replication"),
+        ("harms-14d", {"data": "digits"}, "", 3, "analogue"),
+        ("collapse-11a", {"data": "digits"}, "gaussian", 3, "replication"),
+    ],
+)
+def test_the_mark_compares_what_a_verdict_was_made_on_with_what_its_claim_is_about(claim, params, data, seeds, mark):
+    assert claims.mark(claims.known()[claim], claims.made_on(params, data), seeds) == mark
+
+
+def test_no_claim_leaves_its_data_unchecked():
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "claims").glob("*.yaml"))]
+    assert len(texts) == 11 and not any("data: unchecked" in text for text in texts)
+
+
+def test_every_claim_of_mathematics_is_judged_on_no_data():
+    """In the notebooks: ``run.exact``, or ``run.judge`` that says what it was made on."""
+    silent = []
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            if getattr(call.func, "attr", "") != "judge" or not isinstance(call.args[0], ast.Constant):
+                continue
+            given = {k.arg: getattr(k.value, "value", None) for k in call.keywords}
+            if not claims.known()[call.args[0].value].data and given.get("source") != "authors":
+                silent += [] if given.get("data") == "none" else [call.args[0].value]
+    assert silent == []

@@ -134,7 +134,7 @@ def test_small_nets_share_the_other_studies_encoders():
         ({"learning_rates": "simclr:0.1"}, "write label=rate, as simclr=0.1"),
         ({"published": True}, "published=True: 'vicreg' has no public code; there are simclr, simsiam, bcl"),
         ({"start_control": True}, "net 'convnet' has no ImageNet weights"),
-        ({"undersampled": "12"}, r"undersampled='12': \['12'\]"),
+        ({"undersampled": "12"}, "undersampled='12': '12' is unknown"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(change, message):

@@ -64,7 +64,12 @@ def test_without_groups_every_row_is_the_balanced_encoders(tensors, tmp_path):
         ({"labels": torch.arange(36) % 4}, "one order|in order"),
         ({"labels": torch.arange(9).repeat(4)}, "codes 0..2"),
         ({"group": torch.tensor([0, 1, 0, 1]).repeat_interleave(9)}, "-1 among the groups"),
-        ({"group": torch.zeros(3, dtype=torch.long) - 1}, "differ in length"),
+        ({"group": torch.zeros(3, dtype=torch.long) - 1}, r"group is int64 of shape \(3,\).* n = 36"),
+        ({"labels": (torch.arange(9) % 3).repeat(4) + 0.9}, r"labels is float32 .* whole numbers"),
+        ({"group": torch.tensor([-1, 1.5, -1, 1.5]).repeat_interleave(9)}, r"group is float32 .* whole numbers"),
+        ({"labels": (torch.arange(9) % 3).repeat(4)[:, None]}, r"labels is int64 of shape \(36, 1\)"),
+        ({"vectors": torch.full((36, 4), torch.nan)}, r"vectors is float32 .* finite floats"),
+        ({"vectors": torch.ones(36, 4, dtype=torch.uint8)}, r"vectors is uint8 .* finite floats"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused(tensors, tmp_path, change, words):
@@ -146,3 +151,12 @@ def test_the_study_refuses_a_file_without_an_undersampled_encoder(tensors, tmp_p
     save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, path)
     with pytest.raises(ValueError, match="names no undersampled class"):
         undersampling.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))
+
+
+def test_labels_of_any_integer_type_and_half_precision_are_read_as_they_are(tensors, tmp_path):
+    halves = tensors | {"vectors": tensors["vectors"].half()}
+    codes = {"labels": torch.uint8, "group": torch.int16, "seed": torch.int32}
+    save_file(halves | {name: tensors[name].to(kind) for name, kind in codes.items()}, tmp_path / "a.safetensors")
+    save_file(tensors | {"vectors": halves["vectors"].float()}, tmp_path / "b.safetensors")
+    one, other = (evidence.harm_matrix(evidence.of_file(tmp_path / f"{x}.safetensors", CLASSES)) for x in "ab")
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

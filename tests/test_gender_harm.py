@@ -137,9 +137,9 @@ def test_small_and_absent_groups_are_undecided_not_dropped():
     [
         ({"z": torch.zeros(4, 2)}, "zero or not finite"),
         ({"z": torch.full((4, 2), torch.nan)}, "zero or not finite"),
-        ({"occupation": torch.tensor([0, 0, 0, -1])}, r"codes 0\.\.0"),
+        ({"occupation": torch.tensor([0, 0, 0, -1])}, "codes from 0"),
         ({"occupation": torch.tensor([0, 0, 0, 3]), "num_occupations": 2}, r"codes 0\.\.1"),
-        ({"gender": torch.tensor([0, 0, 1, 2])}, "groups 0, 1"),
+        ({"gender": torch.tensor([0, 0, 1, 2])}, r"is int64 of shape .* codes 0\.\.1"),
     ],
 )
 def test_ratios_refuse(change, message):
@@ -228,7 +228,7 @@ def test_tpr_gap_by_hand_and_where_a_group_is_absent():
     group = torch.tensor([0, 0, 1, 1, 0, 1, 1])
     found = tpr_gap(y, called, group, num_classes=4)
     assert found[:2].tolist() == [-0.5, 0.0] and torch.isnan(found[2:]).all()
-    with pytest.raises(ValueError, match="groups 0, 1"):
+    with pytest.raises(ValueError, match=r"is int64 of shape .* codes 0\.\.1"):
         tpr_gap(y, called, group + 1)
 
 

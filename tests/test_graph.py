@@ -298,13 +298,29 @@ def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
     add(checkout, "small", SMALL_STUDY, NO_ENCODERS)
     add(checkout, "broken", broken, NO_ENCODERS)
     done = python(
-        checkout, "-c", "import sys; from lib.book import make; sys.exit(make.build(make.quick_runs(), 'studies'))"
+        checkout,
+        "-c",
+        "import sys; from lib.book import make; sys.argv = ['make', 'book']\n"
+        "make.COMMANDS['book'] = lambda _: make.build(make.quick_runs(), 'studies'); sys.exit(make.main())",
     )
     assert done.returncode != 0
+    assert re.fullmatch(r"error: run quick-\w+: OSError: the reason", done.stderr.strip().splitlines()[-1])
     said = done.stdout + done.stderr
     assert "raise OSError('the reason')" in re.sub(r"\x1b\[[0-9;]*m", "", said) and "the reason" in said
     assert len(list(checkout.glob("results/runs/small/*/executed.ipynb"))) == 1
     assert not list(checkout.glob("results/runs/broken/*/executed.ipynb"))
+
+
+def test_a_failed_training_says_why_at_the_end(checkout):
+    plan = FIVE_ENCODERS.replace("batch_size=50", "batch_size=5000").replace("range(5)", "range(1)")
+    add(checkout, "small", SMALL_STUDY, plan)
+    reason = r"batch_size=5000 exceeds the \d+ training images; lower it"
+    values = '{"preset": "quick", "data": "none", "seeds": 3}'
+    done = python(checkout, "-m", "lib.book.make", "encoders", "small", values)
+    assert done.returncode != 0 and re.fullmatch(f"error: {reason}", done.stderr.strip().splitlines()[-1])
+    done = python(checkout, "-c", f"from lib import study\nstudy.Run('small', {values}).train()")  # by papermill alone
+    end = done.stderr.strip().splitlines()[-1]
+    assert re.fullmatch(f"RuntimeError: an encoder could not be trained: {reason}", end)
 
 
 def test_plain_papermill_refuses_and_accepts(checkout):
@@ -320,6 +336,7 @@ def test_plain_papermill_refuses_and_accepts(checkout):
     for words, line in {
         ("-p", "seedz", "1"): "parameter 'seedz' does not exist in small; did you mean 'seeds'?",
         ("-p", "seeds", "abc"): "seeds='abc' is a str; expected float in [1, 9]",
+        ("-p", "In", "5"): "parameter 'In' does not exist in small; there are: preset, data, seeds",
         ("-p", "seeds", "70"): "seeds=70 is out of range; expected float in [1, 9]",
     }.items():
         code, last = papermill(*words)

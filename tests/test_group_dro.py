@@ -94,11 +94,14 @@ def test_accuracies_are_shares_of_each_group():
 def test_bad_input_is_refused_with_the_value():
     q = torch.full((2,), 0.5)
     for call, words in (
-        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, 2]), q), "run from 0 to 2; expected 0 to 1"),
-        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, -1]), q), "run from -1 to 0"),
-        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0]), q), "one of each"),
-        (lambda: group_dro.group_dro(torch.ones(0), torch.tensor([]).long(), q), "one of each"),
-        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, 1]), q, 0.0), "step=0.0 must be above 0"),
+        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, 2]), q), r"codes 0\.\.1 .* run from 0\.0 to 2\.0"),
+        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, -1]), q), "run from -1.0 to 0.0"),
+        (lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0]), q), "group is int64 of shape .* n = 2"),
+        (lambda: group_dro.group_dro(torch.ones(0), torch.tensor([]).long(), q), "loss is float32 of shape"),
+        (
+            lambda: group_dro.group_dro(torch.ones(2), torch.tensor([0, 1]), q, 0.0),
+            "step=0.0: a number strictly",
+        ),
         (lambda: group_dro.margins(torch.tensor([0, 3]), 1.0), r"sizes=\[0, 3\]"),
         (lambda: group_dro.margins(torch.tensor([2, 3]), -1.0), "adjustment=-1.0"),
         (lambda: group_dro.accuracies(torch.ones(3).bool(), torch.tensor([0, 1])), "one code a point"),
@@ -106,3 +109,9 @@ def test_bad_input_is_refused_with_the_value():
     ):
         with pytest.raises(ValueError, match=words):
             call()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_does_not_reach_the_weights(bad):
+    with pytest.raises(ValueError, match=r"loss is float32 .* finite"):
+        group_dro.group_dro(torch.tensor([1.0, bad]), torch.tensor([0, 1]), torch.full((2,), 0.5))

@@ -66,8 +66,8 @@ def test_class_cosines_do_not_see_length_or_order():
 @pytest.mark.parametrize(
     "z, y, message",
     [
-        (torch.eye(3), [0, 1, 1], r"every class 0\.\.2 needs a sample.*counts \[1, 2, 0\]"),
-        (torch.eye(3), [0, 1, 3], "counts"),
+        (torch.eye(3), [0, 1, 1], r"every class 0\.\.2 needs a sample; counts \[1, 2, 0\]"),
+        (torch.eye(3), [0, 1, 3], r"y is int64.*codes 0\.\.2.*run from 0\.0 to 3\.0"),
         (torch.eye(3) * tensor([1.0, 1.0, 0.0]), [0, 1, 2], "zero or not finite"),
         (torch.eye(3) * tensor([1.0, 1.0, float("nan")]), [0, 1, 2], "zero or not finite"),
         (torch.eye(3) * tensor([1.0, 1.0, float("inf")]), [0, 1, 2], "zero or not finite"),
@@ -97,13 +97,13 @@ def test_representation_harm_by_hand():
 def test_representation_harm_averages_unequal_numbers_of_seeds():
     under, balanced = torch.full((2, 2, 2), 0.5), torch.zeros(5, 2, 2)
     assert torch.equal(harms.representation_harm(under, balanced), torch.full((2, 2), 0.5))
-    with pytest.raises(ValueError, match=r"\(2, 2, 2\), \(5, 2, 2\)"):
+    with pytest.raises(ValueError, match=r"cos_balanced.*\(5, 2, 2\).*seeds = 2"):
         harms.representation_harm(under, balanced, per_seed=True)
 
 
 @pytest.mark.parametrize("a, b", [((2, 3, 3), (2, 4, 4)), ((3, 3), (3, 3)), ((2, 3, 3), (3, 3))])
 def test_representation_harm_refuses_shapes(a, b):
-    with pytest.raises(ValueError, match=r"\(seeds, K, K\) cosines expected"):
+    with pytest.raises(ValueError, match=r"cos_\w+ is float32 of shape .*K, K\) of .* cosines is expected"):
         harms.representation_harm(torch.zeros(a), torch.zeros(b))
 
 
@@ -192,3 +192,37 @@ def test_reported_matrices_give_the_reported_summaries(config):
 def test_reported_dose_is_reversed():
     severe, mild = reported("simclr_1pct")[0], reported("simclr_5pct")[0]
     assert float(harms.dose_share(severe, mild)) == pytest.approx(0.17, abs=0.005)
+
+
+def collapsed(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Features of one direction, the same with noise of rounding's size, and codes of four classes."""
+    g = torch.Generator().manual_seed(seed)
+    z = torch.randn(1, 5, generator=g, dtype=torch.float64).repeat(40, 1)
+    z = z * (1 + torch.rand(40, 1, generator=g, dtype=torch.float64))
+    return z, z + 1e-8 * torch.randn(40, 5, generator=g, dtype=torch.float64), torch.arange(40) % 4
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_collapsed_control_is_refused_whatever_its_rounding(kind):
+    for seed in range(50):
+        flat, noisy, y = collapsed(seed)
+        under, balanced = (harms.class_cosines(z.to(kind)[None], y, 4) for z in (noisy, flat))
+        with pytest.raises(ValueError, match="collapsed"):
+            harms.representation_harm(under, balanced)
+
+
+def test_predictions_in_a_column_are_no_matrix_of_rates():
+    y, group = tensor([0, 1, 0, 1]), tensor([0, 0, 1, 1])
+    for call in (lambda p: harms.tpr_gap(y, p, group), lambda p: harms.allocation(y, p, 2)):
+        with pytest.raises(ValueError, match=r"y_pred is int64 of shape \(4, 1\).* with n = 4"):
+            call(y[:, None])
+
+
+def test_a_row_that_has_a_gap_is_no_minimum():
+    rh = HAND.clone()
+    rh[1] = torch.nan
+    with pytest.raises(ValueError, match="holds NaN"):
+        harms.row_minimum_share(rh, [(0, 1), (1, 0)])
+    for pairs in ([(0, 0)], [(0, -1)], [(0, 4)], [], [(0, 1, 2)]):
+        with pytest.raises(ValueError, match="pairs="):
+            harms.paired_mean(HAND, pairs)

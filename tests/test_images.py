@@ -10,6 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from lib import images
+from lib.images import sets
 from lib.images.sets import DataError
 from lib.images.vision import torchvision
 from lib.sources import undersample
@@ -46,13 +47,16 @@ def idx(values: np.ndarray) -> bytes:
     return head + values.astype(np.uint8).tobytes()
 
 
-def fake_mnist(root, n: int = 3) -> dict[str, np.ndarray]:
+def fake_mnist(root, monkeypatch, n: int = 3) -> dict[str, np.ndarray]:
+    """Lay out a tiny MNIST without archives, and let the loader expect its hashes."""
     folder, rng, arrays = root / "MNIST" / "raw", np.random.default_rng(1), {}
     folder.mkdir(parents=True)
     for part in ("train", "t10k"):
         arrays[part] = rng.integers(0, 256, (n, 28, 28))
         (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(arrays[part]))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n)))
+    known = {file.name: hashlib.md5(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    monkeypatch.setitem(sets.UNPACKED, "MNIST", known)
     return arrays
 
 
@@ -180,15 +184,15 @@ def test_a_damaged_cifar_file_is_refused_by_name_and_stays(data_root, monkeypatc
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 7
 
 
-def test_mnist_comes_as_it_lies_in_the_file(data_root):
-    arrays = fake_mnist(data_root)
+def test_mnist_comes_as_it_lies_in_the_file(data_root, monkeypatch):
+    arrays = fake_mnist(data_root, monkeypatch)
     test = images.load("mnist", "test")
     assert test.x.shape == (3, 1, 28, 28) and test.x.dtype == torch.uint8
     assert np.array_equal(test.x[:, 0].numpy(), arrays["t10k"]) and test.y.tolist() == [0, 1, 2]
 
 
-def test_a_short_mnist_file_is_refused_by_name(data_root):
-    fake_mnist(data_root)
+def test_a_short_mnist_file_is_refused_by_name(data_root, monkeypatch):
+    fake_mnist(data_root, monkeypatch)
     path = data_root / "MNIST" / "raw" / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match="train-images-idx3-ubyte is damaged"):
@@ -196,32 +200,40 @@ def test_a_short_mnist_file_is_refused_by_name(data_root):
     assert path.exists()
 
 
-def test_a_damaged_mnist_archive_is_refused_by_name(data_root):
-    fake_mnist(data_root)
+def test_a_damaged_mnist_archive_is_refused_by_name(data_root, monkeypatch):
+    fake_mnist(data_root, monkeypatch)
     path = data_root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(b"not the published archive")
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is damaged"):
         images.load("mnist", "test")
 
 
-def test_a_raw_mnist_file_must_be_what_its_archive_holds(data_root, monkeypatch):
-    fake_mnist(data_root)
-    raw = data_root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
-    packed = raw.with_name(raw.name + ".gz")
-    packed.write_bytes(gzip.compress(raw.read_bytes()))
-    published = [
-        (a, hashlib.md5(packed.read_bytes()).hexdigest() if a == packed.name else m) for a, m in MNIST.resources
-    ]
-    monkeypatch.setattr(MNIST, "resources", published)
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_one_flipped_bit_in_a_raw_mnist_file_is_refused_by_name(data_root, monkeypatch, name, packed):
+    fake_mnist(data_root, monkeypatch)
+    raw = data_root / "MNIST" / "raw" / name
+    if packed:
+        archive = gzip.compress(raw.read_bytes())
+        raw.with_name(f"{name}.gz").write_bytes(archive)
+        md5 = {f"{name}.gz": hashlib.md5(archive).hexdigest()}
+        monkeypatch.setattr(MNIST, "resources", [(a, md5.get(a, m)) for a, m in MNIST.resources])
     assert images.load("mnist", "test").y.tolist() == [0, 1, 2]
     images.load.cache_clear()
-    raw.write_bytes(idx(np.array([2, 1, 0])))  # right length, other labels
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte is damaged \(it differs from"):
+    blob = raw.read_bytes()
+    raw.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))  # the length is right
+    with pytest.raises(DataError, match=f"{name} is damaged .*; move it away and run again"):
         images.load("mnist", "test")
 
 
-def test_nothing_falls_back_to_another_set(data_root):
-    fake_mnist(data_root)
+def test_the_hashes_of_raw_mnist_files_are_those_of_the_archives(real_data):
+    folder = real_data("mnist") / "MNIST/raw"
+    for name, md5 in sets.UNPACKED["MNIST"].items():
+        assert hashlib.md5((folder / name).read_bytes()).hexdigest() == md5, name
+
+
+def test_nothing_falls_back_to_another_set(data_root, monkeypatch):
+    fake_mnist(data_root, monkeypatch)
     with pytest.raises(DataError, match="FashionMNIST"):
         images.load("fashion_mnist", "test")
 

@@ -65,3 +65,18 @@ def test_no_seed_is_refused(values):
 def test_a_missing_run_is_refused():
     with pytest.raises(ValueError, match="a run is missing or failed"):
         over_seeds([[1.0, 2.0], [1.0, float("nan")]])
+
+
+@pytest.mark.parametrize(
+    ("values", "level", "words"),
+    [
+        ([1.0, 2.0, float("inf")], 0.95, "a run is missing or failed"),
+        (["1", "2", "3"], 0.95, "no array of numbers"),
+        ([1.0, 2.0, 3.0], 95, "level=95: a number strictly between 0 and 1"),
+        (list(range(12)), 0.0, "level=0.0"),
+        ([1.0, 2.0, 3.0], float("nan"), "level=nan"),
+    ],
+)
+def test_what_has_no_interval_is_refused(values, level, words):
+    with pytest.raises(ValueError, match=words):
+        over_seeds(values, level)

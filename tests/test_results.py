@@ -8,7 +8,8 @@ import pytest
 
 from lib import claims
 from lib.hashing import ROOT
-from lib.study.results import COLUMNS, TAIL, Results
+from lib.study import report
+from lib.study.results import COLUMNS, TAIL, VERDICT, Results
 
 FOLDERS = [p.parent for p in sorted(ROOT.glob("results/recorded/*/*/provenance.json"))]
 FOLDERS += [p.parent for p in sorted(ROOT.glob("results/runs/*/*/provenance.json"))]
@@ -23,7 +24,8 @@ def test_there_is_a_run_of_record():
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.parent.name}-{folder.name}")
 def test_a_run_leaves_tidy_files(folder: Path):
     about = json.loads((folder / "provenance.json").read_text())
-    assert set(about) - {"recorded"} == KEYS and about["run"] == folder.name and about["study"] == folder.parent.name
+    assert set(about) - {"recorded", "files", "sha256"} == KEYS
+    assert about["run"] == folder.name and about["study"] == folder.parent.name
 
     results = pd.read_csv(folder / "results.csv", dtype=dict.fromkeys(["undersampled", "class_i", "class_j"], str))
     known = [c for c in (*COLUMNS, *TAIL) if c in results]
@@ -77,3 +79,41 @@ def test_a_row_that_names_its_data_keeps_it():
     made.note("here", 1.0)
     made.note("there", 1.0, data="mnist")
     assert made.tables("run", 3, "quick", "digits")[0].data.tolist() == ["digits", "mnist"]
+
+
+def test_a_verdict_has_its_own_data_and_mark_and_authors_have_theirs():
+    made = Results("lspread_strata", {"data": "cifar10_coarse", "net": "vit"})
+    made.judge("lspread-3a", [0.5, 0.51, 0.5])
+    made.judge("lspread-1a", 0.0, data="none")
+    made.judge("lspread-11a", [0.5, 0.51, 0.5], data="gaussian")
+    made.judge("lspread-1g", 0.88, source="authors")
+    made.judge("lspread-3a", 0.002, source="authors", data="mnist_coarse")
+    table = made.tables("run", 3, "quick", "cifar10_coarse")[1]
+    assert list(table) == list(VERDICT)
+    assert table[["source", "data", "mark"]].values.tolist() == [
+        ["run", "cifar10_coarse", "replication"],
+        ["run", "none", "exact"],
+        ["run", "gaussian", "analogue"],
+        ["authors", "cifar10", ""],
+        ["authors", "mnist_coarse", ""],
+    ]
+
+
+def test_a_file_from_before_the_marks_is_read_by_the_parameters_of_its_run():
+    rows = [("run", "lspread-1a", 0), ("run", "lspread-3a", 3), ("authors", "lspread-1g", 0), ("run", "no longer", 3)]
+    old = pd.DataFrame(rows, columns=["source", "claim", "seeds"]).assign(data="cifar10_coarse", analogue=True)
+    params = {"data": "cifar10_coarse", "net": "vit", "images_per_stratum": 500}
+    found = report.marked(old, params)
+    assert found.data.tolist() == ["none", "cifar10_coarse", "cifar10", "cifar10_coarse"]
+    assert found.mark.tolist() == ["exact", "reduced", "", ""] and "analogue" not in found
+    assert report.marked(old, params | {"images_per_stratum": 0}).mark[1] == "replication"
+    assert report.marked(found, params).equals(found)
+
+
+def test_every_kept_verdict_has_a_mark():
+    for folder in FOLDERS:
+        table = report.marked(
+            pd.read_csv(folder / "claims.csv"), json.loads((folder / "provenance.json").read_text())["params"]
+        )
+        assert set(table.mark[table.source == "run"]) <= {"replication", "reduced", "analogue", "exact"}
+        assert (table.mark[table.source == "authors"] == "").all()

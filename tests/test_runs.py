@@ -31,7 +31,8 @@ def folders(tmp_path, monkeypatch):
         rows = [{"quantity": "RH", "undersampled": 1, "class_i": 1, "class_j": 2, "ratio": ratio, "value": value}]
         records.write_text(folder / "results.csv", pd.DataFrame(rows).assign(low=0.1, high=1.2).to_csv(index=False))
         claim = {"source": "run", "run": name, "claim": "c-1", "effect": value, "low": 0.1, "high": 1.2, "seeds": 3}
-        claims = pd.DataFrame([claim | {"verdict": "holds"}, claim | {"source": "authors", "verdict": "holds"}])
+        claim |= {"data": "digits", "verdict": "holds"}
+        claims = pd.DataFrame([claim, claim | {"source": "authors"}])
         records.write_text(folder / "claims.csv", claims.to_csv(index=False))
         about = {"study": "one", "params": {"ratio": ratio, "seed": 0}, "git": clean, "encoders": []}
         records.write_json(folder / "provenance.json", about)

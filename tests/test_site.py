@@ -165,14 +165,19 @@ def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
     first, second = sections["harms-1"], sections["harms-2a"]
     assert "✓ holds" in first and "analogue" in first and "point" in first and "0.700 to 0.900" in first
     assert first.count("not run") == 1  # no recorded run
+    assert first.count("<small>analogue</small>") == 1 and first.count("<small>point</small>") == 1
     assert second.count("not run") == 2 and second.count("no published number") == 1
 
 
 def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_path):
     run = make_run(results / "runs" / STUDY / "quick-1")
-    make_run(results / "recorded" / STUDY / "laptop-9", effect=0.5)
+    four = {"data": "cifar10", "classes": "airplane,ship,automobile,truck"}
+    record = make_run(results / "recorded" / STUDY / "laptop-9", effect=0.5, **four)
+    old = pd.read_csv(record / "claims.csv").drop(columns="mark").assign(data="cifar10", analogue=False)
+    old.to_csv(record / "claims.csv", index=False)
     site.assemble({STUDY: run}, tmp_path / "out")
     first = (tmp_path / "out/scoreboard.md").read_text().split("(harms-1)=")[1].split("(harms-2a)=")[0]
+    assert first.count("<small>reduced</small>") == 1 and first.count("<small>analogue</small>") == 1
     assert first.index("authors' published") < first.index("0.500") < first.index("this run")
     assert (tmp_path / f"out/_static/recorded/{STUDY}/laptop-9/provenance.json").exists()
     assert "laptop-9" in (tmp_path / "out/status.md").read_text()
@@ -248,6 +253,7 @@ def test_a_sweep_is_one_tidy_table_with_what_is_missing(results):
     table = sweep.table()
     assert table[["ratio", "effect"]].dropna().values.tolist() == [[0.01, 0.7], [0.1, 0.9]]
     assert table.verdict.tolist() == ["holds", "holds", "not run"]
+    assert table.mark.dropna().tolist() == ["analogue", "analogue"]
     files = sweep.files({}, [])
     assert set(files) == {"runs/sweep-s.md", "_static/sweeps/s.csv", "_static/sweeps/s.svg"}
     assert b"not run" in files["runs/sweep-s.md"]

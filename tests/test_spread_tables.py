@@ -24,7 +24,9 @@ def parameters(**other):
 
 
 def test_alpha_of_the_paper():
-    assert lspread_tables.alpha_of("cifar10_coarse") == 0.25  # transfer's, not 0.16 of the end model
+    assert lspread_tables.alpha_of("cifar10_coarse") == 0.25
+    assert lspread_tables.alpha_of("cifar10_coarse", "model_quality") == 0.16
+    assert lspread_tables.alpha_of("digits_coarse", "model_quality") == lspread_tables.DEFAULT_ALPHA
     assert lspread_tables.alpha_of("mnist_coarse") == 0.5
     assert lspread_tables.alpha_of("cifar100") == 0.33
     assert lspread_tables.alpha_of("digits_coarse") == lspread_tables.DEFAULT_ALPHA
@@ -51,11 +53,22 @@ def test_sentences_of_the_paper():
 
 
 def test_the_papers_numbers_judge_its_claims():
-    found = {name: claims.judge_number(name, value) for name, value in lspread_tables.authors().items()}
+    printed = lspread_tables.authors("cifar10_coarse")
+    found = {name: claims.judge_number(name, value) for name, value in printed.items()}
     assert found["lspread-3a"].effect == pytest.approx(0.236)
     assert found["lspread-4"].effect == pytest.approx(0.015)
     assert found["lspread-6b"].effect == pytest.approx(0.002)
     assert {j.verdict for j in found.values()} == {claims.HOLDS}
+
+
+def test_the_papers_numbers_of_transfer_are_those_of_the_data_set():
+    found = lspread_tables.authors("mnist_coarse")
+    transfer = [f"lspread-3{letter}" for letter in "abc"]
+    assert [found[claim] for claim in transfer] == pytest.approx([0.002, 0.019, -0.017])
+    verdicts = [claims.judge_number(claim, found[claim]).verdict for claim in transfer]
+    assert verdicts == [claims.FAILS, claims.HOLDS, claims.FAILS]
+    assert not set(transfer) & set(lspread_tables.authors("digits_coarse")), "none where the paper has no number"
+    assert found["lspread-3d"] == pytest.approx(0.236), "a claim about one data set has its number on every run"
 
 
 def test_tables_have_every_printed_number_and_say_what_was_not_run():
@@ -76,7 +89,9 @@ def test_tables_have_every_printed_number_and_say_what_was_not_run():
 
 def test_the_main_arm_has_the_papers_alpha_where_it_was_trained():
     assert lspread_tables.main_arm("mnist_coarse", ["SupCon", "L_spread 0.25", "L_spread 0.5"]) == "L_spread 0.5"
-    assert lspread_tables.main_arm("mnist_coarse", ["L_spread 0.1", "L_spread 0.2"]) == "L_spread 0.1"
+    assert lspread_tables.main_arm("mnist_coarse", ["L_spread 0.1", "L_spread 0.2"]) == ""
+    assert lspread_tables.main_arm("cifar10_coarse", ["L_spread 0.16", "L_spread 0.25"]) == "L_spread 0.25"
+    assert lspread_tables.main_arm("cifar10_coarse", ["L_spread 0.25"], "model_quality") == ""
     assert lspread_tables.main_arm("mnist_coarse", ["SupCon"]) == ""
 
 
@@ -107,7 +122,8 @@ def test_free_vectors_end_at_the_exact_optimum_from_both_starts():
 def test_effects_are_of_the_arms_that_are_there():
     end = {"SupCon": torch.tensor([0.5, 0.7]), "L_spread 0.25": torch.tensor([0.6, 0.9])}
     seen = lspread_strata.Seen(end, end, end, end, {}, {}, torch.zeros(1), torch.zeros(1))
-    found = lspread_strata.effects(seen, "L_spread 0.25", parameters())
+    assert "lspread-5b" not in lspread_strata.effects(seen, "L_spread 0.25", "", parameters())
+    found = lspread_strata.effects(seen, "L_spread 0.25", "L_spread 0.25", parameters())
     assert list(found) == ["lspread-3a", "lspread-5b", "lspread-1g", "lspread-1h"]
     assert found["lspread-3a"].tolist() == pytest.approx([0.1, 0.2])
 

@@ -79,8 +79,8 @@ def test_unknown_words_are_refused():
         with pytest.raises(ValueError, match=message):
             TextSettings(**change)
     for change, message in (
-        ({"treated": "surgeon:X"}, "'surgeon:X' is no group"),
-        ({"treated": ""}, "at least one group"),
+        ({"treated": "surgeon:X"}, "'surgeon:X' is unknown"),
+        ({"treated": ""}, "treated='': name at least 1"),
         ({"others": "magic"}, "'magic' is unknown"),
         ({"data": "bios_subset", "model": "minilm"}, "'no cue' needs generated texts"),
     ):

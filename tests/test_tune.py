@@ -1,5 +1,6 @@
 """lib.book.tune: equal trials for every label, and presets that follow their tables."""
 
+import sys
 from types import SimpleNamespace
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from lib import study
-from lib.book import tune
+from lib.book import make, tune
 from lib.hashing import ROOT
 from lib.studies import methods_and_mitigations
 from lib.studies.methods_and_mitigations import Comparison
@@ -37,8 +38,24 @@ def test_options():
     assert tune.options({"rates": "0.1,0.2", "epochs": "8"}) == {"rates": (0.1, 0.2), "seeds": 2, "epochs": 8}
     with pytest.raises(ValueError, match="'rate' is not an option of tune; there are rates, seeds, epochs"):
         tune.options({"rate": "1"})
-    with pytest.raises(ValueError, match="must be above 0"):
-        tune.options({"rates": "0"})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rates": "0"}, r"rates=0.0 is out of range; expected float in \(0, 1000\]"),
+        ({"rates": "nan"}, "rates=nan is out of range"),
+        ({"rates": "0.1,inf"}, "rates=inf is out of range"),
+        ({"rates": "0.1,0.1"}, "rates='0.1,0.1': give each rate once"),
+        ({"rates": "fast"}, "rates='fast' is not of type float"),
+        ({"seeds": "0"}, "seeds=0 is out of range"),
+        ({"seeds": "1,2"}, "seeds='1,2': give one number"),
+        ({"epochs": "-1"}, "epochs=-1 is out of range"),
+    ],
+)
+def test_bad_options_are_refused(given, words):
+    with pytest.raises(ValueError, match=words):
+        tune.options(given)
 
 
 def test_a_table_is_written_and_the_best_of_each_label_found(tmp_path, monkeypatch):
@@ -54,6 +71,26 @@ def test_a_table_is_written_and_the_best_of_each_label_found(tmp_path, monkeypat
     table = pd.read_csv(tmp_path / "tuning.csv")
     assert table.remark.tolist()[-1] == "training failed" and table.balanced_accuracy.isna().tolist()[-1]
     assert tune.best(tmp_path / "tuning.csv") == {"simclr": 0.2, "vicreg": 0.1}, "the first of equals"
+
+
+def test_a_table_in_git_survives_trainings_that_all_failed(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "presets/quick/tuning.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("the table that was there")
+    monkeypatch.setenv("STUDY", NAME)
+    monkeypatch.setenv("P", "rates=0.7 seeds=1")
+    failed = SimpleNamespace(done=False, seed=300, settings=SimpleNamespace(epochs=1))
+    monkeypatch.setattr(make, "build", lambda *_: 1)
+    monkeypatch.setattr(make.tune, "trials", lambda *_, **__: {("simclr", 0.7): [failed]})
+    monkeypatch.setattr(make, "missing", lambda *_: [])
+    values = study.preset(NAME, "quick")
+    monkeypatch.setattr(study, "preset", lambda *_: values)
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["make", "tune"])
+    assert make.main() == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: no training of simclr succeeded, at the rates 0.7;") and "\n" not in said
+    assert path.read_text() == "the table that was there"
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)

@@ -39,8 +39,8 @@ def drawing() -> str:
     """The drawing as SVG in the text colour of the page; an import that others imply has no line."""
     rows = [[name for name in row if (ROOT / "lib" / name).is_dir() or name == "claims"] for row in layers()]
     rows = [row for row in rows if row]
-    places = {
-        name: (WIDTH * (j + 1) / (len(row) + 1), ROW * i + 6)
+    places = {  # columns are shifted from row to row, so that no line runs behind a box
+        name: (WIDTH * (2 * j + 1) / (2 * len(row)) + 44 * (i % 3 - 1), ROW * i + 6)
         for i, row in enumerate(rows)
         for j, name in enumerate(row)
     }

@@ -12,6 +12,7 @@ from lib.encoders.units import AnyUnit
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert")
+MOST_CORES = 4096
 START_SECONDS = 5  # for a process to import torch
 
 # seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
@@ -28,6 +29,16 @@ DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50"
 DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
+
+
+def cores() -> int:
+    """CORES of the command line, or as many as there are; ValueError where it is no number from 1 to MOST_CORES."""
+    text = os.environ.get("CORES") or str(os.cpu_count() or 1)
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST_CORES:
+        raise ValueError(
+            f"CORES={text[:20]!r}: write a whole number from 1 to {MOST_CORES}, as CORES=2, or leave it out"
+        )
+    return int(text)
 
 
 def estimate(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[float, float]:
@@ -58,7 +69,7 @@ def _rate(s: AnySettings, gpu: bool) -> float:
 
 def described(wanted: list[list[AnyUnit]]) -> str:
     """How many encoders, jobs, seconds and MiB, on the cores or the GPU there are, and what is downloaded."""
-    gpu, workers = shutil.which("nvidia-smi") is not None, int(os.environ.get("CORES") or os.cpu_count() or 1)
+    gpu, workers = shutil.which("nvidia-smi") is not None, cores()
     units = [unit for job in wanted for unit in job]
     line = f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
     if wanted:

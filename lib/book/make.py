@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import threading
@@ -19,12 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import cost, jobs, new, readme, runs, sweeps, tune, why
+from lib.book import cost, failures, jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
-from lib.study import ParameterError, Run
+from lib.study import Parameter, ParameterError, Run
 
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
+POINTS = 1000  # of a sweep at most: each is a run with a page
 HTML = Path("build/_build/html")
 SITE = (
     "_config.yml",
@@ -100,7 +102,7 @@ def snakemake(arguments: list[str]) -> int:
     """Run Snakemake in this process, with the options that every call of the book shares; its exit status."""
     from snakemake.cli import main
 
-    cores = os.environ.get("CORES") or str(os.cpu_count())
+    cores = str(cost.cores())
     # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it,
     # and of a job that fails those written before are kept.
     options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete"]
@@ -190,14 +192,14 @@ def command_tune(options) -> int:
     comparison = Run(options.study, values).plan
     if not hasattr(comparison, "arms") or options.study != "methods_and_mitigations":
         raise ParameterError(f"study {options.study!r} compares no methods; tune methods_and_mitigations")
-    given = dict(word.split("=") for word in (options.parameters or "").split())
+    given = study.words(options.parameters or "", 'P="rates=0.05,0.1 seeds=2"')
     tried = tune.trials(comparison, **tune.options(given))
     units = [unit for group in tried.values() for unit in group]
     print(cost.described(missing([], units)), flush=True)
     build([], "encoders", units)
     path = study.ROOT / "presets" / preset / "tuning.csv"
     tune.write(path, tried)
-    print(path.read_text())
+    print(path.read_text(encoding="utf-8"))
     print("learning_rates: " + ",".join(f"{label}={rate:g}" for label, rate in tune.best(path).items()))
     return 0
 
@@ -225,31 +227,48 @@ def read_values(study_name: str, preset: str, text: str) -> dict:
     """All parameters of a run from a preset and ``name=value`` words."""
     values = study.preset(study_name, preset or "quick")
     known = study.parameters(study_name)
-    for word in (text or "").split():
-        name, sign, value = word.partition("=")
-        if not sign:
-            raise ParameterError(f'{word!r} is not name=value; write for instance P="ratio=0.05 seed=1"')
+    for name, value in study.words(text or "", 'P="ratio=0.05 seed=1"').items():
         study.check(study_name, {name: known[name].default if name in known else None})
         values[name] = known[name].read(value)
     return study.complete(study_name, values)
 
 
 def read_grid(study_name: str, text: str) -> dict[str, list]:
-    """A grid such as ``ratio=0.01,0.05 seed=0..4``, every value checked; ParameterError for an empty one."""
-    known, grid = study.parameters(study_name), {}
-    for word in (text or "").split():
-        name, _, values = word.partition("=")
+    """A grid such as ``ratio=0.01,0.05 seed=0..4``, every value checked.
+
+    ParameterError: an empty grid, a name or value given twice, more than POINTS points, which are never listed.
+    """
+    example = 'GRID="ratio=0.01,0.05 seed=0..4"'
+    known, given, points = study.parameters(study_name), study.words(text or "", example), 1
+    if not given:
+        raise ParameterError(f"the grid is empty; write for instance {example}")
+    for name, values in given.items():
         if name not in known:
             study.check(study_name, {name: None})
-        first, dots, last = values.partition("..")
-        if dots and first.lstrip("-").isdigit() and last.lstrip("-").isdigit():
-            values = ",".join(str(i) for i in range(int(first), int(last) + 1))
-        grid[name] = [known[name].read(value) for value in values.split(",") if value]
-        if not grid[name]:
-            raise ParameterError(f"{word!r} names no value; write for instance {name}={known[name].default}")
-    if not grid:
-        raise ParameterError('the grid is empty; write for instance GRID="ratio=0.01,0.05 seed=0..4"')
-    return grid
+        ends = _ends(values)
+        count = ends[1] - ends[0] + 1 if ends else len(list(filter(None, values.split(","))))
+        if count < 1:
+            raise ParameterError(f"{name}={values!r} names no value; write for instance {name}={known[name].default}")
+        points *= count
+    if points > POINTS:
+        raise ParameterError(f"the grid has {points:.4g} points, more than {POINTS}; sweep fewer values at a time")
+    return {name: _values(known[name], values) for name, values in given.items()}
+
+
+def _ends(values: str) -> tuple[int, int] | None:
+    """First and last of ``0..4``; None where the values are written out."""
+    ends = re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", values)
+    return ends and (int(ends[1]), int(ends[2]))
+
+
+def _values(parameter: Parameter, values: str) -> list:
+    ends = _ends(values)
+    found = [
+        parameter.read(word) for word in (map(str, range(ends[0], ends[1] + 1)) if ends else values.split(",")) if word
+    ]
+    if len(set(found)) < len(found):
+        raise ParameterError(f"{parameter.name}={values!r}: a value stands there twice; give each once")
+    return found
 
 
 def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict | None = None) -> int:
@@ -324,10 +343,15 @@ def main() -> int:
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
         options.since = env("SINCE", "")
     try:
+        cost.cores()
         if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)
-        return COMMANDS[options.command](options)
-    except (ParameterError, Busy, OSError, ValueError) as error:
+        start = time.time()
+        if status := COMMANDS[options.command](options):
+            for reason in failures.since(start):
+                print(f"error: {reason}", file=sys.stderr)
+        return status
+    except (RuntimeError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

@@ -2,21 +2,21 @@
 
 import functools
 import html
-import json
 import math
 import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import yaml
 
-from lib import claims, study
+from lib import claims, records, study
 from lib.figures import charts
 from lib.hashing import ROOT
-from lib.study import page
-from lib.study.report import CLASSES, NONE, SIGNS, badge
+from lib.study import kept, page
+from lib.study.report import CLASSES, NONE, SIGNS, badge, marked
 
 RESULTS = ROOT / "results"
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
@@ -52,13 +52,30 @@ class RunRecord:
 
     @functools.cached_property
     def provenance(self) -> dict:
-        return json.loads((self.folder / "provenance.json").read_text(encoding="utf-8"))
+        return kept.provenance(self.folder)
+
+    @property
+    def notebook(self) -> nbformat.NotebookNode:
+        """The executed notebook, read anew; ``records.Damaged`` where it is not whole."""
+        path = self.folder / "executed.ipynb"
+        records.read_json(path, kept.remedy(self.folder), ("cells", "nbformat"))
+        return nbformat.read(path, as_version=4)
+
+    def file(self, name: str) -> Path:
+        """The path of results.csv, claims.csv or provenance.json; ``records.Damaged`` where it is not as written."""
+        return kept.file(self.folder, name)
 
     @functools.cached_property
     def claims(self) -> pd.DataFrame:
-        """claims.csv of the run; empty where there is none."""
-        path = self.folder / "claims.csv"
-        return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["source", "claim"])
+        """claims.csv of the run with its marks found anew; empty where there is none."""
+        if not (self.folder / "claims.csv").exists():
+            return pd.DataFrame(columns=["source", "claim"])
+        return marked(pd.read_csv(self.file("claims.csv")), self.provenance["params"])
+
+    @property
+    def link(self) -> str:
+        """The run's id, with a link to its record, from the top of the site."""
+        return f'<a href="{html.escape(self.static)}/provenance.json">{html.escape(self.id)}</a>'
 
     def amiss(self) -> str:
         """Why no page can be made of the folder; empty where one can."""
@@ -97,14 +114,14 @@ class RunRecord:
 
     def stamp(self, up: str) -> str:
         """The line under a study's title: which run the page shows, and its files."""
-        base, changed = f"{up}{self.static}", self.changed()
+        base, changed = html.escape(f"{up}{self.static}"), self.changed()
         names = {f"{self.study}.ipynb": "executed notebook", "results.csv": "results", "claims.csv": "verdicts"}
         names["provenance.json"] = "record"
         links = " · ".join(f'<a href="{base}/{file}" download>{text}</a>' for file, text in names.items())
         given = "; ".join(f"<code>{html.escape(f'{k}={v}')}</code>" for k, v in changed.items()) or "all as declared"
         return (
-            f'<div class="stamp">Run <code>{self.id}</code>: {html.escape(self.face)}.<br>Parameters: {given}.<br>'
-            f"Download: {links}{self._other_records()}</div>"
+            f'<div class="stamp">Run <code>{html.escape(self.id)}</code>: {html.escape(self.face)}.<br>'
+            f"Parameters: {given}.<br>Download: {links}{self._other_records()}</div>"
         )
 
     def _other_records(self) -> str:
@@ -230,22 +247,24 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
     """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]
     here = [chapters[claim.study]] if claim.study in chapters else []
-    runs = {"authors": (here + mine)[:1], "recorded": mine, "run": here}[source]
+    runs = {"authors": here + mine, "recorded": mine, "run": here}[source]
     column, found = "authors" if source == "authors" else "run", []
     for run in runs:
         table = run.claims
         for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
-            link = f' <small><a href="{run.static}/provenance.json">{run.id}</a></small>'
+            link = f" <small>{run.link}</small>"
             found.append(row | {"link": "" if source == "authors" else link, "source": source})
+    if source == "authors":  # a published number once, whichever runs have it
+        found = [row for i, row in enumerate(found) if row["effect"] not in [r["effect"] for r in found[:i]]]
     return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else claims.NOT_RUN}]
 
 
 def verdict(j: dict) -> str:
-    """The badge of a verdict, and whether it is an analogue."""
+    """The badge of a verdict with its mark; the authors' own numbers have none and are points."""
     if j["verdict"] not in SIGNS:
         raise SiteError(f"verdict {j['verdict']!r} is unknown; expected one of {', '.join(SIGNS)}")
-    notes = {"point": j.get("source") == "authors", "analogue": str(j.get("analogue", "")).lower() == "true"}
-    return badge(j["verdict"], *(name for name, given in notes.items() if given))
+    note = "point" if j.get("source") == "authors" else j.get("mark")
+    return badge(j["verdict"], *[note] if isinstance(note, str) and note else [])
 
 
 def _numbers(j: dict) -> tuple[str, str, str, str]:
@@ -253,9 +272,9 @@ def _numbers(j: dict) -> tuple[str, str, str, str]:
     if j["verdict"] in NONE:
         return "", "", "", ""
     if j["source"] == "authors":
-        return number(j["effect"]), "none published", "not published", "as published"
+        return number(j["effect"]), "none published", "not published", f"{j['data']}, as published"
     ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
-    return number(j["effect"]), ends, str(int(j["seeds"])), f"{j['data']}, {j['preset']}"
+    return number(j["effect"]), ends, str(int(j["seeds"])), html.escape(f"{j['data']}, {j['preset']}")
 
 
 def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[RunRecord]) -> str:
@@ -270,22 +289,22 @@ def status(chapters: list[RunRecord], records_: list[RunRecord], asked: list[Run
 def _status_row(run: RunRecord) -> tuple[str, ...]:
     p = run.provenance
     page = {"this book": f"notebooks/{run.study}.html", "asked for": f"{run.page}.html"}.get(run.kind)
-    name = f'<a href="{page}">{run.study}</a>' if page else run.study
-    commit = (p["git"]["commit"] or "")[:10] or "not in git"
+    name = f'<a href="{html.escape(page)}">{html.escape(run.study)}</a>' if page else html.escape(run.study)
+    commit = str(p["git"]["commit"] or "")[:10] or "not in git"
     dirty = ' <span class="verdict undecided">with changes not committed</span>' if p["git"]["dirty"] else ""
     versions = ", ".join(f"{k} {v}" for k, v in {"Python": p["python"], **p["packages"]}.items())
     seconds = f"{p['seconds']:,.0f}" + (
         f"<br>and {p['training_seconds']:,.0f} training" if p.get("training_seconds") else ""
     )
-    where = f"{html.escape(run.face)}<br><small>{html.escape(p['processor'])}, threads {words(p['threads'])}</small>"
+    place = html.escape(f"{p['processor']}, threads {words(p['threads'])}")
+    started, python = html.escape(str(p["started"])), html.escape(str(p["python"]))
     return (
-        f'<span id="{run.id}">{name}</span><br><small>{run.kind}: <a href="{run.static}/provenance.json">{run.id}</a>'
-        f"<br>{p['started']}</small>",
-        where,
+        f'<span id="{html.escape(run.id)}">{name}</span><br><small>{run.kind}: {run.link}<br>{started}</small>',
+        f"{html.escape(run.face)}<br><small>{place}</small>",
         seconds,
         f"{p['peak_memory_mib']:,} MiB",
-        f"<code>{commit}</code>{dirty}",
-        f"<details><summary>Python {p['python']}</summary><small>{html.escape(versions)}</small></details>",
+        f"<code>{html.escape(commit)}</code>{dirty}",
+        f"<details><summary>Python {python}</summary><small>{html.escape(versions)}</small></details>",
     )
 
 
@@ -305,8 +324,7 @@ def main_figure(chapters: dict[str, RunRecord]) -> str:
 
 def _output(run: RunRecord, name: str) -> dict[str, str]:
     """Alternative text and caption of a figure, from the executed notebook."""
-    notebook = json.loads((run.folder / "executed.ipynb").read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
+    for cell in run.notebook.cells:
         for output in cell.get("outputs", []):
             text = "".join(output.get("data", {}).get("text/html", ""))
             if f'id="fig-{name}"' in text:

@@ -12,7 +12,8 @@ import pandas as pd
 from lib import records, study
 from lib.encoders.store import STORE
 from lib.encoders.units import read_unit
-from lib.study import RUNS, Run
+from lib.study import RUNS, Run, kept
+from lib.study.kept import provenance
 
 RECORDED = Path("results/recorded")
 REQUESTS = Path("build/requests.json")  # what the last build was asked for
@@ -38,18 +39,6 @@ def find(name: str) -> Path:
         known = ", ".join(dict.fromkeys(f.name for f in folders)) or "none yet; make one with 'make run'"
         raise ValueError(f"run {name!r} is {'not there' if not hits else 'not unique'}; there are: {known}")
     return hits[0]
-
-
-def provenance(folder: Path) -> dict:
-    """The record of a run; ValueError, which names the file, where it cannot be read."""
-    path = folder / "provenance.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(about["study"], str) or not isinstance(about["params"], dict):
-            raise TypeError
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{path} is damaged; restore it, or delete the folder and make the run again") from None
-    return about
 
 
 def compare(a: Path, b: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -99,7 +88,7 @@ def _matched(a: Path, b: Path) -> pd.DataFrame:
 def _rows(folder: Path) -> pd.DataFrame:
     """The numbers of a run; what names a row as text, empty where there is nothing."""
     named = [*INDEX, *GIVEN]
-    table = pd.read_csv(folder / "results.csv", dtype=dict.fromkeys(named, str))
+    table = pd.read_csv(kept.file(folder, "results.csv"), dtype=dict.fromkeys(named, str))
     texts = {name: table[name].fillna("") if name in table else "" for name in named}
     return table.assign(**texts)[[*named, "value", "low", "high"]]
 
@@ -126,9 +115,9 @@ def command_record(options) -> int:
     if any(tree["dirty"] or not tree["commit"] for tree in trees):
         raise ValueError(f"run {folder.name}: made from, or recorded in, a tree with uncommitted changes; commit first")
     target = RECORDED / folder.parent.name / folder.name
-    for name in KEPT:
-        with records.atomic(target / name) as temporary:
-            shutil.copyfile(folder / name, temporary)
+    for path in [kept.file(folder, name) for name in KEPT]:
+        with records.atomic(target / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     print(f"recorded: {target}; commit it")
     return 0
 

@@ -64,7 +64,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
     for run in recorded:
-        files |= {f"{run.static}/{f.name}": f.read_bytes() for f in sorted(run.folder.iterdir()) if f.is_file()}
+        names = sorted(f.name for f in run.folder.iterdir() if f.is_file())
+        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
     files |= files_measured
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
@@ -128,7 +129,7 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
     """The page of a run, and its downloads: the notebook as merged, results, verdicts, record and figures."""
     if not (run.folder / "executed.ipynb").exists():
         raise SiteError(f"{run.folder} holds no executed.ipynb; run the study {run.study} first, with `make book`")
-    executed = nbformat.read(run.folder / "executed.ipynb", as_version=4)
+    executed = run.notebook
     source = jupytext.read(ROOT / "notebooks" / f"{run.study}.py")
     try:
         notebook = merge(source, executed, run.study)
@@ -138,7 +139,7 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
         notebook = executed  # a run of earlier code keeps the prose it was made with
     files = {f"{run.static}/{run.study}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
-        files[f"{run.static}/{name}"] = (run.folder / name).read_bytes()
+        files[f"{run.static}/{name}"] = run.file(name).read_bytes()
     for figure in sorted((run.folder / "figures").glob("[!.]*")):
         files[f"{run.static}/figures/{figure.name}"] = figure.read_bytes()
     _answer_first(notebook.cells)
@@ -199,7 +200,7 @@ def _plain(cell, run: RunRecord):
     text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
     text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
-    cell.source = re.sub(r"\A\s*# (.*)", rf"# \1: {run.title}", text)
+    cell.source = re.sub(r"\A\s*# (.*)", rf"# \1: {html.escape(run.title)}", text)
     return cell
 
 
@@ -305,7 +306,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         assemble(dict(pair.split("=", 1) for pair in options.current), options.out)
-    except SiteError as error:
+    except (SiteError, records.Damaged) as error:
         print(f"site: {error}", file=sys.stderr)
         return 1
     return 0

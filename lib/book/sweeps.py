@@ -1,13 +1,13 @@
 """Sweeps: one study over a grid of parameters, as a table, a chart and a page."""
 
-import json
+import html
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import vl_convert
 
-from lib import claims
+from lib import claims, records
 from lib.book import pages
 from lib.figures import charts
 from lib.study import page
@@ -34,7 +34,7 @@ class Sweep:
         return list(self.content["grid"])
 
     def table(self) -> pd.DataFrame:
-        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, run."""
+        """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, mark, run."""
         owner, rows = self.content["study"], []
         for run_id in self.content["runs"]:
             run = pages.RunRecord(owner, pages.RESULTS / "runs" / owner / run_id, "asked for")
@@ -43,7 +43,7 @@ class Sweep:
                 continue
             values = {name: run.provenance["params"][name] for name in self.swept}
             judged = run.claims[run.claims["source"] == "run"]
-            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "run"]
+            columns = ["claim", "effect", "low", "high", "seeds", "verdict", "mark", "run"]
             rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
         return pd.DataFrame(rows).convert_dtypes()
 
@@ -64,12 +64,14 @@ class Sweep:
 
     def _row(self, row: dict, linked: dict[str, str]) -> tuple[str, ...]:
         link = linked.get(row["run"])
-        name = f'<a href="{link}.html">{row["run"]}</a>' if link else row["run"]
+        run = html.escape(row["run"])
+        name = f'<a href="{html.escape(link)}.html">{run}</a>' if link else run
         if row["verdict"] == claims.NOT_RUN:
             return (*[""] * (len(self.swept) + 4), pages.verdict(row), name)
         ends = "none" if pd.isna(row["low"]) else f"{pages.number(row['low'])} to {pages.number(row['high'])}"
-        values = [str(row[s]) for s in self.swept]
-        claim = f'<a href="../scoreboard.html#{row["claim"]}">{row["claim"]}</a>'
+        values = [html.escape(str(row[s])) for s in self.swept]
+        claim = html.escape(row["claim"])
+        claim = f'<a href="../scoreboard.html#{claim}">{claim}</a>'
         return (*values, claim, pages.number(row["effect"]), ends, str(int(row["seeds"])), pages.verdict(row), name)
 
     def _chart(self, table: pd.DataFrame, base: str) -> tuple[str, dict[str, bytes]]:
@@ -94,7 +96,7 @@ class Sweep:
 
 def load(path: Path) -> Sweep:
     """The sweep of a file ``results/runs/sweeps/<name>.json``."""
-    return Sweep(path.stem, json.loads(path.read_text(encoding="utf-8")))
+    return Sweep(path.stem, records.read_json(path, "remove it and start the sweep again", ("study", "grid", "runs")))
 
 
 def on_this_machine() -> list[Sweep]:

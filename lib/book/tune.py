@@ -13,24 +13,31 @@ import numpy as np
 
 from lib import records
 from lib.encoders.settings import Unit
+from lib.study import Parameter
 
 if TYPE_CHECKING:  # with torch, which planning does without
     from lib.studies.methods_and_mitigations import Comparison
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+OPTIONS = {
+    "rates": Parameter("rates", "float", RATES, "(0, 1000]", "learning rates, separated by commas"),
+    "seeds": Parameter("seeds", "int", 2, "[1, 100]", "of a trial"),
+    "epochs": Parameter("epochs", "int", 0, "[0, 100000]", "of a trial; 0 for as many as the study's"),
+}
 SEED_SHIFT = 300  # of the seeds that only tuning uses
 COLUMNS = ("label", "learning_rate", "seeds", "epochs", "balanced_accuracy", "remark")
 
 
 def options(given: dict[str, str]) -> dict:
-    """The words rates, seeds and epochs of the command line; ValueError for another word or a bad number."""
-    read = {"rates": lambda text: tuple(map(float, text.split(","))), "seeds": int, "epochs": int}
-    if wrong := [name for name in given if name not in read]:
-        raise ValueError(f"{wrong[0]!r} is not an option of tune; there are rates, seeds, epochs")
-    chosen = {"rates": RATES, "seeds": 2, "epochs": 0} | {name: read[name](text) for name, text in given.items()}
-    if min(*chosen["rates"], chosen["seeds"]) <= 0 or chosen["epochs"] < 0:
-        raise ValueError(f"{chosen}: rates and seeds must be above 0, epochs at least 0")
-    return chosen
+    """The words rates, seeds and epochs of the command line; ValueError: another word, a bad number, a rate twice."""
+    if wrong := [name for name in given if name not in OPTIONS]:
+        raise ValueError(f"{wrong[0]!r} is not an option of tune; there are {', '.join(OPTIONS)}")
+    read = {name: [OPTIONS[name].read(word) for word in text.split(",")] for name, text in given.items()}
+    for name, values in read.items():
+        if len(set(values)) < len(values) or (name != "rates" and len(values) > 1):
+            raise ValueError(f"{name}={given[name]!r}: give {'each rate once' if name == 'rates' else 'one number'}")
+    chosen = {name: OPTIONS[name].default for name in ("seeds", "epochs")} | {n: v[0] for n, v in read.items()}
+    return chosen | {"rates": tuple(read.get("rates", RATES))}
 
 
 def trials(comparison: "Comparison", rates: tuple[float, ...], seeds: int, epochs: int) -> dict[tuple, list[Unit]]:
@@ -65,7 +72,7 @@ def accuracy(units: list[Unit]) -> float:
 
 def best(path: Path) -> dict[str, float]:
     """The rate of the highest balanced accuracy of every label in a tuning table; the first of equals."""
-    with open(path, newline="") as f:
+    with open(path, newline="", encoding="utf-8") as f:
         rows = [row for row in csv.DictReader(f) if row["balanced_accuracy"]]
     found = {}
     for row in rows:
@@ -77,8 +84,18 @@ def best(path: Path) -> dict[str, float]:
 
 
 def write(path: Path, tried: dict[tuple, list[Unit]]) -> None:
-    """Score what was trained and write the table; a trial of which an encoder failed has no accuracy, and says so."""
-    with records.atomic(path) as temporary, open(temporary, "w", newline="") as f:
+    """Score what was trained and write the table; a trial of which an encoder failed has no accuracy, and says so.
+
+    RuntimeError, and the table that is there stays: a label of which no trial was trained, so that none is the best.
+    """
+    trained = {label for (label, _), units in tried.items() if all(unit.done for unit in units)}
+    if missing := list(dict.fromkeys(label for label, _ in tried if label not in trained)):
+        rates = ", ".join(f"{rate:g}" for label, rate in tried if label == missing[0])
+        raise RuntimeError(
+            f"no training of {', '.join(missing)} succeeded, at the rates {rates}; {path} is left as it was. The "
+            "reasons stand above; try other rates, or run the command again where it was interrupted"
+        )
+    with records.atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as f:
         table = csv.writer(f)
         table.writerow(COLUMNS)
         for (label, rate), units in tried.items():

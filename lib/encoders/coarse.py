@@ -249,7 +249,7 @@ def write(unit: CoarseUnit, encoder: CoarseEncoder, history: list[float], data: 
 def read(unit: CoarseUnit, data: Strata) -> CoarseEncoder:
     """The trained encoder of a unit; data: its training split, which says how large the net is."""
     encoder = CoarseEncoder(unit.settings, data)
-    training.read_weights(unit.folder, encoder, "")
+    training.read_weights(unit, encoder, "")
     return encoder.eval()
 
 

@@ -154,9 +154,7 @@ class CoarseUnit(Stored):
         return float((self.logits(split).argmax(1) == self.embeddings(split)[1]).float().mean())
 
     def _read(self) -> dict:
-        from safetensors.torch import load_file
-
-        return load_file(self.folder / "strata.safetensors")
+        return self.read("strata.safetensors")
 
     @staticmethod
     def from_json(text: str) -> "CoarseUnit":

@@ -149,9 +149,7 @@ class LabelUnit(Stored):
 
     def tensors(self) -> dict:
         """All kept tensors by name, see ``lib.encoders.labels.run``."""
-        from safetensors.torch import load_file
-
-        return load_file(self.folder / "labels.safetensors")
+        return self.read("labels.safetensors")
 
     @staticmethod
     def from_json(text: str) -> "LabelUnit":

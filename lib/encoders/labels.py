@@ -169,7 +169,7 @@ def run(unit: LabelUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
         save_file({name: value.contiguous() for name, value in kept.items()} | {"held_y": task.held.y}, path)
     digests = {"train": images.digest(task.train), "test": images.digest(task.held)}
     record = records.of_training(unit, [len(task.train)], digests, start, unit.packages)
-    records.write_json(unit.folder / "record.json", record | {"device": "CPU"})  # the nets are too small for another
+    records.seal(unit.folder / "record.json", record | {"device": "CPU"})  # the nets are too small for another
 
 
 main = partial(training.main, run=run, read=LabelUnit.from_json)

@@ -62,9 +62,7 @@ class RobustUnit(CoarseUnit):
         return self._groups()["weights"]
 
     def _groups(self) -> dict:
-        from safetensors.torch import load_file
-
-        return load_file(self.folder / "groups.safetensors")
+        return self.read("groups.safetensors")
 
     @staticmethod
     def from_json(text: str) -> "RobustUnit":

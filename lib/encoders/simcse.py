@@ -255,7 +255,7 @@ def run(unit: TextUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
         encoder = TextEncoder(s, len(words))
         rows = kept(data["train"], member, unit.ratio, unit.seed)
         if unit.base:
-            training.read_weights(unit.base.folder, encoder.net, "net.")
+            training.read_weights(unit.base, encoder.net, "net.")
         conditions, history = training.followed(unit, number, home, save_seconds), []
         if s.method != "pretrained":
             own = Tokens(tokens["train"].ids[rows], tokens["train"].mask[rows])

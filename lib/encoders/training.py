@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from lib import records
@@ -164,15 +164,15 @@ def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, sta
     with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="") as f:
         csv.writer(f).writerows([("undersampled", "epoch", "loss"), *curves])
     record = records.of_training(unit, [len(t.kept) for t in trained], digests, start, unit.packages)
-    records.write_json(unit.folder / "record.json", record)
+    records.seal(unit.folder / "record.json", record)
     for path in unit.folder.glob("*.part.safetensors"):
         path.unlink()
 
 
-def read_weights(folder: Path, net: nn.Module, prefix: str, number: int = 0) -> None:
+def read_weights(unit: Stored, net: nn.Module, prefix: str, number: int = 0) -> None:
     """Put the weights of a trained unit's encoder, those under ``prefix``, into a net."""
     start = f"{number}.{prefix}"
-    found = load_file(folder / "checkpoint.safetensors")
+    found = unit.read("checkpoint.safetensors")
     net.load_state_dict({k.removeprefix(start): v for k, v in found.items() if k.startswith(start)})
 
 

@@ -50,7 +50,7 @@ def _tile(x: Tensor, side: int) -> Image.Image:
 def loss_curves(arms: Arms) -> pd.DataFrame:
     """The training loss of every balanced and undersampled encoder: encoder, undersampled, seed, epoch, loss."""
     units = [unit for arm in (arms.balanced, arms.under) for seed in arm for unit in seed]
-    tables = [pd.read_csv(u.folder / "loss.csv", dtype={"undersampled": str}).assign(seed=u.seed) for u in units]
+    tables = [pd.read_csv(u.file("loss.csv"), dtype={"undersampled": str}).assign(seed=u.seed) for u in units]
     curves = pd.concat(tables)
     return curves.assign(encoder=curves.undersampled + ", seed " + curves.seed.astype(str))
 

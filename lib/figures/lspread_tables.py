@@ -46,16 +46,19 @@ def rounded(x: float) -> str:
     return "less than 1e-12" if abs(x) < 1e-12 else f"{x:.0e}"
 
 
-def alpha_of(data: str) -> float:
-    """α with which the paper transfers, or else trains end models, on the data set; DEFAULT_ALPHA where it has none."""
+def alpha_of(data: str, experiment: str = "coarse_to_fine") -> float:
+    """The paper's α for the data set in an experiment, that of its end models where it has no transfer.
+
+    experiment: a key of ``EXPERIMENTS``.  DEFAULT_ALPHA where the paper has none.
+    """
     table = reported("lspread_hyperparameters").query("dataset == @NAMES[@data]").set_index("experiment").alpha
-    return float(table.get("coarse_to_fine", table.get("model_quality", DEFAULT_ALPHA)))
+    return float(table.get(experiment, table.get("model_quality", DEFAULT_ALPHA)))
 
 
-def main_arm(data: str, arms: list[str]) -> str:
-    """The arm of L_spread with the paper's α for the data, else the first arm of L_spread, else ""."""
-    wanted = f"L_spread {alpha_of(data):g}"
-    return wanted if wanted in arms else next((arm for arm in arms if arm.startswith("L_spread")), "")
+def main_arm(data: str, arms: list[str], experiment: str = "coarse_to_fine") -> str:
+    """The arm of L_spread with the paper's α for the data in an experiment; "" where it was not trained."""
+    wanted = f"L_spread {alpha_of(data, experiment):g}"
+    return wanted if wanted in arms else ""
 
 
 def settings() -> pd.DataFrame:
@@ -202,19 +205,22 @@ def consistency() -> list[tuple]:
     return [(sentence, found, "agrees" if right else "**does not agree**") for sentence, found, right in rows]
 
 
-def authors() -> dict[str, float]:
-    """The numbers by which the paper's own tables judge its claims, by claim; shares, not percent."""
+def authors(data: str) -> dict[str, float]:
+    """The numbers by which the paper's own tables judge its claims, by claim; shares, not percent.
+
+    Claims of transfer have those of the study's data set, and none where the paper has none; the others are about the
+    data sets that the claim names.
+    """
     fine, end, ablation = (
         reported(name).set_index("dataset")
         for name in ("lspread_coarse_to_fine", "lspread_end_model", "lspread_attract_ablation")
     )
     ten, hundred = fine.loc["CIFAR10-Coarse"], fine.loc[["CIFAR100-Coarse", "CIFAR100-Coarse-U"]]
-    return {
+    here = [fine.loc[NAMES[data]]] if NAMES[data] in fine.index else []
+    pairs = {"lspread-3a": ("L_spread", "L_SC"), "lspread-3b": ("L_spread", "L_SS"), "lspread-3c": ("L_SS", "L_SC")}
+    return {claim: (row[a] - row[b]) / 100 for row in here for claim, (a, b) in pairs.items()} | {
         "lspread-1g": float(statement("G1")),
         "lspread-1h": float(statement("G2")),
-        "lspread-3a": (ten.L_spread - ten.L_SC) / 100,
-        "lspread-3b": (ten.L_spread - ten.L_SS) / 100,
-        "lspread-3c": (ten.L_SS - ten.L_SC) / 100,
         "lspread-3d": (ten.L_spread - ten.L_SC) / 100,
         "lspread-4": float((hundred.L_spread - hundred.L_SC).min()) / 100,
         "lspread-5a": float((end.L_spread >= end.L_SC - 1).mean()),

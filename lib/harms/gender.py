@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lib import checks
+
 FLAT = 1e-12  # a spread below it is rounding: its ratio is undefined
 STATISTICS = ("grh_f", "grh_m", "mean_gap")
 
@@ -23,6 +25,12 @@ def group_distances(z: Tensor, group: Tensor, size: int, unbiased: bool = False)
     z: (..., n, d) features of any length, group: (n,) codes below size.  NaN where a group has no member, and on the
     diagonal, unbiased, where it has one alone.  ValueError: a feature that is zero or not finite.
     """
+    checks.number("size", size, 1, whole=True)
+    checks.tensors(z=(z, "... n d", checks.GAPPY), group=(group, "n", checks.codes(size)))
+    return _group_distances(z, group, size, unbiased)
+
+
+def _group_distances(z: Tensor, group: Tensor, size: int, unbiased: bool) -> Tensor:
     member = F.one_hot(group, size).double()
     counts = member.sum(0)
     return _distances((member / counts).T @ _unit(z), counts, unbiased)
@@ -35,12 +43,14 @@ def within_between(z: Tensor, mask_a: Tensor, mask_b: Tensor, unbiased: bool = F
     float64.  ValueError: masks that overlap, a group without a member (unbiased: without two), a feature that is zero
     or not finite.
     """
+    masks = {"mask_a": (mask_a, "n", checks.MASK), "mask_b": (mask_b, "n", checks.MASK)}
+    checks.tensors(z=(z, "... n d", checks.GAPPY), **masks)
     if (mask_a & mask_b).any():
         raise ValueError(f"the two groups share {int((mask_a & mask_b).sum())} members; give disjoint masks")
     counts = torch.stack([mask_a.sum(), mask_b.sum()])
     if (counts < 1 + unbiased).any():
         raise ValueError(f"groups of {counts.tolist()}; each needs {1 + unbiased} members or more")
-    found = group_distances(z, 2 - 2 * mask_a.long() - mask_b.long(), 3, unbiased)  # the rest is the third group
+    found = _group_distances(z, 2 - 2 * mask_a.long() - mask_b.long(), 3, unbiased)  # the rest is the third group
     return found[..., 0, 0], found[..., 0, 1], found[..., 1, 1]
 
 
@@ -115,11 +125,13 @@ def permutation_null(z: Tensor, gender: Tensor, draws: int, rng: int, unbiased: 
     valid: P(p <= a) <= a.  The same draws serve all leading axes.
     z: (..., n, d); gender: (n,) 0 or 1; rng: seed.  ValueError: a gender with fewer than two members, draws below 1.
     """
+    checks.number("draws", draws, 1, whole=True)
+    checks.number("rng", rng, 0, whole=True)
+    checks.tensors(z=(z, "... n d", checks.GAPPY), gender=(gender, "n", checks.codes(2)))
     members = [(gender == g).nonzero()[:, 0] for g in (0, 1)]
     m = min(map(len, members))
-    if m < 2 or draws < 1:
-        found = f"{[len(x) for x in members]} members, {draws} draws"
-        raise ValueError(f"{found}; at least two of each gender and one draw are needed")
+    if m < 2:
+        raise ValueError(f"{[len(x) for x in members]} members; at least two of each gender are needed")
     generator = np.random.default_rng(rng)
     kept = torch.cat([x[torch.from_numpy(generator.permutation(len(x))[:m])] for x in members])
     x = _unit(z)[..., kept, :]  # (..., 2m, d), the first m of gender 0
@@ -143,6 +155,9 @@ def tpr_gap(y_true: Tensor, y_pred: Tensor, group: Tensor, num_classes: int | No
     y_true, group: (n,); y_pred: (..., n).  Returns (..., K) float64, NaN where a group has no member of the class.
     ValueError: codes out of range.
     """
+    of = known(num_classes)
+    people = {"y_true": (y_true, "n", of), "group": (group, "n", checks.codes(2))}
+    checks.tensors(**people, y_pred=(y_pred, "... n", of))
     cell, classes = cells(y_true, group, num_classes)
     right = (y_pred == y_true).double() @ cell  # (..., 2K)
     rate = (right / cell.sum(0)).unflatten(-1, (classes, 2))
@@ -150,25 +165,38 @@ def tpr_gap(y_true: Tensor, y_pred: Tensor, group: Tensor, num_classes: int | No
 
 
 def _unit(z: Tensor) -> Tensor:
-    length = z.norm(dim=-1)
-    if not (torch.isfinite(length) & (length > 0)).all():
-        raise ValueError("a feature vector is zero or not finite: its cosine is undefined")
+    has_direction(z)
     return F.normalize(z.double(), dim=-1)
+
+
+def has_direction(z: Tensor) -> None:
+    """ValueError: a vector (..., d) that is zero, shorter than 1e-12 (which ``F.normalize`` divides by), not finite."""
+    length = z.norm(dim=-1)
+    if not (torch.isfinite(length) & (length > 1e-12)).all():
+        raise ValueError("a feature vector is zero or not finite: its cosine is undefined")
+
+
+def known(classes: int | None) -> checks.Kind:
+    """Codes below a number of classes, or any codes where none is given."""
+    if classes is None:
+        return checks.codes()
+    checks.number("number of classes", classes, 1, whole=True)
+    return checks.codes(classes)
 
 
 def cells(occupation: Tensor, gender: Tensor, num_occupations: int | None) -> tuple[Tensor, int]:
     """Membership (n, 2K) float64 of occupation x gender, gender the faster, and K."""
     classes = num_occupations or int(occupation.max()) + 1
-    if int(occupation.min()) < 0 or int(occupation.max()) >= classes or ((gender != 0) & (gender != 1)).any():
-        raise ValueError(f"codes 0..{classes - 1} and groups 0, 1 are expected")
     return F.one_hot(2 * occupation + gender, 2 * classes).double(), classes
 
 
 def _by_occupation(z, occupation, gender, unbiased, num_occupations) -> Tensor:
     """Distances (..., 2K, 2K) of occupation x gender; NaN rows of an occupation with fewer than two of a gender."""
+    people = {"occupation": (occupation, "n", known(num_occupations)), "gender": (gender, "n", checks.codes(2))}
+    checks.tensors(z=(z, "... n d", checks.GAPPY), **people)
     cell, classes = cells(occupation, gender, num_occupations)
     few = (cell.sum(0).view(classes, 2) < 2).any(1).repeat_interleave(2)
-    return group_distances(z, 2 * occupation + gender, 2 * classes, unbiased).masked_fill(few[:, None], torch.nan)
+    return _group_distances(z, 2 * occupation + gender, 2 * classes, unbiased).masked_fill(few[:, None], torch.nan)
 
 
 def _distances(means: Tensor, counts: Tensor, unbiased: bool) -> Tensor:

@@ -6,7 +6,8 @@ Apart from ``lib.harms.gender``, whose measures do not depend on a probe.
 import torch
 from torch import Tensor
 
-from lib.harms.gender import cells
+from lib import checks
+from lib.harms.gender import cells, known
 from lib.probe import logistic
 from lib.text.corpora import dealt
 
@@ -21,8 +22,9 @@ def gender_predictability(
     z: (..., n, d).  Returns (..., K) float64, NaN where a gender has fewer members than folds.
     ValueError: folds below 2, codes out of range.
     """
-    if folds < 2:
-        raise ValueError(f"folds={folds}; expected 2 or more")
+    checks.number("folds", folds, 2, whole=True)
+    people = {"occupation": (occupation, "n", known(num_occupations)), "gender": (gender, "n", checks.codes(2))}
+    checks.tensors(z=(z, "... n d", checks.REAL), **people)
     cell, classes = cells(occupation, gender, num_occupations)
     enough = (cell.sum(0).view(classes, 2) >= folds).all(1)
     flat = z.reshape(-1, *z.shape[-2:])

@@ -1,6 +1,6 @@
 """The losses of contrastive learning, each its formula, with a plain reference form beside every blocked one.
 
-Imports nothing of the library.
+May import ``lib.checks``.
 """
 
 from lib.losses.self_supervised import alignment, barlow_twins, gather, nt_xent, simsiam, uniformity, vicreg

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from lib import checks
+
 
 def group_dro(
     loss: Tensor, group: Tensor, weights: Tensor, step: float = 0.01, margin: Tensor | None = None
@@ -15,12 +17,13 @@ def group_dro(
 
     loss: (n,) of the batch's points; group: (n,) codes 0 to G - 1; weights: (G,) q, which sum to 1; step: the paper's
     eta_q, above 0; margin: (G,) from ``margins``, none by default.  Returns a scalar and (G,).
-    ValueError: a code outside 0 to G - 1, shapes that differ, no point, step <= 0.
+    ValueError: a code outside 0 to G - 1, shapes that differ, no point, step <= 0, a loss that is not finite: all
+    weights would be NaN from then on.
     """
-    if loss.ndim != 1 or loss.shape != group.shape or len(loss) == 0:
-        raise ValueError(f"loss {tuple(loss.shape)} and group {tuple(group.shape)}: give one of each a point")
-    if not step > 0:
-        raise ValueError(f"step={step} must be above 0; the paper uses 0.01")
+    sums = {} if margin is None else {"margin": (margin, "G", checks.REAL)}
+    groups = checks.tensors(weights=(weights, "G", checks.SHARES), **sums)["G"]
+    checks.tensors(loss=(loss, "n", checks.REAL), group=(group, "n", checks.codes(groups)))
+    checks.number("step", step, 0, inside=True)
     mean, size = group_means(loss, group, len(weights))
     with torch.no_grad():
         raised = mean if margin is None else mean + margin * (size > 0)

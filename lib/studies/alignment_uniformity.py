@@ -11,11 +11,12 @@ from torch import Tensor
 
 from lib import images, losses
 from lib.encoders import stacks
+from lib.encoders.settings import CLASSES
 from lib.encoders.stacks import Group, Recipe, Stack
 from lib.geometry import uniformity
 from lib.images.augment import POLICIES, view
 from lib.images.sets import Images
-from lib.studies.shared.arms import REFERENCE_SHIFT
+from lib.studies.shared.arms import REFERENCE_SHIFT, treated_of
 
 PLANE = ("random", "supervised", "contrastive")  # encoders into the plane
 ACROSS = ("alignment of the class", "uniformity within the class", "uniformity across to the look-alike")
@@ -26,7 +27,8 @@ Harm = namedtuple("Harm", "balanced cut control alike accuracy untrained")
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: the study trains its own small nets."""
+    """No encoders: the study trains its own small nets.  ValueError: classes that there are not."""
+    treated_of(p, CLASSES[p.data])
     return SimpleNamespace(units=[])
 
 

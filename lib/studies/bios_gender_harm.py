@@ -13,7 +13,7 @@ from lib.harms import gender
 from lib.sources import GENDERS, OCCUPATIONS
 from lib.studies.shared.arms import NULL_SHIFT
 from lib.studies.shared.gender import FEWEST, Labels
-from lib.studies.shared.words import listed, seeds_of
+from lib.studies.shared.words import chosen, seeds_of
 from lib.text import scrub
 from lib.text.corpora import Biographies
 
@@ -79,15 +79,8 @@ CLOUDS = {  # width of the rare gender's cloud, of the other's, angle between th
 
 def plan(p: SimpleNamespace) -> TextArms:
     """Balanced and undersampled encoders of plain SimCSE, of its null and of the other ways to train."""
-    known, treated, labels = [f"{o}:{g}" for o in OCCUPATIONS for g in GENDERS], listed(p.treated), listed(p.others)
-    if wrong := [g for g in treated if g not in known]:
-        raise ValueError(
-            f"treated={p.treated!r}: {wrong[0]!r} is no group; write an occupation and F or M, as surgeon:F"
-        )
-    if not treated or len(set(treated)) != len(treated):
-        raise ValueError(f"treated={p.treated!r}: name at least one group, each once")
-    if wrong := [label for label in labels if label not in OTHERS]:
-        raise ValueError(f"others={p.others!r}: {wrong[0]!r} is unknown; there are {', '.join(OTHERS)}")
+    treated = chosen(p, "treated", [f"{o}:{g}" for o in OCCUPATIONS for g in GENDERS], 1)
+    labels = chosen(p, "others", tuple(OTHERS))
     if "no cue" in labels and p.data != "generated":
         raise ValueError(f"others={p.others!r}: 'no cue' needs generated texts; data={p.data!r} has the cues it has")
     s = TextSettings(**{f.name: getattr(p, f.name) for f in fields(TextSettings) if hasattr(p, f.name)})

@@ -14,7 +14,7 @@ from lib.geometry.free_vectors import Objective
 from lib.probe import transfer
 from lib.strata import gaussian, measures, spread_optimum
 from lib.strata.collapse import collapse_alpha
-from lib.studies.shared.words import listed, seeds_of
+from lib.studies.shared.words import chosen, listed, seeds_of
 
 NAMES = {"cross_entropy": "cross-entropy", "simclr": "SimCLR", "sup_con": "SupCon", "attract": "L_attract"}
 RELEASED = ", clamped"  # after the label of an arm with the released code's clamp
@@ -46,11 +46,8 @@ def plan(p: SimpleNamespace) -> SpreadArms:
     ValueError: a loss or α that is unknown, out of range or named twice, or a clamp for a loss that is not trained.
     """
     base = CoarseSettings(**{f.name: getattr(p, f.name) for f in fields(CoarseSettings) if hasattr(p, f.name)})
-    names, clamped = listed(p.losses), listed(p.clamped)
-    for name, given, known in (("losses", names, LOSSES), ("clamped", clamped, names)):
-        wrong = [word for word in given if word not in known or (word == "cross_entropy" and name == "clamped")]
-        if wrong or len(set(given)) != len(given):
-            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong or 'a loss twice'}; there are {', '.join(known)}")
+    names = chosen(p, "losses", LOSSES, 1)
+    clamped = chosen(p, "clamped", [name for name in names if name != "cross_entropy"])
     settings = {}
     for name in names:
         if name != "spread":
@@ -196,15 +193,18 @@ def measure(arms: dict[str, list[CoarseUnit]], protocol: transfer.Protocol) -> S
     return Seen(end, carried, within, strata, across, z, y, stratum)
 
 
-def effects(seen: Seen, main: str, p: SimpleNamespace) -> dict[str, Tensor]:
-    """The effect (R,) of every claim about encoders that these arms and data can judge; main: the paper's L_spread."""
+def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, Tensor]:
+    """The effect (R,) of every claim about encoders that these arms and data can judge.
+
+    main, end: the arms with the paper's α for transfer and for end models on this data; "" where not trained.
+    """
     pairs = {"lspread-2c": ("L_spread 0.25", "L_spread 0.5"), "lspread-2d": (f"L_attract{RELEASED}", "L_attract")}
     pairs |= {"lspread-3a": (main, "SupCon"), "lspread-3b": (main, "SimCLR"), "lspread-3c": ("SimCLR", "SupCon")}
     if p.data == "cifar10_coarse" and p.net == "vit":
         pairs["lspread-3d"] = main, "SupCon"
     if p.data.startswith("cifar100_coarse"):
         pairs["lspread-4"] = main, "SupCon"
-    ends = {"lspread-5b": (main, "SupCon"), "lspread-6a": ("L_attract", "SupCon"), "lspread-6b": (main, "L_attract")}
+    ends = {"lspread-5b": (end, "SupCon"), "lspread-6a": ("L_attract", "SupCon"), "lspread-6b": (end, "L_attract")}
     least = next((arm for arm in seen.end if arm.startswith("L_spread")), "")
     alone = {"lspread-1g": "SupCon", "lspread-1h": least}
     return {

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from lib import harms
-from lib.encoders.settings import METHODS, WEIGHTINGS, Settings, Unit
+from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
 from lib.studies.shared import evidence
 from lib.studies.shared.arms import Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Evidence
-from lib.studies.shared.words import listed, seeds_of
+from lib.studies.shared.words import chosen, listed, seeds_of
 
 # The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
 PUBLISHED = {
@@ -46,6 +46,7 @@ PUBLISHED = {
         "augment": "bcl",
     },
 }
+FASTEST = 1000  # learning rate, as the range of the parameter learning_rate has it
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
 
 
@@ -68,10 +69,7 @@ def plan(p: SimpleNamespace) -> Comparison:
     """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
     classes, treated = classes_of(p)
     rates, base = _rates(p), settings_of(p, classes)
-    methods, weightings = listed(p.methods), listed(p.mitigations)
-    for name, given, known in (("methods", methods, METHODS[:-1]), ("mitigations", weightings, WEIGHTINGS[1:])):
-        if wrong := [word for word in given if word not in known]:
-            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong[0]!r} is unknown; there are {', '.join(known)}")
+    methods, weightings = chosen(p, "methods", METHODS[:-1]), chosen(p, "mitigations", WEIGHTINGS[1:])
     if methods[:1] != ("simclr",):
         raise ValueError(f"methods={p.methods!r} must begin with simclr, to which the others are compared")
     if p.published and (wrong := [m for m in methods if m not in PUBLISHED]):
@@ -101,18 +99,45 @@ def plan(p: SimpleNamespace) -> Comparison:
         if change:
             check_start(replace(plain, **change))
             arms[label] = arms_of(p, replace(plain, **change), classes, treated, reference=False)
-    for size in (int(word) for word in listed(p.sizes)):
+    for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
     return Comparison(arms)
 
 
 def _rates(p: SimpleNamespace) -> dict[str, float]:
-    """The learning rates written as "simclr=0.1,vicreg=0.3"; ValueError where a word is not label=number."""
-    try:
-        return {label: float(rate) for label, rate in (word.split("=") for word in listed(p.learning_rates))}
-    except ValueError:
-        raise ValueError(f"learning_rates={p.learning_rates!r}: write label=rate, as simclr=0.1,vicreg=0.3") from None
+    """The learning rates written as "simclr=0.1,vicreg=0.3".
+
+    ValueError: a word that is not label=number, a label that is unknown or comes twice, a rate outside (0, FASTEST].
+    """
+    found, known = {}, (*METHODS[:-1], *(f"simclr_{w}" for w in WEIGHTINGS[1:]))
+    for word in listed(p.learning_rates):
+        label, _, rate = (part.strip() for part in word.partition("="))
+        if label in found or (label not in known and rate):
+            wrong = (
+                "stands there twice; name each once" if label in found else f"is unknown; there are {', '.join(known)}"
+            )
+            raise ValueError(f"learning_rates={p.learning_rates!r}: {label!r} {wrong}")
+        try:
+            found[label] = float(rate)
+        except ValueError:
+            wanted = "write label=rate, as simclr=0.1,vicreg=0.3"
+            raise ValueError(f"learning_rates={p.learning_rates!r}: {word!r}; {wanted}") from None
+        if not 0 < found[label] <= FASTEST:
+            raise ValueError(f"learning_rates={p.learning_rates!r}: {word!r} is out of range; expected (0, {FASTEST}]")
+    return found
+
+
+def _sizes(p: SimpleNamespace) -> list[int]:
+    """The numbers of images a class; ValueError: not whole, given twice, or not below all that there are."""
+    every = SIZES[p.data] // len(CLASSES[p.data])
+    most = min(p.images_per_class or every, every)
+    if any(not word.isdecimal() or len(word) > 9 or not 0 < int(word) <= most for word in listed(p.sizes)):
+        raise ValueError(f"sizes={p.sizes!r}: write whole numbers from 1 to {most}, separated by commas, as 60,90")
+    found = [int(word) for word in listed(p.sizes)]
+    if len(set(found)) < len(found):
+        raise ValueError(f"sizes={p.sizes!r}: a number stands there twice; name each once")
+    return found
 
 
 # The label that a claim is about.

@@ -4,6 +4,6 @@ May import ``lib.claims``, ``lib.studies`` and what lies below them; it shows ch
 """
 
 from lib.hashing import ROOT
-from lib.study.declared import Parameter, ParameterError, cells, check, names, parameters, preset, source
+from lib.study.declared import Parameter, ParameterError, cells, check, names, parameters, preset, source, words
 from lib.study.key import complete
 from lib.study.run import PLANNED, RUNS, Run, face, start

@@ -17,6 +17,8 @@ from pathlib import Path
 from lib.hashing import ROOT
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
+WHOLE = 2**53  # numbers from here on are no parameters: not every whole one is a float
+SHOWN = 60  # characters of a refused value that are shown
 WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
@@ -38,11 +40,11 @@ class Parameter:
         """The value, a whole number turned into a float where a float is declared; ParameterError otherwise."""
         kind, given = TYPES[self.type], value
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
+            value = float(value) if abs(value) < WHOLE else math.inf
         if type(value) is not kind:
-            raise ParameterError(f"{self.name}={value!r} is a {type(value).__name__}; expected {self.expected}")
+            raise ParameterError(f"{self.name}={_cut(given)} is a {type(given).__name__}; expected {self.expected}")
         if not self._inside(value):
-            raise ParameterError(f"{self.name}={given!r} is out of range; expected {self.expected}")
+            raise ParameterError(f"{self.name}={_cut(given)} is out of range; expected {self.expected}")
         return value
 
     def read(self, text: str):
@@ -54,7 +56,8 @@ class Parameter:
         except (KeyError, ValueError) as error:
             if isinstance(error, ParameterError):
                 raise
-            raise ParameterError(f"{self.name}={text!r} is not of type {self.type}; expected {self.expected}") from None
+            message = f"{self.name}={_cut(text)} is not of type {self.type}; expected {self.expected}"
+            raise ParameterError(message) from None
 
     @property
     def expected(self) -> str:
@@ -62,6 +65,8 @@ class Parameter:
         return f"{self.type} in {self.range}" if self.range else self.type
 
     def _inside(self, value) -> bool:
+        if self.type in ("int", "float") and not abs(value) < WHOLE:  # nan too
+            return False
         if not self.range:
             return True
         if self.range.startswith("{"):
@@ -69,7 +74,7 @@ class Parameter:
         low, high = (float(end) for end in self.range[1:-1].split(","))
         above = value > low if self.range[0] == "(" else value >= low
         below = value < high if self.range[-1] == ")" else value <= high
-        return math.isfinite(value) and above and below
+        return above and below
 
 
 def names() -> list[str]:
@@ -79,10 +84,9 @@ def names() -> list[str]:
 
 def source(study: str) -> Path:
     """The study's file; ParameterError with the nearest name when there is none."""
-    path = ROOT / "notebooks" / f"{study}.py"
-    if not path.exists():
-        raise ParameterError(f"study {study!r} does not exist; {_suggest(study, names())}")
-    return path
+    if study not in names():  # the name, not a path to a file that exists
+        raise ParameterError(f"study {_cut(study)} does not exist; {_suggest(study, names())}")
+    return ROOT / "notebooks" / f"{study}.py"
 
 
 def cells(study: str) -> list[tuple[str, str]]:
@@ -110,11 +114,10 @@ def preset(study: str, name: str) -> dict:
     """The values of ``presets/<name>/<study>.yaml``, checked."""
     import yaml
 
-    path = ROOT / "presets" / name / f"{source(study).stem}.yaml"
-    if not path.exists():
-        known = sorted(p.parent.name for p in (ROOT / "presets").glob(f"*/{study}.yaml"))
-        raise ParameterError(f"preset {name!r} does not exist for {study}; {_suggest(name, known)}")
-    return check(study, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    known = {path.parent.name: path for path in sorted((ROOT / "presets").glob(f"*/{source(study).stem}.yaml"))}
+    if name not in known:
+        raise ParameterError(f"preset {_cut(name)} does not exist for {study}; {_suggest(name, list(known))}")
+    return check(study, yaml.safe_load(known[name].read_text(encoding="utf-8")) or {})
 
 
 def check(study: str, given: dict) -> dict:
@@ -122,8 +125,27 @@ def check(study: str, given: dict) -> dict:
     known = parameters(study)
     for name in given:
         if name not in known:
-            raise ParameterError(f"parameter {name!r} does not exist in {study}; {_suggest(name, list(known))}")
+            raise ParameterError(f"parameter {_cut(name)} does not exist in {study}; {_suggest(name, list(known))}")
     return {name: known[name].check(value) for name, value in given.items()}
+
+
+def words(text: str, example: str) -> dict[str, str]:
+    """The values of ``name=value`` words by name; ParameterError for another word, or a name that comes twice."""
+    found = {}
+    for word in text.split():
+        name, sign, value = word.partition("=")
+        if not sign or not name:
+            raise ParameterError(f"{_cut(word)} is not name=value; write for instance {example}")
+        if name in found:
+            raise ParameterError(f"{_cut(word)}: {name} is given already as {_cut(found[name])}; give each name once")
+        found[name] = value
+    return found
+
+
+def _cut(value) -> str:
+    """The value as Python writes it, the middle of a long one left out."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN // 2]}…{text[-8:]} ({len(text)} characters)"
 
 
 def _suggest(name: str, known: list[str]) -> str:

@@ -1,6 +1,6 @@
 """Published and recorded numbers, and the tables in which a page sets them beside its own."""
 
-import json
+import html
 import math
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +11,7 @@ import pandas as pd
 
 from lib import claims, study
 from lib.hashing import ROOT
+from lib.study import kept
 
 if TYPE_CHECKING:
     import torch
@@ -75,14 +76,29 @@ class Record:
 def recorded(name: str) -> list[Record]:
     """Every run of record of a study, in the order of their names."""
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
-    return [
-        Record(
-            pd.read_csv(path.with_name("results.csv"), dtype=names),
-            pd.read_csv(path.with_name("claims.csv")),
-            json.loads(path.read_text()),
-        )
-        for path in sorted((RECORDED / name).glob("*/provenance.json"))
-    ]
+    found = []
+    for path in sorted((RECORDED / name).glob("*/provenance.json")):
+        about = kept.provenance(path.parent)
+        verdicts = marked(pd.read_csv(kept.file(path.parent, "claims.csv")), about["params"])
+        found.append(Record(pd.read_csv(kept.file(path.parent, "results.csv"), dtype=names), verdicts, about))
+    return found
+
+
+def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
+    """A claims.csv with the marks that follow from the present claims and the parameters of its run.
+
+    Files from before the marks name the run's data set in every row: mathematics gets "none", authors the claim's.
+    """
+    old, known = "mark" not in table, claims.known()
+    data, marks = [], []
+    for row in table.itertuples():
+        claim, authors = known.get(row.claim), row.source == "authors"
+        wrong = old and claim and (not claim.data or (authors and row.data not in claim.data))
+        made_on = claim.sets if wrong else row.data
+        made = claims.made_on(params, made_on)
+        data.append(made_on)
+        marks.append("" if authors or claim is None else claims.mark(claim, made, int(row.seeds)))
+    return table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
 
 
 def table(header: list[str], rows: list[tuple]) -> str:
@@ -103,7 +119,7 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
     """
     recorded_rows = [_by_claim(r) for r in records]
     mine = {source: {j.claim: j for s, j in judged if s == source} for source in ("authors", "run")}
-    header = ["claim", "test", "authors' numbers", *(f"recorded: {r.face}" for r in records), "this run"]
+    header = ["claim", "test", "authors' numbers", *(f"recorded: {html.escape(r.face)}" for r in records), "this run"]
     rows = []
     for name in names or mine["authors"]:
         claim = claims.known()[name]
@@ -115,9 +131,9 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
 
 
 def judged(table: pd.DataFrame) -> list[tuple[str, claims.Judgement]]:
-    """The rows of a claims.csv as (source, Judgement)."""
+    """The rows of a claims.csv, as ``marked`` gives it, as (source, Judgement)."""
     return [
-        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict))
+        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict, r.data, r.mark))
         for r in table.itertuples()
     ]
 
@@ -129,17 +145,17 @@ def badge(word: str, *notes: str) -> str:
 
 
 def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -> str:
-    """The badge of a verdict with its effect and interval; "not run" where there is none."""
+    """The badge of a verdict with its mark, effect and interval; "not run" where there is none."""
     if judgement is None:
         return badge(missing)
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
-    return f"{badge(j.verdict)} {claims.shown(j.effect)}{interval}"
+    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}"
 
 
 def stamp(run) -> str:
     """What made this page, as a Markdown table."""
-    about = json.loads((run.folder / "provenance.json").read_text())
+    about = kept.provenance(run.folder)
     git = about["git"]
     commit = (
         f"`{git['commit'][:12]}`{', with uncommitted changes' if git['dirty'] else ''}" if git["commit"] else "unknown"

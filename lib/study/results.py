@@ -1,6 +1,6 @@
 """What a run finds: the numbers it notes, the claims it judges, and the two tables that keep them."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from lib.claims import Judgement
 from lib.intervals import Estimate, estimate
 
 COLUMNS = ("study", "run", "quantity", "undersampled", "class_i", "class_j", "ratio", "seed")
+VERDICT = ("source", "claim", "effect", "low", "high", "seeds", "verdict", "preset", "data", "run", "mark")
 TAIL = ("value", "low", "high", "seeds", "preset", "data")
 SOURCES = ("authors", "run")
 
@@ -19,6 +20,7 @@ class Results:
     """The rows and judgements of a run, in the order in which they were made."""
 
     study: str
+    values: dict = field(default_factory=dict)  # the parameters of the run
     rows: list[dict] = field(default_factory=list, init=False)
     judged: list[tuple[str, Judgement]] = field(default_factory=list, init=False)
 
@@ -49,18 +51,26 @@ class Results:
         index = {"row": "class_i", "column": "class_j"}
         self.note_frame(quantity, cells.rename(columns=index).assign(undersampled=cells.row), **where)
 
-    def judge(self, claim: str, values, learned: bool = True, source: str = "run") -> Judgement:
+    def judge(self, claim: str, values, learned: bool = True, source: str = "run", data: str = "") -> Judgement:
         """Keep and return the verdict on a claim: on one effect a seed, (seeds,), or on a number without seeds.
 
         learned: whether the encoders passed ``claims.has_learned``; without it nothing is decided.
-        source: "run", or "authors" for their published numbers.  ValueError: a claim that the study does not have.
+        source: "run", or "authors" for their published numbers.
+        data: what it was made on, as "gaussian" or "none"; by default the run's data set, and the claim's for authors.
+        ValueError: a claim that the study does not have.
         """
-        if claim not in {c.id for c in claims.of(self.study)}:
+        about = {c.id: c for c in claims.of(self.study)}.get(claim)
+        if about is None:
             raise ValueError(f"claim {claim!r} is not in claims/{self.study}.yaml; write it there before it is judged")
         if source not in SOURCES:
             raise ValueError(f"source={source!r} is unknown; expected one of {', '.join(SOURCES)}")
         exact = np.ndim(values) == 0
         found = claims.judge_number(claim, float(values)) if exact else claims.judge(claim, values, learned)
+        if source == "authors":
+            found = replace(found, data=data or about.sets)
+        else:
+            made = claims.made_on(self.values, data)
+            found = replace(found, data=made.data, mark=claims.mark(about, made, found.seeds))
         self.judged.append((source, found))
         return found
 
@@ -93,11 +103,6 @@ class Results:
 
         about = {"study": self.study, "run": run, "seeds": seeds, "preset": preset, "data": data}
         table = pd.DataFrame([about | row for row in self.rows])
-        tail = {"preset": preset, "data": data, "run": run}
-        known = {c.id: c for c in claims.of(self.study)}
-        verdicts = [
-            {"source": source} | asdict(j) | tail | {"analogue": source == "run" and known[j.claim].elsewhere(data)}
-            for source, j in self.judged
-        ]
-        columns = ["source", *(f.name for f in fields(Judgement)), *tail, "analogue"]
-        return table[[c for c in (*COLUMNS, *TAIL) if c in table]], pd.DataFrame(verdicts, columns=columns)
+        tail = {"preset": preset, "run": run}
+        verdicts = [{"source": source} | asdict(j) | tail for source, j in self.judged]
+        return table[[c for c in (*COLUMNS, *TAIL) if c in table]], pd.DataFrame(verdicts, columns=VERDICT)

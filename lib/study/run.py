@@ -1,5 +1,6 @@
 """One run of a study: its folder, the encoders it needs, what it notes, judges and shows, and what it leaves behind."""
 
+import ast
 import functools
 import json
 import os
@@ -10,10 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+from IPython import get_ipython
+
 from lib import claims, records
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
-from lib.study import key, page, report
+from lib.study import kept, key, page, report
+from lib.study.declared import parameters
 from lib.study.results import Results
 
 RUNS = Path("results/runs")
@@ -61,8 +65,13 @@ class Run(Results):
         if all(unit.done for unit in self.units):
             return
         command = [sys.executable, "-m", "lib.book.make", "encoders", self.study, json.dumps(self.values)]
-        if subprocess.run(command).returncode:
-            raise RuntimeError("an encoder could not be trained; the reason stands above")
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as graph:
+            reason = ""
+            for line in graph.stderr:
+                print(line, end="", file=sys.stderr, flush=True)
+                reason = line.strip().removeprefix("error: ") if line.startswith("error: ") else reason
+        if graph.returncode:
+            raise RuntimeError(f"an encoder could not be trained: {reason or 'the reason stands above'}")
 
     def face(self) -> str:
         """What every figure says of itself: data, preset, device, seeds."""
@@ -74,9 +83,9 @@ class Run(Results):
         return report.recorded(self.study)
 
     def exact(self, claim: str, value) -> float:
-        """Keep a number that has no seeds under its claim's name, and judge the claim on it."""
+        """Keep a number that has neither data nor seeds under its claim's name, and judge the claim on it."""
         self.note(f"{claim}: {claims.known()[claim].quantity}", value, seeds=0)
-        return self.judge(claim, float(value)).effect
+        return self.judge(claim, float(value), data=claims.NOTHING).effect
 
     def show(self, name: str, chart, alt: str, caption: str, data, source: str = "", face: str = "") -> None:
         """Show a chart, or a raster image, as the figure ``fig-<name>``: see ``page.show``.
@@ -117,10 +126,12 @@ class Run(Results):
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         seeds: of a row that does not say; by default the run's.
+        The record is written last and holds the sha256 of the two tables.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
         """
         self.write(self.folder, self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
-        records.write_json(self.folder / "provenance.json", self.provenance(data))
+        tables = ("results.csv", "claims.csv")
+        records.seal(self.folder / kept.PROVENANCE, self.provenance(data), tables)
 
     def provenance(self, data: dict[str, str] | None = None) -> dict:
         """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders.
@@ -163,16 +174,22 @@ def face(values: dict, devices: list[str]) -> str:
     return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}{folds}"
 
 
+def injected(cells: list[str]) -> list[str]:
+    """The names that papermill's cell, the last that begins with the comment "Parameters", assigns."""
+    text = next((cell for cell in reversed(cells) if cell.lstrip().startswith("# Parameters\n")), "")
+    return [target.id for node in ast.parse(text).body if isinstance(node, ast.Assign) for target in node.targets]
+
+
 def start(study: str, namespace: dict) -> Run:
     """The first call of a study: check what papermill injected, train what is missing, return the run.
 
-    namespace: the notebook's ``globals()``.  A name that is neither declared nor the notebook's own was injected under
-    a wrong name and is refused, like a value outside its declaration; the clear line is the last one of the error.
+    namespace: the notebook's ``globals()``.  Parameters are the declared names and what papermill's cell assigns; a
+    name of these that is not declared is refused, like a value outside its declaration.  The clear line comes last.
     """
     os.chdir(ROOT)  # JupyterLab starts a kernel in the notebook's folder
-    own = {"In", "Out", "exit", "quit", "open", "get_ipython", "study"}
-    given = {k: v for k, v in namespace.items() if not k.startswith("_") and k not in own}
-    run = Run(study, key.complete(study, given))
+    shell = get_ipython()
+    names = {**parameters(study), **dict.fromkeys(injected(shell.history_manager.input_hist_raw if shell else []))}
+    run = Run(study, key.complete(study, {name: namespace[name] for name in names if name in namespace}))
     planned = os.environ.get(PLANNED, run.id)
     if planned != run.id:
         raise RuntimeError(f"run {planned} was planned, but code or files changed since; start it again")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from lib.encoders.settings import CLASSES, Settings, Unit
 from lib.encoders.store import BALANCED, TOGETHER
-from lib.studies.shared.words import listed, seeds_of
+from lib.studies.shared.words import chosen, seeds_of
 
 NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
@@ -88,16 +88,13 @@ def treated_classes(p: SimpleNamespace) -> tuple[str, ...]:
 
 
 def classes_of(p: SimpleNamespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    known = CLASSES[p.data]
-    kept = known if p.classes == "all" else listed(p.classes)
-    treated = kept if p.undersampled == "all" else listed(p.undersampled)
-    for name, these, among in (("classes", kept, known), ("undersampled", treated, kept)):
-        wrong = [c for c in these if c not in among]
-        if wrong or len(set(these)) != len(these):
-            raise ValueError(f"{name}={getattr(p, name)!r}: {wrong or 'a class twice'}; there are {', '.join(among)}")
-    if len(kept) < 3:
-        raise ValueError(f"classes={p.classes!r}: at least three are needed, for a pair and another class")
-    return kept, treated
+    kept = CLASSES[p.data] if p.classes == "all" else chosen(p, "classes", CLASSES[p.data], 3)  # a pair and another
+    return kept, treated_of(p, kept)
+
+
+def treated_of(p: SimpleNamespace, kept: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the classes, of those kept, that the parameters undersample; ValueError where there is none."""
+    return kept if p.undersampled == "all" else chosen(p, "undersampled", kept, 1)
 
 
 def treated_units(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> list[Unit]:

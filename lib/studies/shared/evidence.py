@@ -9,10 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lib import harms, intervals, probe
+from lib import checks, harms, intervals, probe
 from lib.studies.shared.arms import Arms, known_pairs
 
 SPLITS = (0, 1)  # the public code's seeds of the 75/25 split of the test images
+READ = checks.Kind("finite floats", checks.FLOATS.dtypes)
+WHOLE = checks.Kind("whole numbers", ("uint8", "int8", "int16", "int32", "int64"))
 CONTROL = -1  # code of the balanced encoder in a reader's ``group``
 
 
@@ -99,10 +101,12 @@ def of_arms(arms: Arms) -> Evidence:
 def of_file(path: str | Path, classes: tuple[str, ...]) -> Evidence:
     """Read a reader's embeddings from a safetensors file.
 
-    vectors: (n, d) floats; labels: (n,) codes of ``classes``; optional group: (n,), -1 for rows embedded by the
-    balanced encoder and k for rows embedded by the encoder whose class k was undersampled; optional seed: (n,).  Every
-    encoder must embed the same images in the same order.  Without ``group`` all rows are the balanced encoder's.
-    ValueError: a file that is missing or damaged, a tensor that is missing, or encoders that do not match.
+    vectors: (n, d) finite floats; labels: (n,) codes of ``classes``, of any integer type; optional group: (n,), -1
+    for rows embedded by the balanced encoder and k for rows embedded by the encoder whose class k was undersampled;
+    optional seed: (n,). Every encoder must embed the same images in the same order. Without ``group`` all rows are
+    the balanced encoder's.
+    ValueError: a file that is missing or damaged, a tensor that is missing or of another kind (labels that are floats),
+    or encoders that do not match.
     """
     try:
         tensors = load_file(path)
@@ -110,11 +114,14 @@ def of_file(path: str | Path, classes: tuple[str, ...]) -> Evidence:
         raise ValueError(f"embeddings={str(path)!r} cannot be read ({error}); give a safetensors file") from error
     if "vectors" not in tensors or "labels" not in tensors:
         raise ValueError(f"embeddings={str(path)!r} holds {sorted(tensors)}; expected at least 'vectors' and 'labels'")
+    kinds = {"vectors": ("n d", READ)} | dict.fromkeys(("labels", "group", "seed"), ("n", WHOLE))
+    try:
+        checks.tensors(**{name: (tensors[name], *kinds[name]) for name in kinds if name in tensors})
+    except ValueError as error:
+        raise ValueError(f"embeddings={str(path)!r}: {error}") from None
     vectors, labels = tensors["vectors"].double(), tensors["labels"].long()
     group = tensors.get("group", torch.full_like(labels, CONTROL)).long()
     seed = tensors.get("seed", torch.zeros_like(labels)).long()
-    if not len(vectors) == len(labels) == len(group) == len(seed):
-        raise ValueError(f"embeddings={str(path)!r}: vectors, labels, group and seed differ in length")
     codes, seeds = sorted(set(group.tolist())), sorted(set(seed.tolist()))
     blocks = {(s, g): (seed == s) & (group == g) for s in seeds for g in codes}
     y = labels[blocks[seeds[0], CONTROL]] if CONTROL in codes else labels[:0]
