@@ -2,6 +2,8 @@
 
 import fcntl
 import json
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from lib.encoders.store import STORE
 from lib.hashing import ROOT
 from lib.study import report
 
+FILES = ("provenance.json", "claims.csv", "results.csv", "executed.ipynb")
 KEPT = [p.parent for kind in ("recorded", "runs") for p in sorted(ROOT.glob(f"results/{kind}/*/*/provenance.json"))]
 
 
@@ -217,3 +220,43 @@ def test_a_page_says_when_other_runs_are_recorded_than_it_was_drawn_with(tmp_pat
         told = stamp({"recorded": then})
         assert f"delete the folder <code>results/runs/{STUDY}/quick-1</code> and type <code>make book</code>." in told
     assert f"<code>make run STUDY={STUDY}</code> with its parameters." in stamp({"recorded": []}, "asked for")
+
+
+def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copied = tmp_path / f"results/runs/{STUDY}/quick-1"
+
+    def stale() -> bool:
+        make.note_shown()
+        fresh = str(make.SHOWN) in make.site_files() and make.SHOWN.stat().st_mtime_ns > 1
+        os.utime(make.SHOWN, ns=(1, 1))
+        return fresh
+
+    assert stale() and not stale()
+    (make_run(copied, figures={}) / "requested").touch()
+    for path in copied.iterdir():
+        os.utime(path, ns=(1, 1))
+    assert stale() and not stale(), "copied with old times"
+    (copied / "executed.ipynb").unlink()
+    assert stale() and not stale()
+    shutil.rmtree(copied)
+    assert stale() and not stale(), "removed"
+    (make_run(copied.with_name("quick-1 {copy}"), figures={}) / "requested").touch()
+    assert not any("{" in path for path in make.site_files())
+
+
+def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    amiss = {"quick-1 copy": "its name is not that of a run", "quick-2": "it has no results.csv"}
+    amiss |= {f"quick-{n}": f"its {name} is damaged" for n, name in enumerate(FILES, 3)}
+    for name in ("quick-9", *amiss):
+        (make_run(tmp_path / f"results/runs/{STUDY}/{name}", figures={}) / "requested").touch()
+    root = tmp_path / f"results/runs/{STUDY}"
+    (root / "quick-2/results.csv").unlink()
+    for n, name in enumerate(FILES, 3):
+        (root / f"quick-{n}/{name}").write_text("")
+    (root / "quick-9").rename(root / "quick-good")
+    assert [run.id for run in pages.asked_for()] == ["quick-good"]
+    said = capsys.readouterr().err
+    for name, reason in amiss.items():
+        assert f"site: no page for {root / name}: {reason}; make the run again, or delete the folder\n" in said

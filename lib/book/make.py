@@ -37,6 +37,8 @@ SITE = (
     "claims/*.yaml",
     "results/recorded/**/*",
 )
+SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
+SITE += (str(SHOWN),)
 SITE += ("benchmarks/results.json", "results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
 
 
@@ -73,7 +75,17 @@ def requested(path: str | None) -> tuple[list[Run], list[list[AnyUnit]]]:
 def site_files() -> list[str]:
     """Files whose change makes the site stale: prose, sources, recorded and reported numbers, asked-for runs."""
     files = (path for pattern in SITE for path in Path().glob(pattern) if path.is_file())
-    return sorted(str(path) for path in files if "__pycache__" not in path.parts)
+    braces = set("{}")  # Snakemake would take them for a wildcard
+    return sorted(str(path) for path in files if "__pycache__" not in path.parts and not braces & set(str(path)))
+
+
+def note_shown() -> None:
+    """Write the names of the files that the site is made of, where they are others than at the last build."""
+    asked = [path.with_name("executed.ipynb") for path in Path().glob("results/runs/*/*/requested")]
+    names = {*site_files(), *(str(path) for path in asked if path.exists())} - {str(SHOWN)}
+    text = json.dumps(sorted(names), indent=1)
+    if not SHOWN.exists() or SHOWN.read_text(encoding="utf-8") != text:
+        records.write_text(SHOWN, text)
 
 
 def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) -> int:
@@ -81,6 +93,7 @@ def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) ->
     with only_one():
         runs_ = [{"study": r.study, "values": r.values} for r in wanted]
         lines = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
+        note_shown()
         records.write_json(runs.REQUESTS, {"runs": runs_, "jobs": lines})
         return snakemake([target, "--config", f"requests={runs.REQUESTS}"])
 

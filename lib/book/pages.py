@@ -4,6 +4,7 @@ import functools
 import html
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lib.study.report import CLASSES, NONE, SIGNS, badge, marked
 
 RESULTS = ROOT / "results"
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
+NAME = re.compile(r"[\w.-]+")  # of a run's folder
 TESTS = {("below", True): "below", ("below", False): "at most", ("above", True): "above", ("above", False): "at least"}
 
 
@@ -75,6 +77,25 @@ class RunRecord:
         """The run's id, with a link to its record, from the top of the site."""
         return f'<a href="{html.escape(self.static)}/provenance.json">{html.escape(self.id)}</a>'
 
+    def amiss(self) -> str:
+        """Why no page can be made of the folder; empty where one can."""
+        if self.study not in study.names() or not NAME.fullmatch(self.id):
+            return "its name is not that of a run"
+        readers = {
+            "provenance.json": lambda: (self.stamp(""), _status_row(self)),
+            "claims.csv": lambda: self.claims[["source", "claim", "verdict"]],
+            "results.csv": lambda: pd.read_csv(self.folder / "results.csv"),
+            "executed.ipynb": lambda: json.loads((self.folder / "executed.ipynb").read_text(encoding="utf-8"))["cells"],
+        }
+        for name, read in readers.items():
+            if not (self.folder / name).exists():
+                return f"it has no {name}"
+            try:
+                read()
+            except (AttributeError, KeyError, TypeError, ValueError):
+                return f"its {name} is damaged"
+        return ""
+
     @property
     def face(self) -> str:
         """Data, preset, device and seeds."""
@@ -120,11 +141,20 @@ class RunRecord:
 
 
 def asked_for() -> list[RunRecord]:
-    """Runs of this machine that somebody asked for: finished, with a file ``requested`` in the folder."""
-    found = sorted(RESULTS.glob("runs/*/*/requested"))
-    return [
-        RunRecord(f.parent.parent.name, f.parent, "asked for") for f in found if (f.parent / "executed.ipynb").exists()
-    ]
+    """Runs of this machine that somebody asked for: finished, with a file ``requested`` in the folder.
+
+    A folder that does not hold a whole run of a study is named on the screen and left out.
+    """
+    found = []
+    for folder in (path.parent for path in sorted(RESULTS.glob("runs/*/*/requested"))):
+        run = RunRecord(folder.parent.name, folder, "asked for")
+        if not (folder / "executed.ipynb").exists():
+            continue
+        if reason := run.amiss():
+            print(f"site: no page for {folder}: {reason}; make the run again, or delete the folder", file=sys.stderr)
+        else:
+            found.append(run)
+    return found
 
 
 def recorded() -> list[RunRecord]:
