@@ -20,7 +20,7 @@ def provenance(folder: Path) -> dict:
 def file(folder: Path, name: str) -> Path:
     """The path of one of a run's files, after a look whether it is what was written; ``records.Damaged``, by name."""
     record = provenance(folder)
-    return folder / name if name == PROVENANCE else records.checked(folder / name, record, remedy(folder))
+    return folder / name if name == PROVENANCE else records.checked(folder, name, record, remedy(folder))
 
 
 def remedy(folder: Path) -> str:
