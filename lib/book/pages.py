@@ -84,8 +84,8 @@ class RunRecord:
         readers = {
             "provenance.json": lambda: (self.stamp(""), _status_row(self)),
             "claims.csv": lambda: self.claims[["source", "claim", "verdict"]],
-            "results.csv": lambda: pd.read_csv(self.folder / "results.csv"),
-            "executed.ipynb": lambda: json.loads((self.folder / "executed.ipynb").read_text(encoding="utf-8"))["cells"],
+            "results.csv": lambda: pd.read_csv(self.file("results.csv")),
+            "executed.ipynb": lambda: self.notebook,
         }
         for name, read in readers.items():
             if not (self.folder / name).exists():
