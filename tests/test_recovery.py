@@ -73,7 +73,7 @@ def test_bad_input_is_refused_with_the_value_and_the_way_out():
         ({"z": z, "y": y}, "class 1 has 8 points, too few for k_max=10"),
         ({"z": bad, "y": y}, r"z is float32 .* finite"),
         ({"z": z, "y": y, "loss": torch.full((48,), math.inf)}, r"loss is float32 .* finite"),
-        ({"z": z, "y": y[1:]}, "one class code"),
+        ({"z": z, "y": y[1:]}, r"y is int64 .* n = 48"),
         ({"z": z, "y": y, "reduce": "tsne"}, "reduce='tsne' is unknown; known are umap, pca, none"),
         ({"z": z, "y": y, "centre": "median"}, "centre='median' is unknown; known are class, all, none"),
         ({"z": z, "y": y, "k_max": 1}, "k_max=1: a whole number from 2"),
