@@ -1,6 +1,6 @@
 """What the public functions refuse: wrong shapes and dtypes, values that are not finite or out of range.
 
-One call at the edge of a function; inside, nothing checks again.  Imports nothing of the library, and torch late.
+Called once, at the edge of a function.  Imports nothing of the library, and torch late.
 """
 
 import math
@@ -35,7 +35,7 @@ def codes(below: float = math.inf) -> Kind:
 
 
 def tensors(**given: tuple) -> dict:
-    """Sizes by name of the axes of tensors, each given as name=(tensor, "... n d", kind).
+    """Sizes by name of the axes of tensors, each given as name=(tensor, "... n d", kind); ValueError: one does not fit.
 
     A name is one size in all of them, 1 or more, or as "n>=2" says; "..." are leading axes, equal or absent in each.
     """
@@ -49,7 +49,7 @@ def tensors(**given: tuple) -> dict:
             raise ValueError(f"{name} is a {type(x).__name__}: {expected}")
         found = f"{name} is {str(x.dtype)[6:]} of shape {tuple(x.shape)}: {expected}"
         own = [axis.partition(">=") for axis in axes.split() if axis != "..."]
-        leading = tuple(x.shape[: x.ndim - len(own)]) if x.ndim > len(own) else ()
+        leading = tuple(x.shape[: max(0, x.ndim - len(own))])
         wrong = x.ndim < len(own) or 0 in x.shape or str(x.dtype)[6:] not in kind.dtypes
         wrong |= bool(leading) and ("..." not in axes or sizes.setdefault("...", leading) != leading)
         for (axis, _, least), size in zip(own, x.shape[len(leading) :], strict=False):
@@ -62,19 +62,19 @@ def tensors(**given: tuple) -> dict:
 
 
 def numbers(name: str, values, why: str = "give finite numbers") -> np.ndarray:
-    """Array-likes of finite numbers as float64.  ValueError: anything else."""
+    """Array-likes of finite numbers, at least one, as float64.  ValueError: anything else."""
     try:
         found = np.asarray(values, float) if np.asarray(values).dtype.kind in "biufO" else None
     except (TypeError, ValueError, RuntimeError, OverflowError):
         found = None
-    if found is None or not np.isfinite(found).all():
-        raise ValueError(f"{name}={str(values)[:80]} is no array of numbers, or one is NaN or infinite: {why}")
+    if found is None or found.size == 0 or not np.isfinite(found).all():
+        raise ValueError(f"{name}={str(values)[:80]} is no array of numbers, is empty or has NaN or infinity: {why}")
     return found
 
 
 def number(name: str, value, least: float = -math.inf, most: float = math.inf, whole=False, inside=False) -> None:
     """ValueError: not one finite number from ``least`` to ``most`` (whole; inside: neither of the two ends)."""
-    good = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and least <= value <= most
-    if not good or (whole and value % 1) or (inside and value in (least, most)):
+    good = isinstance(value, Real) and not isinstance(value, bool) and abs(value) < (2**63 if whole else 1e308)
+    if not good or not least <= value <= most or (whole and value % 1) or (inside and value in (least, most)):
         ends = f"strictly between {least} and {most}" if inside else f"from {least} to {most}"
-        raise ValueError(f"{name}={str(value)[:80]}: a {'whole ' if whole else ''}number {ends} is expected")
+        raise ValueError(f"{name}={str(value)[:80]}: a{' whole' * whole} number {ends} is expected")

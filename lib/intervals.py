@@ -53,7 +53,7 @@ def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, n
     checks.number("level", level, 0, 1, inside=True)
     checks.number("rng", rng, 0, whole=True)
     values = checks.numbers("values", values, "a run is missing or failed; an average over the rest would hide it")
-    if values.ndim == 0 or len(values) == 0:
+    if values.ndim == 0:
         raise ValueError("values over at least one seed are expected, got none")
     n, mean = len(values), values.mean(0)
     if n == 1:

@@ -108,7 +108,7 @@ def test_bad_graphs_and_settings_are_refused():
         (lambda: blocks.finite_optimum(small(), 0), "dim=0"),
         (lambda: blocks.finite_optimum(small(), 2, tau=-1.0), "tau=-1.0"),
         (lambda: blocks.finite_optimum(small(), 2, weights=np.zeros(45)), "positive number for each of 45"),
-        (lambda: blocks.sample_graph((3, 0), np.eye(2)), r"sizes=\[3, 0\]"),
+        (lambda: blocks.sample_graph((3, 0), np.eye(2)), r"sizes=\[3.0, 0.0\]"),
         (lambda: blocks.sample_graph((3, 3), np.eye(3)), "a row for each of 2"),
         (lambda: blocks.sample_graph((3, 3), 2 * np.eye(2)), r"in \[0, 1\]"),
     ):

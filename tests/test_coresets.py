@@ -92,7 +92,7 @@ ZEROS = torch.zeros(4, dtype=torch.long)
         (lambda: coresets.coreset(ZEROS - 1, ZEROS, 2), "correct_counts.*-1"),
         (lambda: coresets.coreset(ZEROS.float(), ZEROS, 2), "float32"),
         (lambda: coresets.coreset(ZEROS, ZEROS - 1, 2), "y.*-1"),
-        (lambda: coresets.coreset(ZEROS[:3], ZEROS, 2), "a count and a label"),
+        (lambda: coresets.coreset(ZEROS[:3], ZEROS, 2), r"y is int64 .* n = 3"),
         (lambda: coresets.forgetting_events(torch.ones(3, 4)), "float32"),
         (lambda: coresets.forgetting_events(torch.ones(1, 4).bool()), "checks >= 2"),
         (lambda: coresets.el2n(torch.ones(1, 4, 2) / 2, ZEROS + 2), "labels from 2"),

@@ -126,13 +126,13 @@ def test_the_weights_of_lemma_7_in_exact_fractions():
 @pytest.mark.parametrize("p", (0.5, 0.3, 0.0, 1.1, float("nan")))
 def test_labels_that_say_nothing_are_refused(p):
     for function in (debias_weights, noisy_triplets, lambda p: lemma7_matrix(2, p), lambda p: lemma7_weights(2, p)):
-        with pytest.raises(ValueError, match="expected above 1/2"):
+        with pytest.raises(ValueError, match=r"p_correct="):
             function(p)
 
 
 @pytest.mark.parametrize("m", (0, -1, 1.5))
 def test_no_points_are_refused(m):
-    with pytest.raises(ValueError, match="whole number of at least 1"):
+    with pytest.raises(ValueError, match=r"m=.*: a whole number from 1"):
         lemma7_matrix(m, 0.9)
 
 
@@ -180,7 +180,7 @@ def test_edges_and_refusals():
     for bad, message in (
         ((-0.1, 0.2, 3), r"p=-0.1 is expected in \[0, 1\]"),
         (([0.1, 1.2], 0, 3), r"p=1.2 is expected"),
-        ((0.1, float("nan"), 3), r"q=nan is expected"),
+        ((0.1, float("nan"), 3), "q=nan"),
         ((0.7, 0.4, 3), "above 1"),
         ((0.1, 0.1, -1), "n=-1.0 is expected whole"),
         ((0.1, 0.1, 2.5), "n=2.5 is expected whole"),

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from scipy.stats import binom
 from torch import Tensor
 
+from lib import checks
 from lib.geometry.newton import Certificate, Optimum, minimise
 
 LAWS = ("label_aware", "iid")
@@ -136,13 +137,13 @@ def programme(
     anchor's own class.  ValueError: shares that are not positive or do not sum to 1, fewer than two classes, τ ≤ 0,
     M < 1 or not whole, an unknown law or loss.
     """
-    pi, tau = (torch.as_tensor(v, dtype=torch.float64) for v in (shares, tau))
+    pi, tau = (torch.as_tensor(checks.numbers(name, v)) for name, v in (("shares", shares), ("tau", tau)))
     check(law=law, loss=loss, negatives=negatives, tau=tau)
-    if pi.ndim == 0 or pi.shape[-1] < 2:
-        raise ValueError(f"shares={pi.tolist()} must hold at least two classes")
+    if pi.ndim == 0 or pi.shape[-1] < 2 or 0 in (*pi.shape, *tau.shape):
+        raise ValueError(f"shares={pi.tolist()} must hold at least two classes, tau={tau.tolist()} a temperature")
     if not (pi > 0).all() or ((pi.sum(-1) - 1).abs() > 1e-9).any():
         raise ValueError(f"shares={str(pi.tolist())[:80]} must be positive and sum to 1; divide them by their sum")
-    batch = torch.broadcast_shapes(pi.shape[:-1], tau.shape)
+    batch = np.broadcast_shapes(pi.shape[:-1], tau.shape)  # ValueError where they do not fit
     pi, tau = pi.expand(*batch, -1), tau.expand(batch)
     k = pi.shape[-1]
     q = pi[..., None, :].expand(*batch, k, k)
@@ -157,10 +158,10 @@ def check(law: str, loss: str, negatives: float, tau) -> None:
     for name, value, known in (("law", law, LAWS), ("loss", loss, LOSSES)):
         if value not in known:
             raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(known)}")
-    if not negatives >= 1 or (math.isfinite(negatives) and negatives != int(negatives)):
-        raise ValueError(f"negatives={negatives!r} must be a whole number of at least 1, or math.inf")
-    tau = np.asarray(tau)
-    if not (tau > 0).all() or not np.isfinite(tau).all():
+    if negatives != math.inf:
+        checks.number("negatives", negatives, 1, whole=True)
+    tau = checks.numbers("tau", tau)
+    if not (tau > 0).all():
         raise ValueError(f"tau={str(tau.tolist())[:80]} must be positive and finite")
 
 
@@ -181,8 +182,8 @@ def optimum(
     problem = programme(shares, tau, negatives, law, loss)
     batch, k = problem.p.shape[:-1], problem.p.shape[-1]
     dim = k if dim is None else dim
-    if dim < 1 or starts < 1:
-        raise ValueError(f"dim={dim}, starts={starts}: both must be at least 1")
+    checks.number("dim", dim, 1, whole=True)
+    checks.number("starts", starts, 1, whole=True)
     flat = problem.flat()
     found = minimise(flat, (len(flat.p), k, dim), starts)
     shaped = {name: value.reshape(batch) for name, value in vars(found.certificate).items()}
@@ -205,6 +206,8 @@ def optimal_gram(
 
 def slope_ratio(tau: float, loss: str = "infonce") -> float:
     """r = ψ'(−2) / ψ'(0) of one negative: how much of the loss's pull is left between antipodes."""
+    check(LAWS[0], loss, 1, tau)
+    checks.number("tau", tau)
     if loss == "linear":
         return 1.0
     if loss == "triplet":
@@ -224,8 +227,8 @@ def collapse_threshold(
     """
     check(law, loss, negatives, tau)
     b = minorities
-    if b < 2 or b != int(b):
-        raise ValueError(f"minorities={minorities!r} must be a whole number of at least 2")
+    checks.number("minorities", b, 2, whole=True)
+    checks.number("tau", tau)
     if loss != "infonce" or negatives == 1:
         r = slope_ratio(tau, loss)
         if r == 0:
@@ -238,6 +241,8 @@ def collapse_threshold(
         return 2 * b * b / (half + math.sqrt(half**2 + 2 * b * b * e))
     if math.isinf(negatives):  # 2 − ρε = ρε(1 + ρε)/(ρ + ε), ρ = R/B
         half = (2 - e - e * e) / 2
+        if e == 0:
+            return math.inf
         return b * (half + math.sqrt(half**2 + 2 * e * e * (1 + e))) / (e * (1 + e))
 
     def excess(log_r: float) -> float:

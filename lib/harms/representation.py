@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from lib import checks
-from lib.harms.gender import FLAT, has_direction, known
+from lib.harms.gender import FLAT, has_direction
 
 
 def class_cosines(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -17,7 +17,8 @@ def class_cosines(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
     z: (..., n, d) features of any length; y: (n,) int64 codes below num_classes = K.  Returns (..., K, K).
     ValueError: a class without a sample, a code out of range, or a feature that is zero or not finite.
     """
-    checks.tensors(z=(z, "... n d", checks.GAPPY), y=(y, "n", known(num_classes)))
+    checks.number("num_classes", num_classes, 1, whole=True)
+    checks.tensors(z=(z, "... n d", checks.GAPPY), y=(y, "n", checks.codes(num_classes)))
     counts = torch.bincount(y, minlength=num_classes)
     if (counts == 0).any():
         raise ValueError(f"every class 0..{num_classes - 1} needs a sample; counts {counts.tolist()}")
@@ -55,7 +56,8 @@ def allocation(y_true: Tensor, y_pred: Tensor, num_classes: int) -> Tensor:
     y_true, y_pred: (..., n) int64 codes.  Returns (..., K, K) float64; each row sums to 1.
     ValueError: a class without a true sample, or a code out of range.
     """
-    of = known(num_classes)
+    checks.number("num_classes", num_classes, 1, whole=True)
+    of = checks.codes(num_classes)
     checks.tensors(y_true=(y_true, "... n", of), y_pred=(y_pred, "... n", of))
     true = F.one_hot(y_true, num_classes).double()
     counts = true.sum(-2)  # (..., K)

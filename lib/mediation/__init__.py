@@ -1,6 +1,6 @@
 """Causal mediation of allocation harm by the representation (Maity et al. 2024; the effects of Pearl 2001).
 
-Imports nothing of the library.
+May import ``lib.checks``.
 """
 
 from lib.mediation.decomposition import NAMES, Effects, Toy, bootstrap, bootstrap_means, effects

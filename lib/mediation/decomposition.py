@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lib import checks
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -45,11 +47,11 @@ def effects(y00: Tensor, y01: Tensor, y10: Tensor, y11: Tensor) -> Effects:
 
     ValueError: shapes that differ, or a value that is not finite.
     """
-    given = [torch.as_tensor(y, dtype=torch.float64) for y in (y00, y01, y10, y11)]
-    if len({tuple(y.shape) for y in given}) > 1:
-        raise ValueError(f"the four outcomes must have one shape, got {[tuple(y.shape) for y in given]}")
-    if not all(torch.isfinite(y).all() for y in given):
-        raise ValueError("an outcome is not finite: a head or an encoder is missing; train it before its effects")
+    why = "an outcome is not finite: a head or an encoder is missing; train it before its effects"
+    named = {"y00": y00, "y01": y01, "y10": y10, "y11": y11}
+    given = [torch.as_tensor(checks.numbers(name, y, why)) for name, y in named.items()]
+    if len({tuple(y.shape) for y in given}) > 1 or given[0].numel() == 0:
+        raise ValueError(f"the four outcomes must have one shape, not empty, got {[tuple(y.shape) for y in given]}")
     y00, y01, y10, y11 = given
     return Effects(TE=y11 - y00, NIE=y01 - y00, rNDE=y01 - y11, NDE=y10 - y00, rNIE=y10 - y11)
 
@@ -71,8 +73,7 @@ def bootstrap(
     little (below 10 use ``lib.intervals``); over images it says how far the test set alone decides the number.
     ValueError: shapes that differ, an unknown ``over``, or a split that scored no image.
     """
-    if len({tuple(c.shape) for c in cells}) > 1 or cells[0].ndim != 4:
-        raise ValueError(f"four (splits, seeds, n, K) arrays are expected, got {[tuple(c.shape) for c in cells]}")
+    _check(cells, "splits seeds n K", draws, level, rng)
     if over not in ("seeds", "images", "both"):
         raise ValueError(f"over={over!r} is unknown; expected seeds, images or both")
     _, seeds, n, _ = cells[0].shape
@@ -99,6 +100,17 @@ def _means(cells: tuple[Tensor, ...], scored: Tensor, by_seed: Tensor, by_image:
     )  # of the splits with an image that was drawn
     seeds = by_seed / by_seed.sum(-1, keepdim=True)
     return effects(*(torch.einsum("bs,bpi,psik->bk", seeds, images, c.double()) for c in cells))
+
+
+def _check(cells: tuple[Tensor, ...], axes: str, draws: int, level: float, rng: int, one: bool = True) -> None:
+    """Four cells, of one size or, but for the leading axes, each of its own."""
+    if not isinstance(cells, tuple | list) or len(cells) != 4:
+        raise ValueError(f"cells: the four outcomes y00, y01, y10, y11 are expected, got a {type(cells).__name__}")
+    names = {f"cells[{i}]": (c, axes if one else f"{axes}{i}", checks.REAL) for i, c in enumerate(cells)}
+    checks.tensors(**names)
+    checks.number("draws", draws, 1, whole=True)
+    checks.number("level", level, 0, 1, inside=True)
+    checks.number("rng", rng, 0, whole=True)
 
 
 def _counts(draws: int, n: int, generator: torch.Generator) -> Tensor:
@@ -150,7 +162,8 @@ def bootstrap_means(
 
     cells: y00, y01, y10, y11, each (..., n) outcomes; every cell is resampled for itself.  The ends are (...).
     """
-    generator = torch.Generator().manual_seed(rng)
+    _check(cells, "... n", draws, level, rng, one=False)
+    cells, generator = tuple(c.double() for c in cells), torch.Generator().manual_seed(rng)
     means = [torch.einsum("bn,...n->b...", _counts(draws, c.shape[-1], generator) / c.shape[-1], c) for c in cells]
     drawn = effects(*means)
     ends = torch.tensor([0.5 - level / 2, 0.5 + level / 2], dtype=torch.float64)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lib import checks
+
 TOLERANCE = 1e-5  # of a logit: probabilities then lie within half of it
 MEMORY = 10  # pairs that L-BFGS keeps
 HALVINGS = 30  # of a step, before it is taken as it is
@@ -44,9 +46,13 @@ def fit_heads(
     Solved heads leave the batch.  Fastest where neighbouring heads use the same samples and the same C.
     ValueError: shapes, codes, weights or C that do not fit.  RuntimeError: heads that did not converge, by position.
     """
+    of = {"x": (x, "n d", checks.REAL), "y": (y, "n", checks.codes()), "weights": (weights, "heads n", checks.SHARES)}
+    heads = checks.tensors(**of)["heads"]
+    checks.number("iterations", iterations, 1, whole=True)
+    if (weights.sum(1) == 0).any():
+        raise ValueError("weights: each head needs a positive one")
     number = {"dtype": torch.float64, "device": x.device}
-    strength, tolerance = (torch.as_tensor(v, **number).expand(len(weights)) for v in (C, tolerance))
-    _check(x, y, weights, strength)
+    strength, tolerance = (_positive(name, v, heads, number) for name, v in (("C", C), ("tolerance", tolerance)))
     classes, weights = int(y.max()) + 1, weights.to(**number)
     centre, basis, scatter, rotated = _rotate(x.double())
     present = weights @ F.one_hot(y, classes).double() > 0  # (heads, K)
@@ -263,13 +269,11 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.linalg.vecdot(a.flatten(1), b.flatten(1))
 
 
-def _check(x: Tensor, y: Tensor, weights: Tensor, strength: Tensor) -> None:
-    if x.ndim != 2 or y.shape != x.shape[:1] or weights.ndim != 2 or weights.shape[1] != len(x):
-        shapes = ", ".join(str(tuple(t.shape)) for t in (x, y, weights))
-        raise ValueError(f"x (n, d), y (n,) and weights (heads, n) are expected, got {shapes}")
-    if not torch.isfinite(x).all():
-        raise ValueError("x holds a value that is not finite; look for a diverged encoder")
-    if not (torch.isfinite(weights) & (weights >= 0)).all() or (weights.sum(1) == 0).any():
-        raise ValueError("weights must be finite and not negative, with a positive one in every head")
-    if not (strength > 0).all():
-        raise ValueError(f"C={strength.tolist()}: every C must be positive")
+def _positive(name: str, given: float | Tensor, heads: int, kind: dict) -> Tensor:
+    """A number, or one for each head, as (heads,) of that dtype and device; ValueError: not positive and finite."""
+    if not isinstance(given, Tensor):
+        checks.number(name, given, 0, inside=True)
+    found = torch.as_tensor(given, **kind)
+    if found.shape not in ((), (heads,)) or not (torch.isfinite(found) & (found > 0)).all():
+        raise ValueError(f"{name}={str(found.tolist())[:80]}: a positive number or ({heads},) of them are expected")
+    return found.expand(heads)

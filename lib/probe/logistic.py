@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from torch import Tensor
 
+from lib import checks
 from lib.probe.heads import fit_heads
 
 GRID = (1.0, 0.1, 0.01)  # strengths C; of equal accuracies the first wins, as in scikit-learn's GridSearchCV
@@ -31,6 +32,8 @@ class Predictions:
 
 def split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the 75 % that train a head and of the 25 % that score it: random, not stratified."""
+    checks.number("n", n, 2, whole=True)
+    checks.number("seed", seed, 0, 2**32 - 1, whole=True)
     return train_test_split(np.arange(n), test_size=TEST_SHARE, random_state=seed)
 
 
@@ -42,8 +45,11 @@ def predict(z: Tensor, y: Tensor, kept: Tensor, scored: Tensor, class_weight: bo
     cross-validation (stratified, not shuffled: over the images in their order here, in the order of the random split in
     the public code), then the head is fitted on all its images.  class_weight: weights
     n / (K n_k) within every fit, scikit-learn's "balanced".
-    All fits of all heads are solved together; RuntimeError: one did not converge.
+    All fits of all heads are solved together; ValueError: shapes, dtypes, values that are not finite, too few images of
+    a head for three folds; RuntimeError: one did not converge.
     """
+    of = {"z": (z, "n d", checks.REAL), "y": (y, "n", checks.codes()), "kept": (kept, "heads n", checks.MASK)}
+    checks.tensors(**of, scored=(scored, "m d", checks.REAL))
     x = F.normalize(z.double(), dim=1)
     fits = torch.stack([_folds(y, mask) for mask in kept], 1)  # (FOLDS + 1, heads, n), the last on all images
     weights = fits.double()

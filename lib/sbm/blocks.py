@@ -13,6 +13,7 @@ from scipy import optimize, sparse
 from scipy.linalg import eigvalsh
 from torch import Tensor
 
+from lib import checks
 from lib.geometry.newton import Certificate, Optimum
 
 ENTRIES = 1_000_000  # of the matrix of cosines that are held at a time: about what a cache holds
@@ -58,9 +59,8 @@ def sample_graph(sizes, connectivity, seed: int = 0, packed: bool = False) -> Gr
     two entries an edge; packed: a ``BitGraph``, n²/8 bytes, the smaller where more than one pair in 40 is an edge.
     ValueError: sizes below 1, a connectivity that is not (K, K), not symmetric or leaves [0, 1].
     """
-    sizes, alpha = np.asarray(sizes), np.asarray(connectivity, float)
-    if (sizes < 1).any() or sizes.dtype.kind not in "iu":
-        raise ValueError(f"sizes={sizes.tolist()} must be whole numbers of at least 1")
+    sizes, alpha = _sizes(sizes), checks.numbers("connectivity", connectivity)
+    checks.number("seed", seed, 0, whole=True)
     if alpha.shape != (len(sizes),) * 2 or (alpha != alpha.T).any() or (alpha < 0).any() or (alpha > 1).any():
         raise ValueError(
             f"connectivity={alpha.tolist()} must be symmetric, in [0, 1], with a row for each of {len(sizes)}"
@@ -87,11 +87,29 @@ def sample_graph(sizes, connectivity, seed: int = 0, packed: bool = False) -> Gr
     return sparse.csr_array((ones, (np.concatenate([i, j]), np.concatenate([j, i]))), shape=(n, n))
 
 
+def _sizes(sizes) -> np.ndarray:
+    found = checks.numbers("sizes", sizes)
+    if found.ndim != 1 or len(found) == 0 or (found < 1).any() or np.asarray(sizes).dtype.kind not in "iu":
+        raise ValueError(f"sizes={found.tolist()} must be whole numbers of at least 1")
+    return np.asarray(sizes)
+
+
 def _pair(number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The pairs i < j of whole numbers, counted 0: (0, 1), 1: (0, 2), 2: (1, 2), ..."""
     j = ((1 + np.sqrt(1 + 8 * number.astype(float))) / 2).astype(np.int64)
     j += (j * (j + 1) // 2 <= number).astype(np.int64) - (j * (j - 1) // 2 > number).astype(np.int64)
     return number - j * (j - 1) // 2, j
+
+
+def _symmetric(adjacency: Graph) -> None:
+    """ValueError: not a graph, or a sparse matrix with an edge in one direction alone, below 0 or not finite."""
+    if isinstance(adjacency, BitGraph):
+        return
+    if not sparse.issparse(adjacency) or adjacency.ndim != 2 or 0 in adjacency.shape:
+        raise ValueError(f"adjacency is a {type(adjacency).__name__}: a BitGraph or a scipy sparse matrix is expected")
+    edges = checks.numbers("adjacency", sparse.csr_array(adjacency).data)
+    if adjacency.shape[0] != adjacency.shape[1] or (edges < 0).any() or (adjacency != adjacency.T).nnz:
+        raise ValueError(f"adjacency of shape {adjacency.shape} must be symmetric, without an edge below 0")
 
 
 class FiniteProblem:
@@ -102,10 +120,12 @@ class FiniteProblem:
     """
 
     def __init__(self, adjacency: Graph, tau: float = 1.0, weights=None):
+        _symmetric(adjacency)
+        checks.number("tau", tau, 0, inside=True)
         self.n = adjacency.shape[0]
-        u = np.ones(self.n) if weights is None else np.asarray(weights, float)
-        if not tau > 0 or u.shape != (self.n,) or not (u > 0).all():
-            raise ValueError(f"tau={tau!r} must be above 0, and weights one positive number for each of {self.n} nodes")
+        u = np.ones(self.n) if weights is None else checks.numbers("weights", weights)
+        if u.shape != (self.n,) or not (u > 0).all():
+            raise ValueError(f"weights of shape {u.shape}: one positive number for each of {self.n} nodes is expected")
         self.edges, self.tau, self.weight = adjacency, tau, (u / u.mean())[:, None]  # (n, 1)
         if sparse.issparse(adjacency):
             self.edges = sparse.csr_array(adjacency, dtype=np.float64)
@@ -164,8 +184,10 @@ def finite_optimum(
     certificate bounds the gap to the optimum over all dimensions.
     ValueError: dim below 1, and see ``FiniteProblem``.
     """
-    if dim < 1:
-        raise ValueError(f"dim={dim} must be at least 1")
+    checks.number("dim", dim, 1, whole=True)
+    checks.number("seed", seed, 0, whole=True)
+    checks.number("steps", steps, 1, whole=True)
+    checks.number("tolerance", tolerance, 0, inside=True)
     problem = FiniteProblem(adjacency, tau, weights)
     start = torch.randn(problem.n, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -198,7 +220,10 @@ def block_cosines(vectors: Tensor, sizes) -> tuple[Tensor, Tensor]:
 
     vectors: (n, d) unit, in the order of the blocks; sizes: (K,).
     """
-    parts = torch.split(vectors, [int(s) for s in sizes])
+    sizes, n = _sizes(sizes), checks.tensors(vectors=(vectors, "n d", checks.REAL))["n"]
+    if sizes.sum() != n:
+        raise ValueError(f"sizes={sizes.tolist()} are {sizes.sum()} nodes; vectors has {n}")
+    parts = torch.split(vectors, sizes.tolist())
     pairs = [[a @ b.T for b in parts] for a in parts]
     mean = torch.stack([torch.stack([p.mean() for p in row]) for row in pairs])
     return mean, torch.stack([torch.stack([p.std(correction=0) for p in row]) for row in pairs])

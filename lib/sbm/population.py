@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from scipy.optimize import brentq
 from torch import Tensor
 
+from lib import checks
 from lib.geometry.newton import Certificate, Optimum, minimise
 
 OBJECTIVES = ("population", "as_coded", "groups", "anchors")
@@ -64,7 +65,10 @@ def terms(shares, connectivity, tau=1.0, objective: str = "population") -> Terms
     ValueError: shares that are not positive or do not sum to 1, a connectivity that is not symmetric, leaves [0, 1] or
     leaves a block without edges, τ that is not positive, an unknown objective.
     """
-    pi, alpha, tau = (torch.as_tensor(v, dtype=torch.float64) for v in (shares, connectivity, tau))
+    given = {"shares": shares, "connectivity": connectivity, "tau": tau}
+    pi, alpha, tau = (torch.as_tensor(checks.numbers(name, v)) for name, v in given.items())
+    if pi.ndim < 1 or alpha.ndim < 2 or 0 in (*pi.shape, *alpha.shape, *tau.shape):
+        raise ValueError(f"shares {tuple(pi.shape)}, connectivity {tuple(alpha.shape)}: (..., K), (..., K, K) expected")
     if objective not in OBJECTIVES:
         raise ValueError(f"objective={objective!r} is unknown; known are {', '.join(OBJECTIVES)}")
     if not (pi > 0).all() or ((pi.sum(-1) - 1).abs() > 1e-9).any():
@@ -75,7 +79,7 @@ def terms(shares, connectivity, tau=1.0, objective: str = "population") -> Terms
         raise ValueError(f"connectivity={str(alpha.tolist())[:80]} must lie in [0, 1]")
     if not (tau > 0).all() or not torch.isfinite(tau).all():
         raise ValueError(f"tau={str(tau.tolist())[:80]} must be positive and finite")
-    batch = torch.broadcast_shapes(pi.shape[:-1], alpha.shape[:-2], tau.shape)
+    batch = np.broadcast_shapes(pi.shape[:-1], alpha.shape[:-2], tau.shape)
     pi, alpha, tau = pi.expand(*batch, -1), alpha.expand(*batch, -1, -1), tau.expand(batch)
     uniform = torch.full_like(pi, 1 / pi.shape[-1])
     if objective == "groups":
@@ -102,8 +106,8 @@ def population_optimum(
     problem = terms(shares, connectivity, tau, objective)
     batch, k = problem.p.shape[:-1], problem.p.shape[-1]
     dim = k if dim is None else dim
-    if dim < 1 or starts < 1:
-        raise ValueError(f"dim={dim}, starts={starts}: both must be at least 1")
+    checks.number("dim", dim, 1, whole=True)
+    checks.number("starts", starts, 1, whole=True)
     flat = Terms(
         problem.p.reshape(-1, k), problem.a.reshape(-1, k, k), problem.q.reshape(-1, k), problem.tau.reshape(-1)
     )
@@ -120,7 +124,7 @@ def vanishing_share_cosine(alpha_ratio, tau=1.0) -> np.ndarray:
     from r = 2 tanh(1/τ) − 1 on, block 1 collapses into block 2.  At r = 0 block 1 has only its own edges and c = 0:
     the limit jumps there.  Broadcast over both arguments.  ValueError: a ratio outside [0, 1], τ not positive.
     """
-    ratio, tau = np.broadcast_arrays(np.asarray(alpha_ratio, float), np.asarray(tau, float))
+    ratio, tau = np.broadcast_arrays(checks.numbers("alpha_ratio", alpha_ratio), checks.numbers("tau", tau))
     if not ((ratio >= 0) & (ratio <= 1)).all() or not (tau > 0).all():
         raise ValueError(f"alpha_ratio={alpha_ratio!r} must lie in [0, 1] and tau={tau!r} above 0")
 
@@ -137,7 +141,10 @@ def vanishing_share_cosine(alpha_ratio, tau=1.0) -> np.ndarray:
 
 def full_collapse_ratio(tau=1.0) -> np.ndarray:
     """The least α_12 / α_22 at which a vanishing block collapses into its neighbour: 2 tanh(1/τ) − 1, at least 0."""
-    return np.maximum(2 * np.tanh(1 / np.asarray(tau, float)) - 1, 0)
+    tau = checks.numbers("tau", tau)
+    if not (tau > 0).all():
+        raise ValueError(f"tau={str(tau.tolist())[:80]} must be above 0")
+    return np.maximum(2 * np.tanh(1 / tau) - 1, 0)
 
 
 def descend(gradient, v: Tensor, steps: int, rate: float, power: float) -> Tensor:
@@ -145,6 +152,10 @@ def descend(gradient, v: Tensor, steps: int, rate: float, power: float) -> Tenso
 
     gradient: from unit vectors (..., n, d) to the Euclidean gradient of the same shape.
     """
+    checks.tensors(v=(v, "... n d", checks.REAL))
+    checks.number("steps", steps, 0, whole=True)
+    checks.number("rate", rate)
+    checks.number("power", power)
     for i in range(steps):
         v = F.normalize(v - rate * (i + 1) ** -power * gradient(v), dim=-1)
     return v

@@ -15,6 +15,8 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
+from lib import checks
+
 
 def collapse_alpha(
     classes: int,
@@ -89,8 +91,10 @@ def positive_share(classes: int, negatives, temperature) -> Tensor:
 def _sides(classes, negatives, temperature, per_class, dimension) -> tuple[Tensor, Tensor]:
     """What α and 1 − α multiply in the bracket: (1 − w)(r + 1/(K − 1) [+ …]) and r."""
     n, tau = _check(classes, negatives, temperature)
-    if per_class is not None and not per_class >= 2:
-        raise ValueError(f"per_class={per_class!r} must be at least 2: one image has nothing to collapse with; or None")
+    if per_class is not None:
+        checks.number("per_class", per_class, 2)
+    if dimension is not None:
+        checks.number("dimension", dimension, whole=True)
     room = classes if dimension is None else dimension
     if room < max(classes - 1, 2):
         least = max(classes - 1, 2)
@@ -102,11 +106,12 @@ def _sides(classes, negatives, temperature, per_class, dimension) -> tuple[Tenso
 
 
 def _check(classes, negatives, temperature) -> tuple[Tensor, Tensor]:
-    n, tau = (torch.as_tensor(v, dtype=torch.float64) for v in (negatives, temperature))
-    if classes < 2 or classes != int(classes):
-        raise ValueError(f"classes={classes!r} must be a whole number of at least 2")
-    if not (n >= 1).all() or not torch.isfinite(n).all():
+    given = {"negatives": negatives, "temperature": temperature}
+    n, tau = (torch.as_tensor(checks.numbers(name, v)) for name, v in given.items())
+    checks.number("classes", classes, 2, whole=True)
+    if not (n >= 1).all():
         raise ValueError(f"negatives={negatives!r} must be finite and at least 1: without negatives nothing collapses")
-    if not (tau > 0).all() or not torch.isfinite(tau).all():
+    if not (tau > 0).all():
         raise ValueError(f"temperature={temperature!r} must be positive and finite")
+    np.broadcast_shapes(n.shape, tau.shape)  # ValueError where they do not fit
     return n, tau

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lib import checks
+
 
 def coreset(correct_counts: Tensor, y: Tensor, size: int, seed: int = 0) -> Tensor:
     """Positions of the points that stay when the fullest bucket of every class loses a point, again and again.
@@ -16,7 +18,10 @@ def coreset(correct_counts: Tensor, y: Tensor, size: int, seed: int = 0) -> Tens
     correct_counts: (n,) whole numbers from 0; y: (n,) codes from 0.  Returns sorted positions (size,).
     ValueError: lengths that differ, counts or codes that are negative or not whole, size above n or below the classes.
     """
-    _check(correct_counts, y)
+    points = {"correct_counts": (correct_counts, "n", checks.codes()), "y": (y, "n", checks.codes())}
+    checks.tensors(**points)
+    checks.number("size", size, 1, whole=True)
+    checks.number("seed", seed, 0, whole=True)
     present = y.unique()
     if not len(present) <= size <= len(y):
         raise ValueError(f"size={size}: from {len(present)}, the classes, to {len(y)}, the points, is expected")
@@ -90,11 +95,3 @@ def highest(scores: Tensor, size: int, seed: int = 0) -> Tensor:
         raise ValueError(f"size={size}: from 1 to {len(scores)}, the points, is expected")
     order = torch.randperm(len(scores), generator=torch.Generator().manual_seed(seed))
     return order[scores[order].argsort(descending=True, stable=True)[:size]].sort().values
-
-
-def _check(counts: Tensor, y: Tensor) -> None:
-    if counts.shape != y.shape or y.ndim != 1:
-        raise ValueError(f"a count and a label a point are expected, got {tuple(counts.shape)}, {tuple(y.shape)}")
-    for name, values in (("correct_counts", counts), ("y", y)):
-        if values.is_floating_point() or int(values.min()) < 0:
-            raise ValueError(f"{name}: whole numbers from 0 expected, the least is {values.min()} ({values.dtype})")

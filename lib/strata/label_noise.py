@@ -5,12 +5,13 @@ positive or negative with respect to the anchor's class, true or as labelled.
 """
 
 import itertools
-import math
 from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
+
+from lib import checks
 
 
 class Weights(NamedTuple):
@@ -118,7 +119,8 @@ def _binomial(n: int, p: float) -> np.ndarray:
 
 
 def _above_half(p_correct: float) -> float:
-    if not (math.isfinite(p_correct) and 0.5 < p_correct <= 1):
+    checks.number("p_correct", p_correct)
+    if not 0.5 < p_correct <= 1:
         raise ValueError(
             f"p_correct={p_correct} is expected above 1/2 and at most 1: at 1/2 labels say nothing, below it swap them"
         )
@@ -126,6 +128,5 @@ def _above_half(p_correct: float) -> float:
 
 
 def _count(m: int) -> int:
-    if m != int(m) or m < 1:
-        raise ValueError(f"m={m} is expected to be a whole number of at least 1; give the number of points")
+    checks.number("m", m, 1, whole=True)
     return int(m)

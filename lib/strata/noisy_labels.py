@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from scipy.stats import rankdata
 from torch import Tensor
 
+from lib import checks
+
 AVERAGES = ("centres", "points")
 
 
@@ -131,10 +133,10 @@ def _classes(z: Tensor, y: Tensor, average: str) -> tuple[Tensor, Tensor, Tensor
     """Unit features, membership (..., n, K), and the sums of each class's unit features (..., K, d)."""
     if average not in AVERAGES:
         raise ValueError(f"average={average!r} is unknown; there are {', '.join(AVERAGES)}")
+    checks.tensors(z=(z, "... n d", checks.GAPPY), y_noisy=(y, "... n", checks.codes()))
     if z.shape[:-1] != y.shape:
         raise ValueError(f"features {tuple(z.shape)} and labels {tuple(y.shape)} do not belong together")
     classes = int(y.max()) + 1
-    _check_labels(y, classes)
     f = F.normalize(z, dim=-1)
     member = F.one_hot(y, classes).to(f.dtype)
     if ((member.sum(-2) > 0).sum(-1) < 2).any():

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lib import checks
+
 REDUCERS, CENTRES = ("umap", "pca", "none"), ("class", "all", "none")
 LEAST, LEAST_SHARE = 25, 0.005  # points of a sub-cluster that is kept: so many, and so large a share of its class
 SILHOUETTES = 4000  # points of a class at most whose silhouettes are computed: their number is squared
@@ -43,6 +45,8 @@ def recover(
     out of range, umap-learn missing.
     """
     _check(z, y, loss, reduce, centre, k_max, factor)
+    checks.number("n_init", n_init, 1, whole=True)
+    checks.number("seed", seed, 0, 2**32 - 1, whole=True)
     found, first = torch.empty(len(y), dtype=torch.int64), 0
     for code in y.unique().tolist():
         mine = (y == code).nonzero()[:, 0]
@@ -139,16 +143,10 @@ def _score(x: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _check(z: Tensor, y: Tensor, loss: Tensor | None, reduce: str, centre: str, k_max: int, factor: int) -> None:
-    if z.ndim != 2 or y.shape != z.shape[:1] or (loss is not None and loss.shape != y.shape):
-        shapes = f"z {tuple(z.shape)}, y {tuple(y.shape)}, loss {None if loss is None else tuple(loss.shape)}"
-        raise ValueError(f"{shapes}: features (n, d), one class code and one loss a point are expected")
-    for name, values in (("z", z), ("loss", loss)):
-        if values is not None and not torch.isfinite(values).all():
-            wrong = int((~torch.isfinite(values)).nonzero()[0, 0])
-            raise ValueError(f"{name} is not finite at point {wrong}; the training behind it failed, train again")
+    losses = {} if loss is None else {"loss": (loss, "n", checks.REAL)}
+    checks.tensors(z=(z, "n d", checks.REAL), y=(y, "n", checks.codes()), **losses)
     for name, word, known in (("reduce", reduce, REDUCERS), ("centre", centre, CENTRES)):
         if word not in known:
             raise ValueError(f"{name}={word!r} is unknown; known are {', '.join(known)}")
     for name, number in (("k_max", k_max), ("factor", factor)):
-        if number < 2:
-            raise ValueError(f"{name}={number} must be 2 or more")
+        checks.number(name, number, 2, whole=True)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib import checks
+
 
 class Held(NamedTuple):
     """Probabilities of what a subsample holds: both strata, only the first, only the second, neither."""
@@ -25,9 +27,9 @@ def subsample_probabilities(p, q, n) -> Held:
     p, q, n: numbers or arrays that broadcast.  Returns (both, only_p, only_q, neither), which sum to 1.
     ValueError: p or q outside [0, 1], p + q above 1, n below 0 or not whole.
     """
-    p, q, n = np.broadcast_arrays(*(np.asarray(v, float) for v in (p, q, n)))
+    p, q, n = np.broadcast_arrays(*(checks.numbers(name, v) for name, v in (("p", p), ("q", q), ("n", n))))
     _check(p, q)
-    if not np.all(np.isfinite(n) & (n >= 0) & (n == np.floor(n))):
+    if not np.all((n >= 0) & (n == np.floor(n))):
         raise ValueError(f"n={_worst(n, (n >= 0) & (n == np.floor(n)))} is expected whole and at least 0; give a count")
     neither = np.clip(1 - p - q, 0, 1) ** n
     only_p, only_q = _only(p, q, n), _only(q, p, n)
