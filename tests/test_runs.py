@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,11 +149,11 @@ def test_prune_keeps_a_run_whose_record_is_damaged_and_names_it(folders, capsys,
     runs.prune()
     assert (damaged / "results.csv").exists() and not (study.RUNS / "one/quick-bb").exists()
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("kept"))
-    assert f"{damaged}/provenance.json is damaged; restore it, or delete the folder" in line
+    assert f"{damaged}/provenance.json is " in line and line.endswith(f"remove the folder {damaged} and run again")
     (damaged / "provenance.json").unlink()
     (damaged / "executed.ipynb").write_text("{}")
     runs.prune()
-    assert "it has no provenance.json; restore it" in capsys.readouterr().out and damaged.exists()
+    assert "it has no provenance.json; remove the folder" in capsys.readouterr().out and damaged.exists()
 
 
 def trained(unit) -> Path:
@@ -198,7 +199,7 @@ def test_a_record_names_the_recorded_runs_that_the_page_draws(tmp_path, monkeypa
     monkeypatch.setattr(report, "RECORDED", tmp_path)
     write(tmp_path / "strata_theory/laptop-1", [("RH", None, None, 1.0)])
     (tmp_path / "strata_theory/laptop-1/claims.csv").write_text("source,claim\n")
-    records.write_json(tmp_path / "strata_theory/laptop-1/provenance.json", {"run": "laptop-1"})
+    records.write_json(tmp_path / "strata_theory/laptop-1/provenance.json", {"run": "laptop-1", "params": {}})
     run = study.Run("strata_theory", study.complete("strata_theory", {}))
     assert run.provenance()["recorded"] is None, "a page that draws none"
     assert run.recorded and run.provenance()["recorded"] == ["laptop-1"]
@@ -248,7 +249,7 @@ def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_pat
 def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
     amiss = {"quick-1 copy": "its name is not that of a run", "quick-2": "it has no results.csv"}
-    amiss |= {f"quick-{n}": f"its {name} is damaged" for n, name in enumerate(FILES, 3)}
+    amiss |= {f"quick-{n}": name for n, name in enumerate(FILES, 3)}
     for name in ("quick-9", *amiss):
         (make_run(tmp_path / f"results/runs/{STUDY}/{name}", figures={}) / "requested").touch()
     root = tmp_path / f"results/runs/{STUDY}"
@@ -259,4 +260,5 @@ def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, c
     assert [run.id for run in pages.asked_for()] == ["quick-good"]
     said = capsys.readouterr().err
     for name, reason in amiss.items():
-        assert f"site: no page for {root / name}: {reason}; make the run again, or delete the folder\n" in said
+        line = next(line for line in said.splitlines() if line.startswith(f"site: no page for {root / name}: "))
+        assert reason in line and re.search(r"; (rename it|remove the folder .* and run again)", line)
