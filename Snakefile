@@ -82,7 +82,7 @@ rule study:
         {PYTHON:q} -m jupytext --quiet --to ipynb --output - notebooks/{wildcards.study}.py |
           {PYTHON:q} -m papermill --log-level ERROR --no-progress-bar -k python3 -y {params.values:q} - \
             build/executing/{wildcards.run}.ipynb
-        mv build/executing/{wildcards.run}.ipynb {output[0]:q}
+        {PYTHON:q} -m lib.records {output[3]:q} build/executing/{wildcards.run}.ipynb executed.ipynb
         """
 
 

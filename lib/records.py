@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -69,10 +70,20 @@ def seal(path: Path, record: dict, names: Iterable[str] | None = None) -> None:
 
     names: of the files; by default all that are there, without hidden ones and parts of what is not finished.
     """
-    beside = path.parent.iterdir() if names is None else (path.with_name(name) for name in names)
-    kept = [f for f in sorted(beside) if f != path and f.name[0] != "." and ".part." not in f.name]
-    record = record | {"files": {f.name: _sha256(f) for f in kept}}
-    write_json(path, record | {"sha256": _own(record)})
+    beside = names if names is not None else (f.name for f in path.parent.iterdir() if f != path)
+    kept = [name for name in sorted(beside) if name[0] != "." and ".part." not in name]
+    _seal(path, record | {"files": {name: _sha256(path.parent / name) for name in kept}})
+
+
+def add(record: Path, file: Path, name: str) -> None:
+    """Move a file to its place beside a record, under that name, and note its sha256 in the record first.
+
+    What lies in the folder ``figures`` is noted too.
+    """
+    found, folder = read_json(record, f"remove the folder {record.parent} and run again"), record.parent
+    drawn = {f"figures/{f.name}": _sha256(f) for f in sorted(folder.glob("figures/[!.]*"))}
+    _seal(record, found | {"files": found.get("files", {}) | drawn | {name: _sha256(file)}})
+    shutil.move(file, folder / name)
 
 
 def read_json(path: Path, remedy: str, needs: tuple[str, ...] = ()) -> dict:
@@ -93,12 +104,12 @@ def read_json(path: Path, remedy: str, needs: tuple[str, ...] = ()) -> dict:
     return found
 
 
-def checked(path: Path, record: dict, remedy: str) -> Path:
-    """The path of a kept file, once it is known to be what the record beside it says; read once in a process.
+def checked(folder: Path, name: str, record: dict, remedy: str) -> Path:
+    """The path of a kept file, once it is known to be what the folder's record says; read once in a process.
 
     A record without "files", made before there were any, says nothing.  Damaged, with the remedy, where they differ.
     """
-    said = record.get("files", {}).get(path.name)
+    path, said = folder / name, record.get("files", {}).get(name)
     if said is not None and not path.exists():
         raise Damaged(f"{path} is missing; {remedy}")
     if said is not None and _known(path.resolve(), path.stat().st_mtime_ns, path.stat().st_size) != said:
@@ -114,6 +125,10 @@ def _known(path: Path, *_) -> str:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _seal(path: Path, record: dict) -> None:
+    write_json(path, record | {"sha256": _own(record)})
 
 
 def _own(record: dict) -> str:
@@ -201,3 +216,10 @@ def _processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":  # the last step of a study's job: record, executed notebook, its name there
+    try:
+        add(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    except (OSError, ValueError, RuntimeError) as error:
+        sys.exit(f"error: {error}")

@@ -65,7 +65,6 @@ from lib.figures import charts
 from lib.geometry import uniformity
 from lib.studies import alignment_uniformity as measure
 from lib.studies.alignment_uniformity import PLANE, gaps, slope
-from lib.studies.shared.arms import treated_of
 from lib.study import report
 
 torch.set_num_threads(1)
@@ -500,7 +499,7 @@ run.say(
 # *another* class is cut.
 
 # %%
-treated = treated_of(p, names)
+treated = run.plan.treated
 harm = measure.undersampled(lab, [images.class_code(lab.train.classes, c) for c in treated])
 learned = claims.has_learned(harm.accuracy, harm.untrained)
 change, elsewhere = harm.cut - harm.balanced, harm.control - harm.balanced  # (seeds, 3, classes)

@@ -172,8 +172,9 @@ def run(tmp_path, monkeypatch):
 def sealed(folder: Path, **changed) -> Path:
     """The run's record, written as a run does."""
     about = kept.provenance(folder) | changed
-    about = {name: value for name, value in about.items() if name != "files"}
     records.seal(folder / "provenance.json", about, ("results.csv", "claims.csv"))
+    notebook = (folder / "executed.ipynb").rename("made.ipynb")
+    records.add(folder / "provenance.json", notebook, "executed.ipynb")
     return folder
 
 
@@ -184,19 +185,20 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("name", ["results.csv", "claims.csv", "provenance.json"])
-@pytest.mark.parametrize("use", USES)
-def test_one_flipped_bit_in_a_runs_file_is_refused_by_name(run, name, use):
+IN = ["results.csv", "claims.csv", "provenance.json"]
+ON = [*((use, name) for use in USES for name in IN if (use, name) != ("compare", "claims.csv"))]  # it reads no verdicts
+ON += [("site", "executed.ipynb"), ("site", "figures/rh.csv"), ("site", "figures/rh.svg")]
+
+
+@pytest.mark.parametrize(("use", "name"), ON)
+def test_one_flipped_bit_in_a_runs_file_is_refused_by_name(run, use, name):
     flip(run / name, -4)
-    if (use, name) == ("compare", "claims.csv"):
-        USES[use](run)  # it reads no verdicts
-        return
     with pytest.raises(Damaged, match=rf"{name} is damaged \(.*\); remove the folder .*quick-aa and run again$"):
         USES[use](run)
     assert not Path("results/recorded").exists() and not Path("out").exists(), "nothing is written"
 
 
-@pytest.mark.parametrize("name", ["results.csv", "claims.csv", "provenance.json"])
+@pytest.mark.parametrize("name", IN)
 def test_one_flipped_bit_in_a_run_of_record_is_refused_by_name(run, name):
     USES["record"](run)
     folder = Path("results/recorded").absolute() / STUDY / run.name

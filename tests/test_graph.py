@@ -14,6 +14,8 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import torch
+from safetensors.torch import save_file
 from snakemake.cli import main as snakemake
 from test_keys import forget
 
@@ -237,9 +239,11 @@ def test_record_then_prune_keeps_everything_and_nothing_is_made_again(here, plan
 
 
 def test_another_file_of_embeddings_is_another_run(here, tmp_path):
-    values, found = study.complete(NAME, {"embeddings": f"{tmp_path}/e.bin"}), []
-    for content in (b"one", b"two", b"two"):
-        (tmp_path / "e.bin").write_bytes(content)
+    given, found = {"embeddings": f"{tmp_path}/e.safetensors"}, []
+    for size in (1.0, 2.0, 2.0):
+        rows = {"labels": torch.arange(10).repeat(2), "group": torch.tensor([-1, 3]).repeat_interleave(10)}
+        save_file({"vectors": size * torch.eye(10).repeat(2, 1), **rows}, given["embeddings"])
+        values = study.complete(NAME, given)
         forget()
         found.append(study.Run(NAME, values).id)
     assert found[0] != found[1] == found[2]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from lib import study
 from lib.book import cost, jobs, make
@@ -109,6 +111,23 @@ def test_every_number_has_two_ends_and_both_can_be_planned_or_are_refused(name):
             for end in (low, high):
                 with contextlib.suppress(ParameterError):
                     study.complete(name, {parameter.name: int(end) if parameter.type == "int" else end})
+
+
+@pytest.mark.parametrize(
+    ("tensors", "words"),
+    [
+        (None, "cannot be read"),
+        ({"vectors": torch.eye(10)}, "expected at least 'vectors' and 'labels'"),
+        ({"vectors": torch.eye(10), "labels": torch.arange(10)}, "'group' names no undersampled class"),
+    ],
+)
+def test_a_readers_embeddings_are_checked_before_any_work(tensors, words, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    if tensors:
+        save_file(tensors, path)
+    with pytest.raises(ParameterError) as error:
+        study.complete(NAME, {"embeddings": str(path)})
+    assert words in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 def test_whole_numbers_pass_for_floats():

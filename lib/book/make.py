@@ -167,6 +167,7 @@ def command_sweep(options) -> int:
         raise ParameterError("preset cannot be swept; give one with PRESET=")
     base = read_values(options.study, options.preset, options.parameters)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    print(f"planning {len(points)} run(s)", flush=True)
     wanted = [Run(options.study, study.complete(options.study, base | point)) for point in points]
     announce([*quick_runs(), *wanted])
     name = runs.digest([run.id for run in wanted])

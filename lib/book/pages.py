@@ -57,12 +57,12 @@ class RunRecord:
     @property
     def notebook(self) -> nbformat.NotebookNode:
         """The executed notebook, read anew; ``records.Damaged`` where it is not whole."""
-        path = self.folder / "executed.ipynb"
+        path = self.file("executed.ipynb")
         records.read_json(path, kept.remedy(self.folder), ("cells", "nbformat"))
         return nbformat.read(path, as_version=4)
 
     def file(self, name: str) -> Path:
-        """The path of results.csv, claims.csv or provenance.json; ``records.Damaged`` where it is not as written."""
+        """The path of one of the run's files; ``records.Damaged`` where it is not what was written."""
         return kept.file(self.folder, name)
 
     @functools.cached_property
@@ -316,7 +316,7 @@ def main_figure(chapters: dict[str, RunRecord]) -> str:
     if owner not in chapters:
         return f"*The main figure comes from the study {owner}, which was not run.*"
     run = chapters[owner]
-    path = run.folder / "figures" / f"{name}.csv"
+    path = run.file(f"figures/{name}.csv")
     text = _output(run, name)
     chart = charts.heatmaps(pd.read_csv(path, dtype={"row": str, "column": str}), cell=15, columns=4, bare=True)
     caption = f'{text["caption"]} <a href="notebooks/{owner}.html#fig-{name}">In the study.</a>'

@@ -141,7 +141,7 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
     for figure in sorted((run.folder / "figures").glob("[!.]*")):
-        files[f"{run.static}/figures/{figure.name}"] = figure.read_bytes()
+        files[f"{run.static}/figures/{figure.name}"] = run.file(f"figures/{figure.name}").read_bytes()
     _answer_first(notebook.cells)
     for cell in notebook.cells:
         _adapt(cell, run, page)

@@ -52,7 +52,7 @@ class Stored:
 
     def file(self, name: str) -> Path:
         """The path of a file in the folder, after a look whether it is what was written; Damaged, by name."""
-        return records.checked(self.folder / name, self.record, self._remedy)
+        return records.checked(self.folder, name, self.record, self._remedy)
 
     def read(self, name: str) -> dict:
         """The tensors of a safetensors file in the folder, by name; Damaged where it is not what was written."""

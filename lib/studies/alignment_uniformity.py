@@ -27,9 +27,8 @@ Harm = namedtuple("Harm", "balanced cut control alike accuracy untrained")
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: the study trains its own small nets.  ValueError: classes that there are not."""
-    treated_of(p, CLASSES[p.data])
-    return SimpleNamespace(units=[])
+    """No encoders: the study trains its own small nets; the undersampled classes.  ValueError: an unknown class."""
+    return SimpleNamespace(units=[], treated=treated_of(p, CLASSES[p.data]))
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,15 @@ from lib.studies.shared.evidence import Evidence
 
 
 def plan(p: SimpleNamespace) -> Arms:
-    """Balanced control, every treated class at one or two ratios, null, reference and untrained encoders."""
+    """Balanced control, every treated class at one or two ratios, null, reference and untrained encoders.
+
+    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``read``.
+    """
     classes, treated = classes_of(p)
     if p.embeddings:
-        return Arms(classes, treated, [], [], [], [], [], [])
+        arms = Arms(classes, treated, [], [], [], [], [], [])
+        read(p, arms)  # before any work
+        return arms
     s = settings_of(p, classes)
     arms = with_mild(p, arms_of(p, s, classes, treated))
     return replace(arms, null=control(s, p.seed + NULL_SHIFT, p.null_seeds))
