@@ -78,9 +78,9 @@ class RunRecord:
         return f'<a href="{html.escape(self.static)}/provenance.json">{html.escape(self.id)}</a>'
 
     def amiss(self) -> str:
-        """Why no page can be made of the folder; empty where one can."""
+        """Why no page can be made of the folder, and what to do; empty where one can."""
         if self.study not in study.names() or not NAME.fullmatch(self.id):
-            return "its name is not that of a run"
+            return "its name is not that of a run; rename it, or delete it"
         readers = {
             "provenance.json": lambda: (self.stamp(""), _status_row(self)),
             "claims.csv": lambda: self.claims[["source", "claim", "verdict"]],
@@ -89,11 +89,13 @@ class RunRecord:
         }
         for name, read in readers.items():
             if not (self.folder / name).exists():
-                return f"it has no {name}"
+                return f"it has no {name}; {kept.remedy(self.folder)}"
             try:
                 read()
+            except records.Damaged as error:
+                return str(error)
             except (AttributeError, KeyError, TypeError, ValueError):
-                return f"its {name} is damaged"
+                return f"its {name} is damaged; {kept.remedy(self.folder)}"
         return ""
 
     @property
@@ -151,7 +153,7 @@ def asked_for() -> list[RunRecord]:
         if not (folder / "executed.ipynb").exists():
             continue
         if reason := run.amiss():
-            print(f"site: no page for {folder}: {reason}; make the run again, or delete the folder", file=sys.stderr)
+            print(f"site: no page for {folder}: {reason}", file=sys.stderr)
         else:
             found.append(run)
     return found

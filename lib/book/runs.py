@@ -214,10 +214,12 @@ def _again(folder: Path) -> Run | None:
     ValueError: the parameters cannot be read any more.
     """
     if (folder / "provenance.json").exists():
-        about = provenance(folder)
-        return _run(about["study"], about["params"])
+        values = provenance(folder)["params"]
+        if not isinstance(values, dict):
+            raise ValueError(f"{folder}/provenance.json is damaged; {kept.remedy(folder)}")
+        return _run(folder.parent.name, values)
     if (folder / "executed.ipynb").exists():
-        raise ValueError("it has no provenance.json; restore it, or delete the folder and make the run again")
+        raise ValueError(f"it has no provenance.json; {kept.remedy(folder)}")
     for name in ("requested", "swept"):
         if (folder / name).exists():
             try:
