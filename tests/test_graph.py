@@ -179,10 +179,10 @@ def test_only_what_a_change_touches_is_stale(here, planned):
 
     harms = here / "lib/harms/representation.py"
     edit(harms, '"""Representation harm and', '"""On representation harm and')
-    edit(harms, "    length = z.norm(dim=-1)", "    # a comment\n    length = z.norm(dim=-1)")
+    edit(harms, "    has_direction(z)\n    member", "    # a comment\n    has_direction(z)\n    member")
     assert planned("studies") == {}, "a docstring or a comment made a study stale"
 
-    edit(harms, "length = z.norm(dim=-1)", "length = z.norm(p=2, dim=-1)")
+    edit(harms, "member.T @ F.normalize(z, dim=-1)", "member.T @ F.normalize(z, p=2, dim=-1)")
     now = names()
     assert now[1] == units and 1 < len(now[0] - runs) < len(runs)
     assert planned("studies") == {"study": len(now[0] - runs)}, (
