@@ -274,7 +274,7 @@ def _numbers(j: dict) -> tuple[str, str, str, str]:
     if j["verdict"] in NONE:
         return "", "", "", ""
     if j["source"] == "authors":
-        return number(j["effect"]), "none published", "not published", f"{j['data']}, as published"
+        return number(j["effect"]), "none published", "not published", html.escape(f"{j['data']}, as published")
     ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
     return number(j["effect"]), ends, str(int(j["seeds"])), html.escape(f"{j['data']}, {j['preset']}")
 
