@@ -256,7 +256,35 @@ CASES = {
     "subsample_probabilities": case(
         strata.subsample_probabilities, dict.fromkeys("pqn", "array"), p=0.2, q=[0.1, 0.3], n=4
     ),
-}  # fmt: skip
+}
+VIEWS, FREE = {"z1": Z[0].float(), "z2": Z[1].float()}, {"z1": "views", "z2": "views"}
+LABELLED = FREE | {"y": "classes", "temperature": "above 0", "block": "count?"}
+CASES |= {
+    name: case(getattr(losses, name), LABELLED, **VIEWS, y=Y, temperature=0.5, block=4)
+    for name in ("sup_con", "attract", "repel", "spread")
+}
+CASES |= {name: case(getattr(losses, name), FREE, **VIEWS) for name in ("vicreg", "barlow_twins")}
+CASES["nt_xent"] = case(
+    losses.nt_xent,
+    FREE | {"temperature": "above 0", "block": "count?", "weights": "weights?"},
+    **VIEWS,
+    temperature=0.5,
+    block=4,
+    weights=torch.ones(N),
+)
+CASES["simsiam"] = case(
+    losses.simsiam,
+    dict.fromkeys(("p1", "z1", "p2", "z2"), "views"),
+    **VIEWS,
+    p1=Z[1].float(),
+    p2=Z[0].float(),
+)
+CASES["alignment"] = case(
+    losses.alignment, {"x": "views", "y": "views", "alpha": "above 0"}, x=Z.float(), y=Z.flip(0).float(), alpha=2.0
+)
+CASES["uniformity"] = case(
+    losses.uniformity, {"x": "alone", "t": "above 0", "block": "count?"}, x=Z[0].float(), t=2.0, block=4
+)
 
 
 def wrong(kind: str, value) -> dict[str, object]:
@@ -279,10 +307,18 @@ def wrong(kind: str, value) -> dict[str, object]:
         return found | ({"95": 95} if kind == "level" else {})
     found |= {"a list": value.tolist(), "an array": value.numpy(), "empty": value[:0], "no axes": value.flatten()[0]}
     found |= {"int32": value.int(), "complex": value * 1j, "bfloat16": value.bfloat16()}
+    if kind == "classes":
+        del found["int32"], found["bfloat16"]  # whole numbers of any type are compared
+        return found | {"floats": value.double(), "a column": value[:, None]}
     if kind == "codes":
         return found | {"floats": value.double(), "negative": value - 1, "a column": value[:, None], "bool": value > 0}
     if kind == "mask":
         return found | {"whole": value.long(), "a column": value[..., None], "shorter": value[..., 1:]}
+    if kind == "weights":  # of any type
+        return {what: found[what] for what in ("a word", "a list", "an array", "empty", "no axes", "complex")}
+    if kind == "alone":  # half precision is none of several dtypes then
+        del found["bfloat16"]
+        return found | {"whole": value.long()}
     spoilt = value.clone()
     spoilt[..., 0] = torch.nan
     return (
@@ -365,4 +401,4 @@ def test_every_function_that_the_packages_export_has_a_case():
         for name, value in vars(package).items()
         if callable(value) and not isinstance(value, type) and value.__module__.startswith("lib.")
     } - set(CASES)
-    assert missing <= {"gather"} | set(vars(losses)), "gather takes any tensor"
+    assert missing <= {"gather"}, "gather takes any tensor"

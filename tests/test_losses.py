@@ -210,9 +210,9 @@ def test_clamp_does_nothing_where_every_angle_is_below_90_degrees():
         ((3, 2), (3, 4), 0.5, r"\(3, 2\), \(3, 4\)"),
         ((3,), (3,), 0.5, r"\(3,\), \(3,\)"),
         ((0, 2), (0, 2), 0.5, r"\(0, 2\)"),
-        ((3, 2), (3, 2), 0.0, "temperature=0.0 must be above 0"),
-        ((3, 2), (3, 2), -1.0, "temperature=-1.0 must be above 0"),
-        ((3, 2), (3, 2), float("nan"), "temperature=nan must be above 0"),
+        ((3, 2), (3, 2), 0.0, "temperature=0.0: a number strictly"),
+        ((3, 2), (3, 2), -1.0, "temperature=-1.0: a number"),
+        ((3, 2), (3, 2), float("nan"), "temperature=nan: a number"),
     ],
 )
 def test_bad_input_is_named(a, b, temperature, message):
@@ -229,7 +229,7 @@ def test_bad_input_is_named(a, b, temperature, message):
         ({"weights": torch.tensor([1, -2.0, 1])}, "from -2.0 to 1.0"),
         ({"weights": torch.tensor([1, float("inf"), 1])}, "from 1.0 to inf"),
         ({"weights": torch.tensor([1, float("nan"), 1])}, "from nan to nan"),
-        ({"block": 0}, "block=0 must be at least 1"),
+        ({"block": 0}, "block=0: a whole number from 1"),
         ({"block": 2, "temperature": 0.002}, "temperature=0.002 is below 0.003.*block=None"),
     ],
 )
@@ -353,3 +353,11 @@ def test_many_nets_at_once_are_each_net_alone(block):
         assert float(contrastive[i, j]) == pytest.approx(float(nt_xent(x, y, value, 0.2)), abs=1e-12)
         assert float(aligned[i, j]) == pytest.approx(float(alignment(x, y, value)), abs=1e-12)
         assert float(even[i, j]) == pytest.approx(float(uniformity(x, value)), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_has_room_for_every_sum_and_for_a_row_of_zeros(kind):
+    many, few = torch.ones(9000, 4, dtype=kind), torch.eye(4, dtype=kind)
+    few[0] = 0
+    assert float(nt_xent(many, many, block=512)) == pytest.approx(math.log(2 * 9000 - 1), abs=1e-4)
+    assert float(nt_xent(few, few)) == float(nt_xent(few.float(), few.float()))

@@ -129,7 +129,7 @@ def test_one_sample_is_its_own_positive():
 @pytest.mark.parametrize(
     "change, word",
     [
-        ({"z2": torch.zeros(3, 2)}, "same N"),
+        ({"z2": torch.zeros(3, 2)}, r"z2 is float32 of shape \(3, 2\).* N = 4"),
         ({"y": torch.zeros(3, dtype=torch.long)}, r"\(4,\), whole numbers"),
         ({"y": torch.zeros(4)}, "float32"),
         ({"temperature": 0.0}, "temperature=0.0"),

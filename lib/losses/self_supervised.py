@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lib import checks
+
 
 def nt_xent(
     z1: Tensor,
@@ -40,10 +42,8 @@ def nt_xent(
     mean of l_i over the two views of an image, without gradient.
     ValueError: shapes that differ, N < 1, temperature <= 0 (with block: < 0.003), unfit weights, block < 1.
     """
-    _check_views(z1, z2, stacked=True)
-    t = torch.as_tensor(temperature)
-    if not (t > 0).all():
-        raise ValueError(f"temperature={temperature} must be above 0")
+    z1, z2 = _views(z1, z2, stacked=True)
+    t = _above_zero("temperature", temperature, z1)
     t = temperature if t.ndim == 0 else t[..., None]  # (..., 1)
     n = z1.shape[-2]
     w = torch.ones_like(z1[..., 0]) if weights is None else _unit_mean(weights, z1)
@@ -73,8 +73,8 @@ def simsiam(p1: Tensor, z1: Tensor, p2: Tensor, z2: Tensor) -> Tensor:
     p1, p2: (N, d) predictions; z1, z2: (N, d) projections, through which no gradient passes (sg).
     Returns the scalar mean over the images, from -1 to 1.  ValueError: shapes that differ, N < 1.
     """
-    _check_views(p1, z2)
-    _check_views(p2, z1)
+    p1, z2 = _views(p1, z2)
+    p2, z1 = _views(p2, z1)
     return -(F.cosine_similarity(p1, z2.detach()).mean() + F.cosine_similarity(p2, z1.detach()).mean()) / 2
 
 
@@ -89,7 +89,7 @@ def vicreg(z1: Tensor, z2: Tensor, invariance: float = 25.0, variance: float = 2
     The authors' program and lightly halve v: variance=12.5 here is their 25.
     z1, z2: (N, d), not normalised.  Returns a scalar.  ValueError: shapes that differ, N < 2.
     """
-    _check_views(z1, z2, least=2)
+    z1, z2 = _views(z1, z2, least=2)
     loss = invariance * F.mse_loss(z1, z2)
     for z in (z1, z2):
         centred = z - z.mean(0)
@@ -110,7 +110,7 @@ def barlow_twins(z1: Tensor, z2: Tensor, redundancy: float = 0.005) -> Tensor:
     C smaller by (N - 1) / N, its standard deviations being unbiased.
     z1, z2: (N, d), not normalised.  Returns a scalar.  ValueError: shapes that differ, N < 2.
     """
-    _check_views(z1, z2, least=2)
+    z1, z2 = _views(z1, z2, least=2)
     c = F.normalize(z1 - z1.mean(0), dim=0).T @ F.normalize(z2 - z2.mean(0), dim=0)
     square = c.square()
     off_diagonal = square.sum() - square.diagonal().sum()
@@ -124,9 +124,8 @@ def alignment(x: Tensor, y: Tensor, alpha: float | Tensor = 2.0) -> Tensor:
     or one a net.  Returns (...), a scalar for one net, 0 to 2^alpha.
     ValueError: shapes that differ, N < 1, alpha <= 0.
     """
-    _check_views(x, y, stacked=True)
-    if not (torch.as_tensor(alpha) > 0).all():
-        raise ValueError(f"alpha={alpha} must be above 0; the paper uses 2")
+    x, y = _views(x, y, stacked=True)
+    _above_zero("alpha", alpha, x)
     power = alpha[..., None] if isinstance(alpha, Tensor) else alpha
     return (x - y).norm(dim=-1).pow(power).mean(-1)
 
@@ -138,10 +137,10 @@ def uniformity(x: Tensor, t: float | Tensor = 2.0, block: int | None = None) -> 
     scalar, from -2 t N / (N - 1) (a regular simplex) to 0 (all in one place).  ValueError: N < 2, t <= 0.
     block: a number computes the same from tiles, as in ``nt_xent``, of one net or of many: x (..., N, d), t one a net.
     """
+    (x,) = wide(x=x)
     if x.ndim < 2 or x.shape[-2] < 2 or (block is None and x.ndim > 2):
         raise ValueError(f"features of shape (N, d) with N >= 2 are expected, got {tuple(x.shape)}")
-    if not (torch.as_tensor(t) > 0).all():
-        raise ValueError(f"t={t} must be above 0; the paper uses 2")
+    _above_zero("t", t, x)
     if block is not None:  # -t ||x - y||^2 = 2 t x.y - 2 t of unit vectors
         scale = 2 * torch.as_tensor(t, dtype=x.dtype)[..., None]
         others = _others_by_block(x, torch.ones_like(x[..., 0]), 1 / scale, None, block)
@@ -233,8 +232,7 @@ def _others_by_block(z: Tensor, counts: Tensor, temperature, clamp: float | None
 
     z: (..., 2N, d); temperature: a number, or (..., 1).
     """
-    if block < 1:
-        raise ValueError(f"block={block} must be at least 1, or None for the whole matrix at once")
+    checks.number("block", block, 1, whole=True)
     t = torch.as_tensor(temperature, dtype=torch.float64)[..., None]  # (..., 1, 1)
     if (t < 0.003).any():
         raise ValueError(f"temperature={temperature} is below 0.003, where exponentials overflow; use block=None")
@@ -246,15 +244,37 @@ def _others_by_block(z: Tensor, counts: Tensor, temperature, clamp: float | None
 
 def _unit_mean(weights: Tensor, z: Tensor) -> Tensor:
     """The weights divided by their mean, without gradient, of z's type and place."""
-    if weights.shape != z.shape[:-1]:
-        raise ValueError(f"weights of shape ({len(z)},), one an image, are expected, got {tuple(weights.shape)}")
+    shape = tuple(weights.shape) if isinstance(weights, Tensor) else type(weights).__name__
+    if shape != tuple(z.shape[:-1]) or weights.is_complex():
+        raise ValueError(f"weights of shape {tuple(z.shape[:-1])}, one an image, are expected, got {shape}")
     w = weights.detach().to(z)
     if not (torch.isfinite(w) & (w > 0)).all():
         raise ValueError(f"weights must be positive and finite, got some from {float(w.min())} to {float(w.max())}")
     return w / w.mean(-1, keepdim=True)
 
 
-def _check_views(z1: Tensor, z2: Tensor, least: int = 1, stacked: bool = False) -> None:
+def wide(**views: Tensor) -> tuple[Tensor, ...]:
+    """Views (..., N, d) of one float dtype; half precision as float32, where sums of exponentials have room."""
+    checks.tensors(**{name: (z, "... N d", checks.FLOATS) for name, z in views.items()})
+    if len(kinds := {z.dtype for z in views.values()}) > 1:
+        raise ValueError(f"{', '.join(views)} are of several dtypes: {', '.join(sorted(map(str, kinds)))}; give one")
+    return tuple(z.float() if z.dtype in (torch.float16, torch.bfloat16) else z for z in views.values())
+
+
+def _above_zero(name: str, given: float | Tensor, z: Tensor) -> Tensor:
+    """A number, or one a net, as a tensor."""
+    if not isinstance(given, Tensor):
+        checks.number(name, given, 0, inside=True)
+    elif given.ndim > z.ndim - 2 or z.shape[z.ndim - 2 - given.ndim : -2] != given.shape or not (given > 0).all():
+        raise ValueError(f"{name} must be above 0, a number or one a net {tuple(z.shape[:-2])}, got {str(given)[:80]}")
+    return torch.as_tensor(given)
+
+
+def _views(z1: Tensor, z2: Tensor, least: int = 1, stacked: bool = False) -> tuple[Tensor, Tensor]:
+    for z in (z1, z2):
+        if not isinstance(z, Tensor):
+            raise ValueError(f"two (N, d) views are expected as tensors, got a {type(z).__name__}")
     if z1.shape != z2.shape or z1.ndim < 2 or (z1.ndim > 2 and not stacked) or z1.shape[-2] < least:
         wanted = f"two (N, d) views of the same N >= {least} images"
         raise ValueError(f"{wanted} are expected, got {tuple(z1.shape)}, {tuple(z2.shape)}")
+    return wide(z1=z1, z2=z2)

@@ -14,6 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from lib import checks
+from lib.losses.self_supervised import wide
+
 Term = Callable[["Pairs"], Tensor]
 
 
@@ -102,6 +105,8 @@ def spread(
     clamp bounds the numerator of L_attract alone, as in the released code.  Other arguments, result and errors: see
     ``sup_con``; and ValueError for an alpha outside [0, 1].
     """
+    if not isinstance(alpha, Tensor):
+        checks.number("alpha", alpha, 0, 1)
     each = torch.as_tensor(alpha)
     if not ((each >= 0) & (each <= 1)).all():
         raise ValueError(f"alpha={alpha} is outside [0, 1]; 1 is attraction alone, 0 repulsion alone")
@@ -190,6 +195,7 @@ def _log_sum(logits: Tensor, mask: Tensor) -> Tensor:
 
 def _mean(term: Term, z1, z2, y, temperature: float, one_view: bool, clamp: float | None, block: int | None) -> Tensor:
     """Mean of a term over the anchors, all at once or in blocks whose logits are made again for the gradient."""
+    z1, z2 = wide(z1=z1, z2=z2)
     _check(z1, z2, y, temperature, block)
     z1, z2 = F.normalize(z1, dim=-1), F.normalize(z2, dim=-1)
     if one_view:
@@ -218,17 +224,16 @@ def _mean(term: Term, z1, z2, y, temperature: float, one_view: bool, clamp: floa
 
 
 def _check(z1: Tensor, z2: Tensor, y: Tensor, temperature: float, block: int | None) -> None:
-    if z1.shape != z2.shape or z1.ndim < 2 or z1.shape[-2] < 1:
-        raise ValueError(
-            f"two (N, d) views of the same N >= 1 samples are expected, got {tuple(z1.shape)}, {tuple(z2.shape)}"
-        )
+    if z1.shape != z2.shape:
+        raise ValueError(f"two (N, d) views of the same samples are expected, got {tuple(z1.shape)}, {tuple(z2.shape)}")
+    if not isinstance(y, Tensor) or y.is_complex() or y.dtype == torch.bool:
+        raise ValueError(f"y: a tensor of whole numbers is expected, got {str(y)[:80]}")
     if y.shape not in (z1.shape[-2:-1], z1.shape[:-1]) or y.is_floating_point():
         raise ValueError(
             f"classes of shape ({z1.shape[-2]},), whole numbers, are expected, got {tuple(y.shape)}, {y.dtype}"
         )
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0")
-    if block is not None and block < 1:
-        raise ValueError(f"block={block} must be at least 1, or None for all anchors at once")
+    checks.number("temperature", temperature, 0, inside=True)
+    if block is not None:
+        checks.number("block", block, 1, whole=True)
     if block is not None and 1 / temperature > math.log(torch.finfo(z1.dtype).max) - 20:
         raise ValueError(f"temperature={temperature}: its exponentials leave {z1.dtype}; use block=None, or doubles")
