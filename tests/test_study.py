@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib import study
-from lib.book import cost, jobs, make
+from lib.book import asked, cost, jobs, make
 from lib.studies import cifar10_undersampling
 from lib.studies.shared.arms import known_pairs
 from lib.study import Parameter, ParameterError
@@ -179,21 +179,21 @@ def test_ranges_include_their_closed_ends_alone():
 
 
 def test_command_line_words():
-    values = make.read_values(NAME, "quick", "ratio=1 seed=4 clamp=true")
+    values = asked.read_values(NAME, "quick", "ratio=1 seed=4 clamp=true")
     assert (values["ratio"], values["seed"], values["clamp"]) == (1.0, 4, True)
     with pytest.raises(ParameterError, match="not name=value"):
-        make.read_values(NAME, "quick", "ratio")
+        asked.read_values(NAME, "quick", "ratio")
     with pytest.raises(ParameterError, match="did you mean 'ratio'"):
-        make.read_values(NAME, "quick", "ratoi=3")
+        asked.read_values(NAME, "quick", "ratoi=3")
     with pytest.raises(ParameterError, match="seed is given already as '1'"):
-        make.read_values(NAME, "quick", "seed=1 seed=2")
+        asked.read_values(NAME, "quick", "seed=1 seed=2")
 
 
 def test_a_grid_is_read_and_an_empty_one_refused():
-    assert make.read_grid(NAME, "ratio=0.01,0.05 seed=0..2") == {"ratio": [0.01, 0.05], "seed": [0, 1, 2]}
+    assert asked.read_grid(NAME, "ratio=0.01,0.05 seed=0..2") == {"ratio": [0.01, 0.05], "seed": [0, 1, 2]}
     for text in ("", "ratio=", "seed=3..1"):
         with pytest.raises(ParameterError, match="write for instance"):
-            make.read_grid(NAME, text)
+            asked.read_grid(NAME, text)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_grid_is_read_and_an_empty_one_refused():
 )
 def test_a_grid_is_bounded_before_it_is_listed(grid, words):
     with pytest.raises(ParameterError, match=words):
-        make.read_grid(NAME, grid)
+        asked.read_grid(NAME, grid)
 
 
 @pytest.mark.parametrize("cores", ["0", "-1", "abc", "1.5", "9" * 400])

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import platform
-import re
 import shutil
 import sys
 import threading
@@ -20,13 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import cost, failures, jobs, new, readme, runs, sweeps, tune, why
+from lib.book import asked, cost, failures, jobs, new, readme, runs, sweeps, tune, why
 from lib.encoders.units import AnyUnit, read_unit
-from lib.study import Parameter, ParameterError, Run
+from lib.study import ParameterError, Run
 
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
-POINTS = 1000  # of a sweep at most: each is a run with a page
 HTML = Path("build/_build/html")
 SITE = (
     "_config.yml",
@@ -152,7 +150,7 @@ def command_book(_) -> int:
 
 
 def command_run(options) -> int:
-    run = Run(options.study, read_values(options.study, options.preset, options.parameters))
+    run = Run(options.study, asked.read_values(options.study, options.preset, options.parameters))
     announce([*quick_runs(), run])
     status = _make_pages([run], options.study)
     pages = sorted(HTML.glob(f"runs/{run.study}-{run.id}.html")) or [HTML / f"notebooks/{run.study}.html"]
@@ -162,10 +160,10 @@ def command_run(options) -> int:
 
 
 def command_sweep(options) -> int:
-    grid = read_grid(options.study, options.grid)
+    grid = asked.read_grid(options.study, options.grid)
     if "preset" in grid:
         raise ParameterError("preset cannot be swept; give one with PRESET=")
-    base = read_values(options.study, options.preset, options.parameters)
+    base = asked.read_values(options.study, options.preset, options.parameters)
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     print(f"planning {len(points)} run(s)", flush=True)
     wanted = [Run(options.study, study.complete(options.study, base | point)) for point in points]
@@ -222,54 +220,6 @@ def command_data(options) -> int:
 
     records.write_json(options.output, data_sets.about(options.name))
     return 0
-
-
-def read_values(study_name: str, preset: str, text: str) -> dict:
-    """All parameters of a run from a preset and ``name=value`` words."""
-    values = study.preset(study_name, preset or "quick")
-    known = study.parameters(study_name)
-    for name, value in study.words(text or "", 'P="ratio=0.05 seed=1"').items():
-        study.check(study_name, {name: known[name].default if name in known else None})
-        values[name] = known[name].read(value)
-    return study.complete(study_name, values)
-
-
-def read_grid(study_name: str, text: str) -> dict[str, list]:
-    """A grid such as ``ratio=0.01,0.05 seed=0..4``, every value checked.
-
-    ParameterError: an empty grid, a name or value given twice, more than POINTS points, which are never listed.
-    """
-    example = 'GRID="ratio=0.01,0.05 seed=0..4"'
-    known, given, points = study.parameters(study_name), study.words(text or "", example), 1
-    if not given:
-        raise ParameterError(f"the grid is empty; write for instance {example}")
-    for name, values in given.items():
-        if name not in known:
-            study.check(study_name, {name: None})
-        ends = _ends(values)
-        count = ends[1] - ends[0] + 1 if ends else len(list(filter(None, values.split(","))))
-        if count < 1:
-            raise ParameterError(f"{name}={values!r} names no value; write for instance {name}={known[name].default}")
-        points *= count
-    if points > POINTS:
-        raise ParameterError(f"the grid has {points:.4g} points, more than {POINTS}; sweep fewer values at a time")
-    return {name: _values(known[name], values) for name, values in given.items()}
-
-
-def _ends(values: str) -> tuple[int, int] | None:
-    """First and last of ``0..4``; None where the values are written out."""
-    ends = re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", values)
-    return ends and (int(ends[1]), int(ends[2]))
-
-
-def _values(parameter: Parameter, values: str) -> list:
-    ends = _ends(values)
-    found = [
-        parameter.read(word) for word in (map(str, range(ends[0], ends[1] + 1)) if ends else values.split(",")) if word
-    ]
-    if len(set(found)) < len(found):
-        raise ParameterError(f"{parameter.name}={values!r}: a value stands there twice; give each once")
-    return found
 
 
 def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict | None = None) -> int:
