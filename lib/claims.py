@@ -31,8 +31,8 @@ class Claim:
 
     id: short name, unique in the book; study: whose notebook judges it; statement: in our words, readable alone.
     whose: "paper" (its own, with ``cite``, a key in references.bib, and ``place`` in it), "known" (with ``cite``),
-    "derived" (here), "definition" (a working definition of this book), "numerical" (seen in numbers alone), or
-    "unchecked".  headline: whether it is one of the paper's main claims; None: unchecked.
+    "derived" (here), "definition" (a working definition or question of this book), "numerical" (seen in numbers alone),
+    or "unchecked".  headline: whether it is one of the paper's main claims; None: unchecked.
     quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
     a number on the threshold itself passes unless the claim is strict.
     data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics.

@@ -1,6 +1,7 @@
 """lib.claims: every case of the verdict rule, and the verdicts of the published figures."""
 
 import ast
+import re
 from dataclasses import replace
 
 import pytest
@@ -208,6 +209,22 @@ def test_the_mark_compares_what_a_verdict_was_made_on_with_what_its_claim_is_abo
 def test_no_claim_leaves_its_data_unchecked():
     texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "claims").glob("*.yaml"))]
     assert len(texts) == 11 and not any("data: unchecked" in text for text in texts)
+
+
+def test_every_claim_says_whose_it_is_and_whether_it_is_a_headline():
+    unchecked = [c.id for c in claims.known().values() if c.whose == claims.UNCHECKED or c.headline is None]
+    assert unchecked == []
+    assert [c.id for c in claims.known().values() if c.headline and c.whose != "paper"] == []
+
+
+def test_every_claim_cites_what_the_bibliography_has():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), re.M))
+    assert {c.cite for c in claims.known().values() if c.cite} <= keys
+
+
+def test_of_minority_collapse_the_abstract_alone_is_known_and_grh_is_this_books():
+    assert not any(c.cite == "nguyen2026" for c in claims.known().values())
+    assert {claims.known()[f"harms-10{letter}"].whose for letter in "ab"} == {"definition"}
 
 
 def test_every_claim_of_mathematics_is_judged_on_no_data():

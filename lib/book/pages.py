@@ -233,8 +233,9 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
 
 def _owner(claim: claims.Claim) -> str:
     """Whose statement it is, in words."""
-    words = {"paper": "of", "known": "known, see", "derived": "derived here", "definition": "a definition of this book"}
-    words |= {"numerical": "seen in numbers alone", claims.UNCHECKED: "the book's own"}
+    words = {"paper": "of", "known": "known, see", "derived": "derived here"}
+    words |= {"definition": "a definition or question of this book", "numerical": "seen in numbers alone"}
+    words |= {claims.UNCHECKED: "the book's own"}
     return words[claim.whose] + (f" {{cite:t}}`{claim.cite}`" if claim.cite else "")
 
 
