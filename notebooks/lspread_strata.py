@@ -87,8 +87,9 @@ p, computed = run.p, "computed, float64, CPU"
 # $$
 #
 # SupCon is the loss of {cite:t}`khosla2020`. SimCLR {cite:p}`chen2020` is $L_{\text{SC}}$ with every image as a class of its own.
-# The released code differs in two ways: anchors are the first views alone and candidates the second views alone (*one view*), and the
-# numerator of $L_{\text{attract}}$ has $\min(\sigma_{ip}, 1)$ (*the clamp*). Both are switches here.
+# The released code differs in two ways: anchors are the second views alone and candidates the first views alone (*one view*), and
+# the numerator of $L_{\text{attract}}$ has $\min(\sigma_{ip}, 1)$ (*the clamp*). Both are switches here; both views are drawn by one
+# law, and our switch takes the first views as anchors.
 
 # %% tags=["remove-input"]
 run.code(supervised.spread)
@@ -475,11 +476,11 @@ run.short(
 # ## What the paper or its code got wrong
 #
 # * **The clamp sits on the wrong branch.** The released code has a bound for positive logits. The code applies the bound by default,
-#   where it should be off, and leaves it out where a user asks for it. In every released run the pull therefore ends at a cosine of
-#   $\tau$. The tables above have both forms.
-# * **The configuration called "sup_con" is $L_{\text{attract}}$**: one positive in the denominator unless a switch is set that no
-#   configuration sets.
-# * **One view.** Anchors are first views and candidates are second views, which gives half as many negatives as the formula has. On
+#   where it should be off, and leaves it out where a user asks for it. In released runs at the default the pull therefore ends at a
+#   cosine of $\tau$. One released configuration asks for a bound of 0.95, and runs without one. The tables above have both forms.
+# * **The configuration called "sup_con" is $L_{\text{attract}}$**: one positive in the denominator unless a switch is set. One
+#   released configuration sets this switch.
+# * **One view.** Anchors are second views and candidates are first views, which gives half as many negatives as the formula has. On
 #   free vectors:
 
 # %%

@@ -18,8 +18,8 @@
 # that gives the answer for any proportions, and *minority collapse*: beyond a threshold of imbalance all rare classes share one
 # vector. Where does this threshold lie, what moves it, which losses have none, and do trained networks obey it?
 #
-# Only the abstract of that paper is known to us. This page works out the programme, the thresholds and all numbers itself. Every
-# statement says what it rests on: **proved in the paper**, **derived here**, or **numerical only**.
+# Only the abstract of that paper is known to us. This page works out the programme, its symmetry, the thresholds and all numbers.
+# Every statement says what it rests on: **known before**, **derived here**, or **numerical only**.
 #
 # ## Parameters
 
@@ -73,7 +73,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # $\max(0, 1 + t)$, the linear loss $t$ and the exponential $e^{t/\tau}$ are means over the negatives here, so that $M$ does not
 # matter. We do not know which law the paper uses, and show both.
 #
-# :::{prf:theorem} A convex programme (proved in the paper; the sketch is ours)
+# :::{prf:theorem} A convex programme (derived here; the paper announces one in its abstract)
 # :label: collapse-programme
 # At an optimum all points of a class share one unit vector. The cosines $G$ of the class vectors minimise
 #
@@ -91,7 +91,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # else, added to $m_k$, raises $G_{kk}$ alone and lowers every $t_i$, and the loss does not rise. $\psi$ of a linear map is convex.
 # :::
 #
-# :::{prf:theorem} Angular symmetry (proved in the paper; the sketch is ours)
+# :::{prf:theorem} Angular symmetry (derived here; the paper announces it in its abstract)
 # :label: collapse-symmetry
 # There is an optimum in which $G_{ij}$ depends on $\pi_i$ and $\pi_j$ alone.
 # :::
@@ -101,7 +101,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # and it is symmetric.
 # :::
 #
-# :::{prf:corollary} Equal classes, two classes (proved in the literature; the sketch is ours)
+# :::{prf:corollary} Equal classes (known before), two classes (derived here)
 # :label: collapse-etf
 # Equal shares give the simplex frame, every cosine $-1/(K-1)$; {cite:t}`jiang2023` have it for this family of losses. Two classes are
 # antipodal at any shares.
@@ -435,7 +435,7 @@ run.table(
 # The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides: with a small
 # budget cross-entropy collapses the features as well; with a large one both features and classifiers stay apart at this ratio.
 #
-# :::{prf:proposition} Non-negative features (proved in the literature; the sketch is ours)
+# :::{prf:proposition} Non-negative features (known before; the sketch is ours)
 # :label: collapse-frame
 # If features have no negative entries, as after a rectifier, the optimal classes are orthogonal at any shares. {cite:t}`kini2023` state
 # this of the supervised contrastive loss in their abstract.
@@ -525,8 +525,8 @@ run.say(
 # ## Reported beside reproduced
 #
 # The abstract of {cite:t}`nguyen2026` prints no number, and the figures of the paper are not known to us: no published number stands
-# beside those above. Its three statements that can be tested, a convex programme, angular symmetry and a threshold, are the
-# claims `collapse-10a` and `10b`, `collapse-2`, and `collapse-3` to `4b`.
+# beside those above. It announces a convex programme, angular symmetry and a threshold. The claims `collapse-10a` and `10b`,
+# `collapse-2`, and `collapse-3` to `4b` test them in the form derived here, which may differ from the paper's.
 #
 # ## Claims
 #

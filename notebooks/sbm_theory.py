@@ -94,7 +94,7 @@ exact = "computed, float64, CPU"
 #   + \sum_k \pi_k \log \sum_l \pi_l\, e^{h_k^\top h_l/\tau} .
 # $$
 #
-# :::{prf:theorem} Collapse within blocks (proved in the paper)
+# :::{prf:theorem} Collapse within blocks (proved in the paper, whose exact wording is not known to us)
 # :label: sbm-collapse
 # As $n \to \infty$ every minimiser of $L_n$ tends to $h_{Y_i}$ of a minimiser of $L$: all nodes of a block share one vector.
 # :::
