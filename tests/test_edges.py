@@ -114,6 +114,11 @@ CASES = {
         dict.fromkeys(("y00", "y01", "y10", "y11"), "array"),
         **dict(zip(("y00", "y01", "y10", "y11"), CELLS, strict=True)),
     ),
+    "share": case(
+        lambda y00, y01, y10, y11: mediation.share(mediation.effects(y00, y01, y10, y11)),
+        dict.fromkeys(("y00", "y01", "y10", "y11"), "array"),
+        **dict(zip(("y00", "y01", "y10", "y11"), CELLS, strict=True)),
+    ),
     "bootstrap": case(
         lambda y00, y01, y10, y11, **more: mediation.bootstrap((y00, y01, y10, y11), lambda e: e.TE, **more),
         dict.fromkeys(("y00", "y01", "y10", "y11"), "real") | {"draws": "count", "level": "level", "rng": "whole"},

@@ -24,6 +24,7 @@ def test_effects_of_a_case_done_by_hand():
     found = mediation.effects(torch.tensor(0.9), torch.tensor(0.7), torch.tensor(0.4), torch.tensor(0.1))
     wanted = {"TE": -0.8, "NIE": -0.2, "rNDE": 0.6, "NDE": -0.5, "rNIE": 0.3}
     assert {name: round(float(getattr(found, name)), 6) for name in NAMES} == wanted
+    assert float(mediation.share(found)) == pytest.approx(0.25)
     assert float(found.map(lambda effect: 2 * effect).rNIE) == pytest.approx(0.6)
 
 
@@ -50,6 +51,11 @@ def test_bad_outcomes_are_named():
         mediation.effects(a, b, c, d[:, :3])
     with pytest.raises(ValueError, match="not finite"):
         mediation.effects(a, b, c, d.fill_diagonal_(torch.nan))
+
+
+def test_a_share_of_nothing_is_undefined():
+    flat = torch.full((2,), 0.5)
+    assert mediation.share(mediation.effects(flat, flat, flat, flat)).isnan().all()
 
 
 def one_hots(splits: int, seeds: int, n: int, k: int) -> list[torch.Tensor]:
@@ -118,7 +124,7 @@ def test_toy_effects_agree_with_statsmodels_mediation():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = Mediation(sm.OLS.from_formula("Y ~ T * M", data), sm.OLS.from_formula("M ~ T", data), "T", "M").fit(
-            n_rep=50
+            n_rep=200
         )
     theirs = fitted.summary()["Estimate"]
     ours = mediation.effects(*(c.mean() for c in toy.experiment(4000, 1, rng=6)))

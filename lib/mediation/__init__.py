@@ -3,4 +3,4 @@
 May import ``lib.checks``.
 """
 
-from lib.mediation.decomposition import NAMES, Effects, Toy, bootstrap, bootstrap_means, effects
+from lib.mediation.decomposition import NAMES, Effects, Toy, bootstrap, bootstrap_means, effects, share

@@ -56,6 +56,14 @@ def effects(y00: Tensor, y01: Tensor, y10: Tensor, y11: Tensor) -> Effects:
     return Effects(TE=y11 - y00, NIE=y01 - y00, rNDE=y01 - y11, NDE=y10 - y00, rNIE=y10 - y11)
 
 
+def share(found: Effects) -> Tensor:
+    """NIE / TE cell by cell: the part of the total effect that the representation alone makes.
+
+    It depends on the order of the two changes: the other order's share is -rNIE / TE.  NaN where TE is 0.
+    """
+    return torch.where(found.TE == 0, torch.nan, found.NIE / found.TE)
+
+
 def bootstrap(
     cells: tuple[Tensor, Tensor, Tensor, Tensor],
     statistic: Callable[[Effects], Tensor],
