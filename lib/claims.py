@@ -12,6 +12,7 @@ from lib.hashing import ROOT
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED = "not run", "no published number"
 UNCHECKED = "unchecked"
+FEWEST = 3  # seeds, below which nothing is judged
 WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
 SIDES = ("below", "above")
 REPLICATION, REDUCED, ANALOGUE, EXACT = "replication", "reduced", "analogue", "exact"  # the marks of a verdict
@@ -35,6 +36,7 @@ class Claim:
     or "unchecked".  headline: whether it is one of the paper's main claims; None: unchecked.
     quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
     a number on the threshold itself passes unless the claim is strict.
+    share: whether the quantity is a share of cells or trials, from 0 to 1, which has an interval of its own kind.
     data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics.
     nets: the classes of net of the paper's encoders, of the whole file; (): any.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
@@ -54,6 +56,7 @@ class Claim:
     data: tuple[str, ...]
     registered: dict
     nets: tuple[str, ...] = ()
+    share: bool = False
 
     @property
     def sets(self) -> str:
@@ -123,7 +126,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     where = f"claims/{study}.yaml, {entry.get('id', 'a claim without id')!r}" if isinstance(entry, dict) else study
     if not isinstance(entry, dict):
         raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
-    optional = {"strict": False, "cite": ""}
+    optional = {"strict": False, "cite": "", "share": False}
     needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
     for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
         if names:
@@ -138,6 +141,10 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
         "side": (e["side"] in SIDES, "below or above"),
         "threshold": (number and math.isfinite(e["threshold"]), "a number"),
         "strict": (isinstance(e["strict"], bool), "true or false"),
+        "share": (
+            isinstance(e["share"], bool) and (not e["share"] or (number and 0 <= e["threshold"] <= 1)),
+            "true or false, and true only with a threshold from 0 to 1",
+        ),
         "data": (
             data == NOTHING or (isinstance(data, list) and data and all(isinstance(d, str) for d in data)),
             "a list of data sets, or none",
@@ -190,14 +197,28 @@ def decide(claim: Claim, low: float, high: float) -> str:
     return FAILS if best < 0 or (best == 0 and claim.strict) else UNDECIDED
 
 
-def judge(claim_id: str, effects, learned: bool = True) -> Judgement:
-    """Verdict on one effect a seed, (seeds,).
+def interval(claim: Claim, values, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean and interval over seeds of what the claim is about, from one value a seed (seeds,): (mean, low, high).
 
-    Fewer than three seeds decide nothing, nor do encoders that have not ``learned``: see ``has_learned``.
+    A share has Gaffke's interval, exact binomial for one trial a seed; anything else Student's t.  The ends are NaN
+    below three seeds, and where no seed differs from another: a spread that was not seen cannot be told from none.
+    A quantity that has none, as mathematics, is a number without seeds: see ``judge_number``.
     """
-    effects = np.asarray(effects, float)
-    mean, low, high = (float(v) for v in intervals.over_seeds(effects))
-    verdict = decide(known()[claim_id], low, high) if learned and len(effects) >= intervals.FEWEST else UNDECIDED
+    values = np.asarray(values, float)
+    rule = intervals.of_share if claim.share else intervals.over_seeds
+    mean, low, high = (float(v) for v in rule(values, level))
+    alike = np.ptp(values) <= 1e-12 * np.abs(values).max()  # equal but for rounding
+    return (mean, math.nan, math.nan) if len(values) < FEWEST or (alike and not claim.share) else (mean, low, high)
+
+
+def judge(claim_id: str, effects, learned: bool = True) -> Judgement:
+    """Verdict on one effect a seed, (seeds,), by their ``interval``.
+
+    Encoders that have not ``learned`` decide nothing: see ``has_learned``.
+    """
+    claim, effects = known()[claim_id], np.asarray(effects, float)
+    mean, low, high = interval(claim, effects)
+    verdict = decide(claim, low, high) if learned else UNDECIDED
     return Judgement(claim_id, mean, low, high, len(effects), verdict)
 
 

@@ -1,14 +1,10 @@
-"""Intervals over seeds: one rule for the whole book."""
+"""Intervals over seeds: Student's t for the mean of a quantity, a rule that needs no normal law for a share."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from lib import checks
-
-SMALL = 10  # below so many seeds a percentile bootstrap covers too little; Student's t is used
-FEWEST = 3  # below so many seeds nothing is judged
-DRAWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,29 +37,65 @@ def estimate(values, low: float = np.nan, high: float = np.nan, seeds: int | Non
     return Estimate(float(values), float(low), float(high), seeds)
 
 
-def over_seeds(values, level: float = 0.95, rng: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over the first axis and a two-sided interval for it.
+def over_seeds(values, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the first axis and Student's two-sided interval for it: mean ± t(level; seeds - 1) · sd / sqrt(seeds).
 
     values: (seeds, ...) one number a seed, in any unit; pair by seed before calling (differences, ratios).
-    Below 10 seeds: mean ± t(level; seeds - 1) · sd / sqrt(seeds).  From 10 seeds on: percentile bootstrap over seeds,
-    10,000 draws, all cells of ``values`` resampled together.  With one seed the ends are NaN.
+    With one seed the ends are NaN.
     Returns (mean, low, high), each of shape values.shape[1:].  ValueError: no seed at all, a level outside (0, 1), or
     a value that is NaN or infinite (a run that is missing must not vanish in an average).
     """
     checks.number("level", level, 0, 1, inside=True)
-    checks.number("rng", rng, 0, whole=True)
     values = checks.numbers("values", values, "a run is missing or failed; an average over the rest would hide it")
     if values.ndim == 0:
         raise ValueError("values over at least one seed are expected, got none")
     n, mean = len(values), values.mean(0)
     if n == 1:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    if n < SMALL:
-        from scipy import stats  # takes half a second, and the graph is planned without
+    from scipy import stats  # takes half a second, and the graph is planned without
 
-        half = stats.t.ppf(0.5 + level / 2, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
-        return mean, mean - half, mean + half
-    counts = np.random.default_rng(rng).multinomial(n, np.full(n, 1 / n), DRAWS)  # (draws, seeds)
-    draws = np.tensordot(counts, values, 1) / n
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    return mean, low, high
+    half = stats.t.ppf(0.5 + level / 2, n - 1) * values.std(0, ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def of_share(values, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean and Gaffke's two-sided interval for the mean of what lies in [0, 1], whatever its law.
+
+    values: (seeds,) one share a seed: of its cells, which may depend on each other in any way, or 0 and 1.
+    high is the quantile (1 + level) / 2 of Σ_i D_i x_i over the n values and one more, 1, under weights D uniform on
+    the simplex; low is the quantile (1 - level) / 2 with one more 0.  Where all values are 0 or 1 this is the exact
+    binomial interval of Clopper and Pearson.  For other laws no proof is known; ``benchmarks.coverage`` simulates it.
+    Gaffke, N. (2005), Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
+    variable, Mathematical Methods of Statistics 14.
+    Returns (mean, low, high).  ValueError: as ``over_seeds``, or a value outside [0, 1].
+    """
+    checks.number("level", level, 0, 1, inside=True)
+    values = checks.numbers("values", values, "a run is missing or failed; an average over the rest would hide it")
+    if values.ndim != 1 or values.min() < 0 or values.max() > 1:
+        raise ValueError(f"values={values}: shares are expected, (seeds,), each from 0 to 1")
+    low, high = (_mixed(np.append(values, end), 0.5 + side * level / 2) for end, side in ((0.0, -1), (1.0, 1)))
+    return float(values.mean()), low, high
+
+
+def _mixed(points: np.ndarray, chance: float) -> float:
+    """The quantile of Σ_i D_i points_i with D uniform on the simplex."""
+    from scipy import optimize
+
+    first, last = float(points.min()), float(points.max())
+    if first == last:
+        return first
+    return optimize.brentq(lambda x: 1 - chance - _above(points, x), first, last, xtol=1e-12)
+
+
+def _above(points: np.ndarray, x: float) -> float:
+    """P(Σ_i D_i points_i > x), D uniform on the simplex: P(Σ_i a_i E_i > Σ_j b_j E_j) of independent exponentials E.
+
+    a, b: distances from x of the points above and of the others.  The larger of two terms a E and b E' exceeds the
+    other by an exponential of its own scale, so that P(i, j) = (a_i P(i, j - 1) + b_j P(i - 1, j)) / (a_i + b_j).
+    """
+    found = np.zeros(1 + (points <= x).sum())
+    for a in points[points > x] - x:
+        found[0] = 1
+        for j, b in enumerate(x - points[points <= x], 1):
+            found[j] = (a * found[j - 1] + b * found[j]) / (a + b)
+    return float(found[-1])

@@ -1,6 +1,7 @@
 """lib.claims: every case of the verdict rule, and the verdicts of the published figures."""
 
 import ast
+import math
 import re
 from dataclasses import replace
 
@@ -78,6 +79,44 @@ def test_judge_needs_three_seeds_and_a_clear_interval(effects, verdict):
     assert claims.judge("harms-1", effects).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    "claim, effects, low, high, verdict",
+    [
+        ("harms-1", [0.5] * 3, None, None, UNDECIDED),  # no spread was seen
+        ("harms-1", [0.1 + 0.2, 0.3, 0.3], None, None, UNDECIDED),  # equal but for rounding
+        ("lspread-6a", [0.0] * 5, None, None, UNDECIDED),
+        ("harms-3", [1.0] * 3, 0.025 ** (1 / 3), 1, UNDECIDED),  # three coins that all fell on one side
+        ("harms-3", [1.0] * 6, 0.025 ** (1 / 6), 1, HOLDS),
+        ("harms-3", [0.0] * 6, 0, 1 - 0.025 ** (1 / 6), FAILS),
+        ("harms-10b", [0.5, 0, 0, 0, 0], 0.00253, 0.58372, UNDECIDED),
+    ],
+)
+def test_a_share_has_an_exact_interval_and_a_spread_that_was_not_seen_decides_nothing(
+    claim, effects, low, high, verdict
+):
+    j = claims.judge(claim, effects)
+    assert j.verdict == verdict
+    assert (j.low, j.high) == pytest.approx((math.nan if low is None else low, high or math.nan), abs=1e-5, nan_ok=True)
+
+
+def test_every_claim_on_a_share_over_seeds_is_one():
+    """Those that the notebooks judge on one share a seed, a count of cells; other shares are exact numbers."""
+    shares = {"harms-2b", "harms-3", "harms-4a", "harms-6", "harms-9b", "harms-10b"}
+    assert {c.id for c in claims.known().values() if c.share} == shares
+    exact = {
+        "collapse-6a",
+        "collapse-6b",
+        "harms-12",
+        "harms-14e",
+        "lspread-5a",
+        "lspread-7c",
+        "lspread-8a",
+        "lspread-8e",
+    }
+    words = {c.id for c in claims.known().values() if c.quantity.startswith("share of")}
+    assert words == shares | exact
+
+
 def test_judge_decides_nothing_of_encoders_that_have_not_learned():
     assert claims.judge("harms-1", [0.5, 0.51, 0.5], learned=False).verdict == UNDECIDED
 
@@ -125,6 +164,8 @@ def test_the_registry_names_each_claim_once_with_its_threshold():
         ("threshold", float("inf"), "threshold=inf; expected a number"),
         ("whose", "ours", "whose='ours'; expected one of paper, known"),
         ("cite", "someone", "cite='someone'; expected a citation for 'paper' and 'known' alone"),
+        ("share", "yes", "share='yes'; expected true or false, and true only with a threshold from 0 to 1"),
+        ("share", True, "share=True; expected true or false, and true only with a threshold from 0 to 1"),
         ("headline", "yes", "headline='yes'; expected true, false or unchecked"),
         ("data", [], "data=[]; expected a list of data sets, or none"),
         ("data", "unchecked", "data='unchecked'; expected a list of data sets, or none"),
@@ -135,7 +176,7 @@ def test_the_registry_names_each_claim_once_with_its_threshold():
 )
 def test_a_field_of_a_wrong_kind_is_refused_by_file_claim_and_name(field, value, said):
     with pytest.raises(ClaimError, match=r"claims/study\.yaml, 'x'") as error:
-        claims.check(ENTRY | {field: value}, "study")
+        claims.check(ENTRY | {"threshold": 1.5} | {field: value}, "study")
     assert said in str(error.value)
 
 

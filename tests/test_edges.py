@@ -135,9 +135,8 @@ CASES = {
         level=0.95,
         rng=0,
     ),
-    "over_seeds": case(
-        intervals.over_seeds, {"values": "array", "level": "level", "rng": "whole"}, values=[1.0, 2.0], level=0.9, rng=0
-    ),
+    "over_seeds": case(intervals.over_seeds, {"values": "array", "level": "level"}, values=[1.0, 2.0], level=0.9),
+    "of_share": case(intervals.of_share, {"values": "array", "level": "level"}, values=[1.0, 0.5], level=0.9),
     "programme": case(
         geometry.programme,
         {"shares": "array", "tau": "array", "negatives": "number"},

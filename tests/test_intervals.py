@@ -4,46 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.intervals import over_seeds
+from lib.intervals import of_share, over_seeds
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 9])
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 40])
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_few_seeds_give_students_t(n, level):
+def test_seeds_give_students_t(n, level):
     values = np.random.default_rng(n).normal(3, 2, (n, 4, 2))
     mean, low, high = over_seeds(values, level)
     theirs = stats.t.interval(level, n - 1, loc=values.mean(0), scale=stats.sem(values))
     assert np.allclose(mean, values.mean(0)) and np.allclose((low, high), theirs, rtol=1e-12)
-
-
-@pytest.mark.parametrize("n", [10, 12, 40])
-def test_many_seeds_give_the_percentile_bootstrap(n):
-    values = np.random.default_rng(n).exponential(1, n)
-    _, low, high = over_seeds(values)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
-    scale = values.std() / np.sqrt(n)
-    assert abs(low - theirs.low) < 0.06 * scale and abs(high - theirs.high) < 0.06 * scale
-
-
-@pytest.mark.parametrize("n, least, most", [(3, 0.94, 0.96), (9, 0.94, 0.96), (12, 0.88, 0.95)])
-def test_coverage_of_the_true_mean(n, least, most):
-    """Student's t covers what it says; a percentile bootstrap over 12 seeds a little less than 95 %."""
-    cells = 6000 if n < 10 else 600
-    _, low, high = over_seeds(np.random.default_rng(5).normal(0, 1, (n, cells)))
-    assert least < np.mean((low < 0) & (high > 0)) < most
-
-
-def test_cells_are_resampled_together():
-    values = np.random.default_rng(0).normal(0, 1, 15)
-    _, low, high = over_seeds(np.stack([values, 2 * values + 1, -values], 1))
-    assert np.allclose(low[1], 2 * low[0] + 1) and np.allclose(high[1], 2 * high[0] + 1)
-    assert np.allclose((low[2], high[2]), (-high[0], -low[0]), atol=1e-12)
-
-
-def test_the_same_call_gives_the_same_interval():
-    values = np.random.default_rng(0).normal(0, 1, 20)
-    assert over_seeds(values) == over_seeds(values)
-    assert over_seeds(values) != over_seeds(values, rng=1)
 
 
 def test_equal_seeds_have_no_width():
@@ -73,10 +43,43 @@ def test_a_missing_run_is_refused():
         ([1.0, 2.0, float("inf")], 0.95, "a run is missing or failed"),
         (["1", "2", "3"], 0.95, "no array of numbers"),
         ([1.0, 2.0, 3.0], 95, "level=95: a number strictly between 0 and 1"),
-        (list(range(12)), 0.0, "level=0.0"),
+        ([1.0, 2.0, 3.0], 0.0, "level=0.0"),
         ([1.0, 2.0, 3.0], float("nan"), "level=nan"),
     ],
 )
 def test_what_has_no_interval_is_refused(values, level, words):
     with pytest.raises(ValueError, match=words):
         over_seeds(values, level)
+    with pytest.raises(ValueError, match=words):
+        of_share(values, level)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 10, 40])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_one_trial_a_seed_has_the_exact_binomial_interval(n, level):
+    for k in range(n + 1):
+        exact = stats.binomtest(k, n).proportion_ci(level, "exact")
+        assert of_share([1] * k + [0] * (n - k), level) == pytest.approx((k / n, exact.low, exact.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.3, 0.3, 0.9], [0.5, 0, 0, 0, 0], [1, 1, 0.5], [0.83, 0.85, 0.84], list(np.linspace(0, 1, 12))]
+)
+def test_the_interval_of_a_share_is_a_quantile_of_random_weights(values):
+    """Gaffke's definition, by simulation: weights uniform on the simplex over the values and one more at an end."""
+    weights = np.random.default_rng(0).dirichlet(np.ones(len(values) + 1), 200_000)
+    ends = np.quantile(weights @ [0, *values], 0.025), np.quantile(weights @ [1, *values], 0.975)
+    assert of_share(values)[1:] == pytest.approx(ends, abs=0.005)
+
+
+def test_the_interval_of_a_share_mirrors_and_stays_inside():
+    values = np.random.default_rng(1).beta(3, 0.4, 7)
+    mean, low, high = of_share(values)
+    assert 0 <= low < mean < high <= 1
+    assert of_share(1 - values) == pytest.approx((1 - mean, 1 - high, 1 - low), abs=1e-9)
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.2, 0.1], [0.5, -0.1, 0.1], [[0.5, 0.5]] * 3])
+def test_what_is_no_share_a_seed_is_refused(values):
+    with pytest.raises(ValueError, match="shares are expected"):
+        of_share(values)

@@ -38,7 +38,7 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     """What the key of a run is made of, by kind, each part with a hash of its own.
 
     cells: the notebook's code; definitions: what they reach in the library; parameters; encoders; claims: the rule,
-    threshold, data and nets of each of the study's own; files: reported files that the code names, a reader's
+    threshold, data, nets and kind of interval of each of the study's own; files: reported files that the code names, a reader's
     embeddings; packages.
     Recorded runs are no part: recording a run renames none, and its record says which of them its page shows.
     """
@@ -51,7 +51,9 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
         "definitions": {f"{module}.{name}": hashing.digest(d.text) for (module, name), d in reached.items()},
         "parameters": {name: json.dumps(value) for name, value in values.items()},
         "encoders": {unit.name: unit.key for unit in plan(study, values).units},
-        "claims": {c.id: json.dumps([c.side, c.threshold, c.strict, c.data, c.nets]) for c in claims.of(study)},
+        "claims": {
+            c.id: json.dumps([c.side, c.threshold, c.strict, c.data, c.nets, c.share]) for c in claims.of(study)
+        },
         "files": {_relative(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.is_file()},
         "packages": {"pins": hashing.lock_hash()},
     }
