@@ -38,8 +38,8 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     """What the key of a run is made of, by kind, each part with a hash of its own.
 
     cells: the notebook's code; definitions: what they reach in the library; parameters; encoders; claims: the rule,
-    threshold, data, nets and kind of interval of each of the study's own; files: reported files that the code names, a reader's
-    embeddings; packages.
+    threshold, data, nets and kind of interval of each of the study's own; files: reported files that the code names,
+    a reader's embeddings; packages.
     Recorded runs are no part: recording a run renames none, and its record says which of them its page shows.
     """
     cell_texts, reached = _code(study)
