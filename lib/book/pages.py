@@ -193,6 +193,48 @@ def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     return raw(table(head, rows, "verdicts"))
 
 
+def level(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """What 95 % means over the verdicts that rest on an interval: how many of them are expected to be false."""
+    lines = []
+    for source, name in (("run", "This run"), ("recorded", "The runs of record")):
+        rows = [j for claim in _claims() for j in _judged(claim, source, chapters, records_)]
+        judged = [j for j in rows if j["verdict"] not in NONE and not math.isnan(j["low"])]
+        decided = sum(j["verdict"] != claims.UNDECIDED for j in judged)
+        n = len(judged)
+        lines.append(
+            f"{name}: {n} verdicts rest on an interval over seeds, and {decided} of them are decided. About "
+            f"{0.05 * n:.1f} of the {n} intervals are expected to miss, and at most {0.025 * n:.1f} verdicts to be false."
+        )
+    return "\n\n".join(lines)
+
+
+def headlines(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """A row a headline claim, paper by paper: its verdicts at 95 %, and by Holm's method over those of the paper."""
+    head = ("claim", "recorded runs, 95 %", "by Holm's method", "this run, 95 %", "by Holm's method")
+    parts = []
+    for paper in dict.fromkeys(claim.cite for claim in _claims() if claim.headline):
+        mine = [claim for claim in _claims() if claim.headline and claim.cite == paper]
+        found = {(source, c.id): _judged(c, source, chapters, records_) for source in ("recorded", "run") for c in mine}
+        for source in ("recorded", "run"):
+            family = [(c, j) for c in mine for j in found[source, c.id] if j.get("seeds", 0) > 0]
+            strict = claims.holm([(c, j["verdict"], _values(j)) for c, j in family])
+            for (_, j), word in zip(family, strict, strict=True):
+                j["holm"] = badge(word)
+        rows = []
+        for claim in mine:
+            link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
+            cells = [found[source, claim.id] for source in ("recorded", "run")]
+            texts = (("<br>".join(map(verdict, js)), "<br>".join(j.get("holm", "–") for j in js)) for js in cells)
+            rows.append((link, *(text for pair in texts for text in pair)))
+        parts.append(f"{{cite:t}}`{paper}`\n\n{raw(table(head, rows, 'verdicts'))}")
+    return "\n\n".join(parts)
+
+
+def _values(j: dict) -> tuple[float, ...]:
+    """The effects of a judgement, one a seed; () where the run did not keep them."""
+    return tuple(map(float, j["values"].split())) if isinstance(j.get("values"), str) else ()
+
+
 def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a study: its question, and how many of its claims hold, do not hold or are not decided, by source."""
     head, rows = ("study", "claims", "authors' numbers", "recorded runs", "this run"), []

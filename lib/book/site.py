@@ -56,6 +56,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "main figure": pages.main_figure(chapters),
         "tally": pages.tally(chapters, recorded),
         "verdicts": pages.verdicts(chapters, recorded),
+        "level": pages.level(chapters, recorded),
+        "headlines": pages.headlines(chapters, recorded),
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,

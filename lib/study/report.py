@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
-NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED)
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT)
 SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
 CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
 
@@ -88,8 +88,15 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
     """A claims.csv with the marks that follow from the present claims and the parameters of its run.
 
     Files from before the marks name the run's data set in every row: mathematics gets "none", authors the claim's.
+    Files from before values were kept have intervals of an earlier rule for shares, and for all from 10 seeds on; these
+    are not decided.
     """
     old, known = "mark" not in table, claims.known()
+    if "values" not in table:
+        share = table["claim"].map(lambda name: name in known and known[name].share)
+        earlier = (share & (table["seeds"] > 0)) | (table["seeds"] >= 10)
+        table = table.assign(values=None)
+        table.loc[earlier, ["low", "high", "verdict"]] = [math.nan, math.nan, claims.UNDECIDED]
     data, marks = [], []
     for row in table.itertuples():
         claim, authors = known.get(row.claim), row.source == "authors"

@@ -10,7 +10,7 @@ from lib.claims import Judgement
 from lib.intervals import Estimate, estimate
 
 COLUMNS = ("study", "run", "quantity", "undersampled", "class_i", "class_j", "ratio", "seed")
-VERDICT = ("source", "claim", "effect", "low", "high", "seeds", "verdict", "preset", "data", "run", "mark")
+VERDICT = ("source", "claim", "effect", "low", "high", "seeds", "verdict", "preset", "data", "run", "mark", "values")
 TAIL = ("value", "low", "high", "seeds", "preset", "data")
 SOURCES = ("authors", "run")
 
@@ -104,5 +104,8 @@ class Results:
         about = {"study": self.study, "run": run, "seeds": seeds, "preset": preset, "data": data}
         table = pd.DataFrame([about | row for row in self.rows])
         tail = {"preset": preset, "run": run}
-        verdicts = [{"source": source} | asdict(j) | tail for source, j in self.judged]
+        verdicts = [
+            {"source": source} | asdict(j) | tail | {"values": " ".join(map(repr, j.values))}
+            for source, j in self.judged
+        ]
         return table[[c for c in (*COLUMNS, *TAIL) if c in table]], pd.DataFrame(verdicts, columns=VERDICT)
