@@ -5,8 +5,11 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import yaml
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from test_harms import reported
 
 from lib import claims, harms
@@ -115,6 +118,42 @@ def test_every_claim_on_a_share_over_seeds_is_one():
     }
     words = {c.id for c in claims.known().values() if c.quantity.startswith("share of")}
     assert words == shares | exact
+
+
+def test_holms_verdicts_are_those_of_statsmodels():
+    rng, claim = np.random.default_rng(0), claims.known()["lspread-3b"]  # above 0
+    for shift in (0, 0.5, 1, 2):
+        samples = rng.normal(shift * rng.choice([-1, 1], 9)[:, None], 1, (9, 6))
+        family = [(claim, claims.judge(claim.id, x).verdict, tuple(x)) for x in samples]
+        rejected = multipletests(stats.ttest_1samp(samples, 0, axis=1).pvalue, 0.05, "holm")[0]
+        sides = [HOLDS if x.mean() > 0 else FAILS for x in samples]
+        wanted = [side if sure else UNDECIDED for side, sure in zip(sides, rejected, strict=True)]
+        assert claims.holm(family) == wanted
+        assert (shift < 2) or len(set(wanted)) > 1
+
+
+def test_holms_method_rarely_decides_what_lies_on_its_threshold():
+    """Twenty claims on a mean of 0 against 0: at 95 % some of a family are decided by chance, by Holm's in 5 of 100."""
+    rng, claim = np.random.default_rng(1), claims.known()["lspread-3b"]
+    plain = strict = 0
+    for _ in range(200):
+        samples = rng.normal(0, 1, (20, 5))
+        verdicts = [claims.judge(claim.id, x).verdict for x in samples]
+        plain += set(verdicts) != {UNDECIDED}
+        strict += set(claims.holm(list(zip([claim] * 20, verdicts, map(tuple, samples), strict=True)))) != {UNDECIDED}
+    assert plain > 100 and strict <= 20  # expected: 128 and 10
+
+
+def test_holms_method_counts_what_it_cannot_judge():
+    claim = claims.known()["lspread-3b"]
+    clear = tuple(1 + 0.01 * np.arange(5))
+    near = (0.1, 0.5, 0.3, 0.6, 0.2)  # p = 0.02
+    assert claims.holm([(claim, HOLDS, near)]) == [HOLDS]
+    assert claims.holm([(claim, HOLDS, near), (claim, HOLDS, clear)]) == [HOLDS, HOLDS]
+    assert claims.holm([(claim, HOLDS, near), (claim, HOLDS, ())]) == [HOLDS, claims.NOT_KEPT]
+    three = [(claim, HOLDS, near), (claim, HOLDS, ()), (claim, UNDECIDED, clear)]  # not learned, say
+    assert claims.holm(three) == [UNDECIDED, claims.NOT_KEPT, UNDECIDED]
+    assert claims.holm([]) == []
 
 
 def test_judge_decides_nothing_of_encoders_that_have_not_learned():

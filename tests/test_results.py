@@ -1,12 +1,14 @@
 """The files a run leaves, as documented on the page "Run it again": every run of record, and this machine's runs."""
 
 import json
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from lib import claims
+from lib.claims import HOLDS, UNDECIDED
 from lib.hashing import ROOT
 from lib.study import report
 from lib.study.results import COLUMNS, TAIL, VERDICT, Results
@@ -108,6 +110,31 @@ def test_a_file_from_before_the_marks_is_read_by_the_parameters_of_its_run():
     assert found.mark.tolist() == ["exact", "reduced", "", ""] and "analogue" not in found
     assert report.marked(old, params | {"images_per_stratum": 0}).mark[1] == "replication"
     assert report.marked(found, params).equals(found)
+
+
+def test_a_file_from_before_the_values_leaves_intervals_of_earlier_rules_undecided():
+    rows = [
+        ("run", "harms-10b", 5, -0.18, 0.38),
+        ("run", "lspread-11b", 10, 0.27, 0.64),
+        ("run", "harms-1", 3, 0.5, 0.6),
+    ]
+    rows += [("authors", "harms-4a", 0, math.nan, math.nan)]
+    old = pd.DataFrame(rows, columns=["source", "claim", "seeds", "low", "high"]).assign(verdict=HOLDS, data="cifar10")
+    found = report.marked(old, {"data": "cifar10"})
+    assert found.verdict.tolist() == [UNDECIDED, UNDECIDED, HOLDS, HOLDS]
+    assert found.low.isna().tolist() == [True, True, False, True]
+    now = report.marked(old.assign(values=["0.5 0.0 0.0 0.0 0.0", "1.0", "0.5", None]), {"data": "cifar10"})
+    assert now.verdict.tolist() == [HOLDS] * 4
+
+
+def test_the_values_of_a_verdict_are_kept_to_the_last_digit(tmp_path):
+    made, effects = Results("lspread_strata", {"data": "digits"}), [0.1 + 0.2, 1 / 3, -2e-17]
+    made.judge("lspread-3a", effects)
+    made.judge("lspread-1a", 0.5, data="none")
+    made.note("transfer", effects)
+    made.write(tmp_path, "run", 3, "quick", "digits")
+    table = pd.read_csv(tmp_path / "claims.csv")
+    assert [float(v) for v in table["values"][0].split()] == effects and pd.isna(table["values"][1])
 
 
 def test_every_kept_verdict_has_a_mark():

@@ -3,6 +3,7 @@ import importlib.util
 import posixpath
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -16,6 +17,7 @@ from lib.book import benchmarks_page, pages, site, sweeps
 from lib.book.pages import SiteError
 from lib.figures import charts
 from lib.hashing import ROOT
+from lib.study.results import Results
 
 spec = importlib.util.spec_from_file_location("offline", ROOT / "book/_ext/offline.py")
 offline = importlib.util.module_from_spec(spec)
@@ -167,6 +169,42 @@ def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
     assert first.count("not run") == 1  # no recorded run
     assert first.count("<small>analogue</small>") == 1 and first.count("<small>point</small>") == 1
     assert second.count("not run") == 2 and second.count("no published number") == 1
+
+
+def judged_run(name: str, values: dict[str, list[float]], keep: bool = True) -> SimpleNamespace:
+    """A run of a study that judged claims on one value a seed; keep: whether its file has them."""
+    made = Results(name, {"data": "digits"})
+    for claim, effects in values.items():
+        made.judge(claim, effects)
+    table = made.tables("quick-1", 3, "quick", "digits")[1]
+    return SimpleNamespace(study=name, claims=table if keep else table.assign(values=None), link="run")
+
+
+def test_headline_claims_are_judged_once_more_by_holms_method_paper_by_paper():
+    near = [0.1, 0.5, 0.3, 0.6, 0.2]  # above 0 with p = 0.02
+    strata = {"lspread-3b": near, "lspread-1h": [0.5, 0.9, 0.2], "lspread-6a": near}
+    chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
+    rows = {row.split("#")[1].split('"')[0]: row for row in pages.headlines(chapters, []).split("<tr>") if "#" in row}
+    assert set(rows) == {c.id for c in claims.known().values() if c.headline}  # lspread-6a is none
+    words = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", rows["lspread-3b"])[1:]]
+    assert words == ["– not run", "–", "✓ holds analogue", "✓ holds"]  # the one claim that another one leaves open
+    strata["lspread-3a"] = [0.0, 0.1, 0.05]
+    chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
+    row = next(r for r in pages.headlines(chapters, []).split("<tr>") if "#lspread-3b" in r)
+    assert "? not decided" in row and "✓ holds" in row  # p = 0.02 is above 0.05 / 3
+
+
+def test_the_page_counts_the_verdicts_that_rest_on_an_interval():
+    strata = {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2], "lspread-3a": [0.0, 0.1, 0.05], "lspread-1h": [0.5] * 3}
+    chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
+    first, second = pages.many_claims(chapters, []).splitlines()
+    assert first.startswith("* 2 verdicts of this run rest on an interval over seeds; 1 of them are decided.")
+    assert "About 0.1 of 2" in first and "* 0 verdicts of the runs of record" in second
+
+
+def test_an_old_record_without_its_values_says_so():
+    record = judged_run("lspread_strata", {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2]}, keep=False)
+    assert claims.NOT_KEPT in pages.headlines({}, [record])
 
 
 def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_path):

@@ -19,6 +19,7 @@ from lib.study import kept, page
 from lib.study.report import CLASSES, NONE, SIGNS, badge, marked
 
 RESULTS = ROOT / "results"
+COVERAGE = ROOT / "benchmarks/coverage.csv"  # of ``python -m benchmarks.coverage``
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
 NAME = re.compile(r"[\w.-]+")  # of a run's folder
 TESTS = {("below", True): "below", ("below", False): "at most", ("above", True): "above", ("above", False): "at least"}
@@ -193,19 +194,27 @@ def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     return raw(table(head, rows, "verdicts"))
 
 
-def level(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
-    """What 95 % means over the verdicts that rest on an interval: how many of them are expected to be false."""
+def coverage() -> str:
+    """How often each rule for an interval held the true value in simulation: a row a rule and law, in per cent."""
+    found = pd.read_csv(COVERAGE)
+    cells = found.pivot_table(index=["rule", "law"], columns="seeds", values="coverage", sort=False)
+    rows = [(*names, *(f"{100 * value:.1f}" for value in line)) for names, *line in cells.itertuples()]
+    return raw(table(("rule", "law of the seeds", *(f"{n} seeds" for n in cells)), rows, "benchmarks"))
+
+
+def many_claims(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """How many verdicts rest on an interval, and what 95 % means for so many."""
     lines = []
-    for source, name in (("run", "This run"), ("recorded", "The runs of record")):
+    for source, name in (("run", "this run"), ("recorded", "the runs of record")):
         rows = [j for claim in _claims() for j in _judged(claim, source, chapters, records_)]
-        judged = [j for j in rows if j["verdict"] not in NONE and not math.isnan(j["low"])]
-        decided = sum(j["verdict"] != claims.UNDECIDED for j in judged)
-        n = len(judged)
+        words = [j["verdict"] for j in rows if j["verdict"] not in NONE and not math.isnan(j["low"])]
+        n, decided = len(words), sum(word != claims.UNDECIDED for word in words)
         lines.append(
-            f"{name}: {n} verdicts rest on an interval over seeds, and {decided} of them are decided. About "
-            f"{0.05 * n:.1f} of the {n} intervals are expected to miss, and at most {0.025 * n:.1f} verdicts to be false."
+            f"* {n} verdicts of {name} rest on an interval over seeds; {decided} of them are decided. About "
+            f"{0.05 * n:.1f} of {n} such intervals miss the true value, and at most {0.025 * n:.1f} such verdicts are "
+            "false on average."
         )
-    return "\n\n".join(lines)
+    return "\n".join(lines)
 
 
 def headlines(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:

@@ -56,7 +56,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "main figure": pages.main_figure(chapters),
         "tally": pages.tally(chapters, recorded),
         "verdicts": pages.verdicts(chapters, recorded),
-        "level": pages.level(chapters, recorded),
+        "coverage": pages.coverage(),
+        "many claims": pages.many_claims(chapters, recorded),
         "headlines": pages.headlines(chapters, recorded),
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
@@ -68,7 +69,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for run in recorded:
         names = sorted(f.name for f in run.folder.iterdir() if f.is_file())
         files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
-    files |= files_measured
+    files |= files_measured | {"_static/coverage.csv": pages.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)
