@@ -92,12 +92,7 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
     are not decided.
     """
     old, known = "mark" not in table, claims.known()
-    if "values" not in table:
-        share = table["claim"].map(lambda name: name in known and known[name].share)
-        earlier = (share & (table["seeds"] > 0)) | (table["seeds"] >= 10)
-        table = table.assign(values=None)
-        table.loc[earlier, ["low", "high", "verdict"]] = [math.nan, math.nan, claims.UNDECIDED]
-    data, marks = [], []
+    data, marks, earlier = [], [], []
     for row in table.itertuples():
         claim, authors = known.get(row.claim), row.source == "authors"
         wrong = old and claim and (not claim.data or (authors and row.data not in claim.data))
@@ -105,7 +100,11 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
         made = claims.made_on(params, made_on)
         data.append(made_on)
         marks.append("" if authors or claim is None else claims.mark(claim, made, int(row.seeds)))
-    return table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
+        earlier.append(bool(claim and claim.share and row.seeds) or row.seeds >= 10)
+    found = table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
+    if "values" not in table and any(earlier):
+        found.loc[earlier, ["low", "high", "verdict"]] = [math.nan, math.nan, claims.UNDECIDED]
+    return found
 
 
 def table(header: list[str], rows: list[tuple]) -> str:
