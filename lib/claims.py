@@ -37,6 +37,7 @@ class Claim:
     quantity: what is measured; side, threshold: the claim holds where the quantity is "below" or "above" the threshold;
     a number on the threshold itself passes unless the claim is strict.
     share: whether the quantity is a share of cells or trials, from 0 to 1, which has an interval of its own kind.
+    within: the least and the largest value that the quantity can have, where it has both; its interval ends there.
     data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics.
     nets: the classes of net of the paper's encoders, of the whole file; (): any.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
@@ -57,6 +58,7 @@ class Claim:
     registered: dict
     nets: tuple[str, ...] = ()
     share: bool = False
+    within: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def sets(self) -> str:
@@ -127,14 +129,15 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     where = f"claims/{study}.yaml, {entry.get('id', 'a claim without id')!r}" if isinstance(entry, dict) else study
     if not isinstance(entry, dict):
         raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
-    optional = {"strict": False, "cite": "", "share": False}
+    optional = {"strict": False, "cite": "", "share": False, "within": [-math.inf, math.inf]}
     needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
     for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
         if names:
             raise ClaimError(f"{where} {word} {min(names)!r}")
     e = optional | entry
     number = isinstance(e["threshold"], int | float) and not isinstance(e["threshold"], bool)
-    data = e["data"]
+    data, ends = e["data"], e["within"]
+    pair = isinstance(ends, list) and len(ends) == 2 and all(isinstance(end, int | float) for end in ends)
     fits = {
         "whose": (e["whose"] in WHOSE, f"one of {', '.join(WHOSE)}"),
         "cite": (bool(e["cite"]) == (e["whose"] in ("paper", "known")), "a citation for 'paper' and 'known' alone"),
@@ -145,6 +148,10 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
         "share": (
             isinstance(e["share"], bool) and (not e["share"] or (number and 0 <= e["threshold"] <= 1)),
             "true or false, and true only with a threshold from 0 to 1",
+        ),
+        "within": (
+            number and pair and ends[0] <= e["threshold"] <= ends[1],
+            "two numbers, the threshold between them",
         ),
         "data": (
             data == NOTHING or (isinstance(data, list) and data and all(isinstance(d, str) for d in data)),
@@ -162,6 +169,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     sets = () if data == NOTHING else tuple(data)
     headline = None if e["headline"] == UNCHECKED else e["headline"]
     own = {"study": study, "threshold": float(e["threshold"]), "data": sets, "headline": headline, "nets": nets}
+    own["within"] = (float(ends[0]), float(ends[1]))
     return Claim(**e | own)
 
 
@@ -201,13 +209,15 @@ def decide(claim: Claim, low: float, high: float) -> str:
 def interval(claim: Claim, values, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and interval over seeds of what the claim is about, from one value a seed (seeds,): (mean, low, high).
 
-    A share has Gaffke's interval, exact binomial for one trial a seed; anything else Student's t.  The ends are NaN
-    below three seeds, and where no seed differs from another: a spread that was not seen cannot be told from none.
+    A share has Gaffke's interval, exact binomial for one trial a seed; anything else Student's t, cut where the
+    quantity ends.  The ends are NaN below three seeds, and where no seed differs from another: a spread that was not
+    seen cannot be told from none.
     A quantity that has none, as mathematics, is a number without seeds: see ``judge_number``.
     """
     values = np.asarray(values, float)
     rule = intervals.of_share if claim.share else intervals.over_seeds
     mean, low, high = (float(v) for v in rule(values, level))
+    low, high = max(low, claim.within[0]), min(high, claim.within[1])
     alike = np.ptp(values) <= 1e-12 * np.abs(values).max()  # equal but for rounding
     return (mean, math.nan, math.nan) if len(values) < FEWEST or (alike and not claim.share) else (mean, low, high)
 
@@ -234,16 +244,15 @@ def holm(family: list[tuple[Claim, str, tuple[float, ...]]]) -> list[str]:
     """
     found = [NOT_KEPT if verdict != UNDECIDED and not values else UNDECIDED for _, verdict, values in family]
     able = {i for i, (_, verdict, values) in enumerate(family) if verdict != UNDECIDED and values}
-    decided = set()
-    while True:
-        level = 1 - 0.05 / max(len(family) - len(decided), 1)
-        rounds = {i: decide(family[i][0], *interval(family[i][0], family[i][2], level)[1:]) for i in able - decided}
-        new = {i: verdict for i, verdict in rounds.items() if verdict != UNDECIDED}
-        if not new:
-            return found
-        decided |= set(new)
-        for i, verdict in new.items():
-            found[i] = verdict
+    left, new = len(family), able
+    while new:
+        ends = {i: interval(family[i][0], family[i][2], 1 - 0.05 / left)[1:] for i in able}
+        words = {i: decide(family[i][0], *pair) for i, pair in ends.items()}
+        new = {i for i, word in words.items() if word != UNDECIDED}
+        for i in new:
+            found[i] = words[i]
+        left, able = left - len(new), able - new
+    return found
 
 
 def judge_number(claim_id: str, effect: float) -> Judgement:

@@ -92,6 +92,8 @@ def test_judge_needs_three_seeds_and_a_clear_interval(effects, verdict):
         ("harms-3", [1.0] * 6, 0.025 ** (1 / 6), 1, HOLDS),
         ("harms-3", [0.0] * 6, 0, 1 - 0.025 ** (1 / 6), FAILS),
         ("harms-10b", [0.5, 0, 0, 0, 0], 0.00253, 0.58372, UNDECIDED),
+        ("harms-7", [-0.4, 0.5, 0.9], -1, 1, UNDECIDED),  # a correlation
+        ("lspread-12a", [0.97, 0.99, 0.98], 0.95516, 1, HOLDS),
     ],
 )
 def test_a_share_has_an_exact_interval_and_a_spread_that_was_not_seen_decides_nothing(
@@ -205,6 +207,8 @@ def test_the_registry_names_each_claim_once_with_its_threshold():
         ("cite", "someone", "cite='someone'; expected a citation for 'paper' and 'known' alone"),
         ("share", "yes", "share='yes'; expected true or false, and true only with a threshold from 0 to 1"),
         ("share", True, "share=True; expected true or false, and true only with a threshold from 0 to 1"),
+        ("within", [0, 1], "within=[0, 1]; expected two numbers, the threshold between them"),
+        ("within", [3], "within=[3]; expected two numbers"),
         ("headline", "yes", "headline='yes'; expected true, false or unchecked"),
         ("data", [], "data=[]; expected a list of data sets, or none"),
         ("data", "unchecked", "data='unchecked'; expected a list of data sets, or none"),

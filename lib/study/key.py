@@ -52,7 +52,8 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
         "parameters": {name: json.dumps(value) for name, value in values.items()},
         "encoders": {unit.name: unit.key for unit in plan(study, values).units},
         "claims": {
-            c.id: json.dumps([c.side, c.threshold, c.strict, c.data, c.nets, c.share]) for c in claims.of(study)
+            c.id: json.dumps([c.side, c.threshold, c.strict, c.data, c.nets, c.share, c.within])
+            for c in claims.of(study)
         },
         "files": {_relative(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.is_file()},
         "packages": {"pins": hashing.lock_hash()},
