@@ -199,7 +199,7 @@ def test_the_page_counts_the_verdicts_that_rest_on_an_interval():
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
     first, second = pages.many_claims(chapters, []).splitlines()
     assert first.startswith("* 2 verdicts of this run rest on an interval over seeds; 1 of them are decided.")
-    assert "About 0.1 of 2" in first and "* 0 verdicts of the runs of record" in second
+    assert "about 0.1 of so many intervals" in first and "* 0 verdicts of the runs of record" in second
 
 
 def test_an_old_record_without_its_values_says_so():

@@ -198,7 +198,11 @@ def coverage() -> str:
     """How often each rule for an interval held the true value in simulation: a row a rule and law, in per cent."""
     found = pd.read_csv(COVERAGE)
     cells = found.pivot_table(index=["rule", "law"], columns="seeds", values="coverage", sort=False)
-    rows = [(*names, *(f"{100 * value:.1f}" for value in line)) for names, *line in cells.itertuples()]
+    first = set(found.drop_duplicates("rule")[["rule", "law"]].itertuples(index=False, name=None))
+    rows = [
+        (names[0] if names in first else "", names[1], *(f"{100 * value:.1f}" for value in line))
+        for names, *line in cells.itertuples()
+    ]
     return raw(table(("rule", "law of the seeds", *(f"{n} seeds" for n in cells)), rows, "benchmarks"))
 
 
@@ -210,33 +214,35 @@ def many_claims(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> st
         words = [j["verdict"] for j in rows if j["verdict"] not in NONE and not math.isnan(j["low"])]
         n, decided = len(words), sum(word != claims.UNDECIDED for word in words)
         lines.append(
-            f"* {n} verdicts of {name} rest on an interval over seeds; {decided} of them are decided. About "
-            f"{0.05 * n:.1f} of {n} such intervals miss the true value, and at most {0.025 * n:.1f} such verdicts are "
-            "false on average."
+            f"* {n} verdicts of {name} rest on an interval over seeds; {decided} of them are decided. On average "
+            f"about {0.05 * n:.1f} of so many intervals miss the true value, and at most {0.025 * n:.1f} verdicts are "
+            "false."
         )
     return "\n".join(lines)
 
 
 def headlines(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a headline claim, paper by paper: its verdicts at 95 %, and by Holm's method over those of the paper."""
-    head = ("claim", "recorded runs, 95 %", "by Holm's method", "this run, 95 %", "by Holm's method")
+    head = ("claim", "recorded runs, 95 %", "by Holm’s method", "this run, 95 %", "by Holm’s method")
     parts = []
     for paper in dict.fromkeys(claim.cite for claim in _claims() if claim.headline):
         mine = [claim for claim in _claims() if claim.headline and claim.cite == paper]
-        found = {(source, c.id): _judged(c, source, chapters, records_) for source in ("recorded", "run") for c in mine}
-        for source in ("recorded", "run"):
-            family = [(c, j) for c in mine for j in found[source, c.id] if j.get("seeds", 0) > 0]
-            strict = claims.holm([(c, j["verdict"], _values(j)) for c, j in family])
-            for (_, j), word in zip(family, strict, strict=True):
-                j["holm"] = badge(word)
-        rows = []
-        for claim in mine:
-            link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
-            cells = [found[source, claim.id] for source in ("recorded", "run")]
-            texts = (("<br>".join(map(verdict, js)), "<br>".join(j.get("holm", "–") for j in js)) for js in cells)
-            rows.append((link, *(text for pair in texts for text in pair)))
-        parts.append(f"{{cite:t}}`{paper}`\n\n{raw(table(head, rows, 'verdicts'))}")
+        links = [f'<a href="scoreboard.html#{c.id}">{html.escape(c.statement)}</a>' for c in mine]
+        columns = [_twice(mine, source, chapters, records_) for source in ("recorded", "run")]
+        rows = [(link, *record, *run) for link, record, run in zip(links, *columns, strict=True)]
+        parts.append(f"{{cite:t}}`{paper}`\n\n{raw(table(head, rows, 'verdicts headlines'))}")
     return "\n\n".join(parts)
+
+
+def _twice(mine: list[claims.Claim], source: str, chapters: dict, records_: list) -> list[tuple[str, str]]:
+    """Of each claim the verdicts from one source, at 95 % and by Holm's method over those that have seeds."""
+    found = [(claim, j) for claim in mine for j in _judged(claim, source, chapters, records_)]
+    family = [(claim, j) for claim, j in found if j.get("seeds", 0) > 0]
+    strict = claims.holm([(claim, j["verdict"], _values(j)) for claim, j in family])
+    for (_, j), word in zip(family, strict, strict=True):
+        j["holm"] = badge(word)
+    own = [[j for other, j in found if other == claim] for claim in mine]
+    return [("<br>".join(map(verdict, js)), "<br>".join(j.get("holm", "–") for j in js)) for js in own]
 
 
 def _values(j: dict) -> tuple[float, ...]:
