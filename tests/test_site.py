@@ -163,6 +163,8 @@ def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
 def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
     text = (assembled / "scoreboard.md").read_text()
     sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
+    guide = (assembled / "how-to-read.md").read_text()
+    assert "<!-- " not in text + guide and "<td>94.4</td>" in guide and (assembled / "_static/coverage.csv").exists()
     assert set(sections) == set(claims.known())
     first, second = sections["harms-1"], sections["harms-2a"]
     assert "✓ holds" in first and "analogue" in first and "point" in first and "0.700 to 0.900" in first
