@@ -86,15 +86,28 @@ def test_a_missing_and_a_damaged_file_are_named(tmp_path):
             evidence.of_file(tmp_path / name, CLASSES)
 
 
-def test_the_printed_spread_is_that_of_all_pairs(tensors, tmp_path):
+def test_the_printed_spread_is_that_of_all_pairs_with_the_divisor_of_the_public_code(tensors, tmp_path):
+    """By numpy's defaults, as the public code: ``nanstd`` over seeds and ``std / sqrt(size)`` over all pairs."""
     save_file(tensors, tmp_path / "e.safetensors")
     seen = evidence.of_file(tmp_path / "e.safetensors", CLASSES)
     x = torch.nn.functional.normalize(tensors["vectors"].double().reshape(4, 9, 4), dim=2).numpy()
     y = np.arange(9) % 3
-    cosines = {i: np.array([a @ b for a in x[i][y == 1] for b in x[i][y == 2]]) for i in range(4)}
-    spread = np.std([cosines[1].mean(), cosines[3].mean()], ddof=1)
-    error = np.mean([cosines[i].std(ddof=1) / 3 for i in (0, 2)])
-    assert float(evidence.printed_spread(seen)[0, 2]) == pytest.approx(np.hypot(spread, error), rel=1e-6)
+    for j in range(3):  # j = 1: the class itself, self-pairs included
+        cosines = {i: x[i][y == 1] @ x[i][y == j].T for i in range(4)}
+        spread = np.nanstd([cosines[1].mean(), cosines[3].mean()])
+        error = np.mean([cosines[i].std() / np.sqrt(cosines[i].size) for i in (0, 2)])
+        assert float(evidence.printed_spread(seen)[0, j]) == pytest.approx(np.hypot(spread, error), rel=1e-12)
+
+
+def test_the_printed_spread_holds_some_rows_at_a_time(monkeypatch):
+    seen = blobs()
+    whole = evidence.printed_spread(seen)
+    monkeypatch.setattr(evidence, "ROWS", 7)
+    assert torch.allclose(evidence.printed_spread(seen), whole, rtol=1e-12, atol=0)
+    cosines = []
+    monkeypatch.setattr(torch.Tensor, "square", lambda x: cosines.append(x.shape) or x * x)
+    evidence.printed_spread(seen)
+    assert max(len(shape) and shape[0] for shape in cosines) == 7
 
 
 def blobs(seed: int = 0) -> evidence.Evidence:

@@ -16,6 +16,7 @@ SPLITS = (0, 1)  # the public code's seeds of the 75/25 split of the test images
 READ = checks.Kind("finite floats", checks.FLOATS.dtypes)
 WHOLE = checks.Kind("whole numbers", ("uint8", "int8", "int16", "int32", "int64"))
 CONTROL = -1  # code of the balanced encoder in a reader's ``group``
+ROWS = 256  # images whose cosines to all others are held at once
 
 
 @dataclass(frozen=True)
@@ -164,17 +165,22 @@ def printed_spread(evidence: Evidence) -> Tensor:
     """The ± printed in the paper's RH figure, (T, K), as its public code computes it.
 
     sqrt(a² + b²), a the SD over seeds of c_kj under undersampling, b the mean over seeds of the standard error, over
-    the pairs of images, of the balanced c_kj.
+    the pairs of images, of the balanced c_kj.  Both SDs have the divisor n.  Memory grows with n, not with n².
     """
-    rows, own = torch.arange(len(evidence.treated)), torch.tensor(evidence.treated)
-    under = evidence.cosines("under")[:, rows, own].std(0)
+    y, own = evidence.y, list(evidence.treated)
+    under = evidence.cosines("under")[:, torch.arange(len(own)), own].std(0, correction=0)
+    counts = torch.bincount(y, minlength=len(evidence.classes)).double()
     errors = []
-    for z in torch.nn.functional.normalize(evidence.balanced, dim=-1):
-        pairs = z @ z.T
-        blocks = [
-            [pairs[evidence.y == k][:, evidence.y == j] for j in range(len(evidence.classes))] for k in own.tolist()
-        ]
-        errors.append(torch.tensor([[float(b.std() / b.numel() ** 0.5) for b in row] for row in blocks]))
+    for z, means in zip(
+        torch.nn.functional.normalize(evidence.balanced, dim=-1), evidence.cosines("balanced"), strict=True
+    ):
+        squares = torch.zeros(
+            len(own), len(counts), dtype=z.dtype
+        )  # summed over pairs, about the mean of the two classes
+        for row, k in zip(squares, own, strict=True):
+            for some in z[y == k].split(ROWS):
+                row.index_add_(0, y, (some @ z.T - means[k, y]).square().sum(0))
+        errors.append(squares.sqrt() / torch.outer(counts[own], counts))
     return (under**2 + torch.stack(errors).mean(0) ** 2).sqrt()
 
 
