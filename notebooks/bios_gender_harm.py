@@ -470,8 +470,7 @@ for r, numbers in zip(run.recorded, zip(*found.values(), strict=True), strict=Fa
 # %% [markdown]
 # ## Claims
 #
-# Thresholds were fixed before any harm was computed, with the exception under Limits. A remedy is judged only where plain
-# encoders show the harm. As the paper's numbers are not public, its claims are judged on the book's runs alone.
+# The {doc}`../scoreboard` has the date of each threshold. A remedy is judged only where plain encoders show the harm. As the paper's numbers are not public, its claims are judged on the book's runs alone.
 
 # %%
 main, part = change[p.ratio], change[p.ratio]["change of GRH"].mean(1)
@@ -570,7 +569,7 @@ run.save()
 # * Few seeds give wide intervals. With folds, each seed holds out texts of its own, and any two seeds share most of their
 #   training texts: the interval does not cover the choice of the whole set of texts.
 # * The training settings were chosen by accuracy of balanced encoders; the preset's file says what was tried. On `quick`
-#   time allows one epoch; two and four were better.
+#   time allows one epoch, although more were better.
 #
 # ## Exercises
 

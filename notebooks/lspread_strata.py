@@ -449,7 +449,7 @@ run.say(
 # %% [markdown]
 # ## Claims
 #
-# {doc}`../how-to-read` has the rule of verdicts. The thresholds come from our specification of the paper, written before any run.
+# {doc}`../how-to-read` has the rule of verdicts. The {doc}`../scoreboard` has the date of each threshold, and what was known by then.
 # Transfer and end models are judged at the $\alpha$ that the paper has for either on the data set, 0.25 where it has none, and are
 # not judged where no encoder has this $\alpha$.
 

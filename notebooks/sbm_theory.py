@@ -514,8 +514,8 @@ run.table(["prediction", "rank correlation with measured RH, 95 % interval over 
 # %% [markdown]
 # ## Claims
 #
-# Thresholds were fixed before any run ({doc}`../how-to-read` has the rule of verdicts). An exact optimum has no seeds: the
-# number alone decides.
+# {doc}`../how-to-read` has the rule of verdicts, the {doc}`../scoreboard` the date of each threshold. An exact optimum has no
+# seeds: the number alone decides.
 
 # %%
 large = [i for i, n in enumerate(ladder) if n >= 32]

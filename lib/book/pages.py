@@ -303,6 +303,22 @@ def _registered(about: dict) -> str:
     return f"Threshold of {about['date']}, commit `{about['commit']}`{''.join(changes)}.{note}"
 
 
+def registered(records_: list[RunRecord]) -> str:
+    """How many thresholds carry a note, were changed, or are dated after a run of record of their study began."""
+    every, begun = _claims(), {}
+    for run in records_:
+        begun[run.study] = min(run.provenance["started"][:10], begun.get(run.study, "9"))
+    noted = sum("note" in claim.registered for claim in every)
+    changed = sum("changes" in claim.registered for claim in every)
+    late = sum(str(claim.registered["date"]) > begun.get(claim.study, "9") for claim in every)
+    return (
+        f"The [scoreboard](scoreboard.md) has, with each of the {len(every)} claims, the date and the commit of its threshold. "
+        f"With {noted} of them a note says what was known when the threshold was set, such as a pilot; {changed} were changed "
+        f"later, and the reason stands there. {late} are dated after a run of record of their study had begun: that their "
+        "thresholds were fixed before that run cannot be shown."
+    )
+
+
 def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
     """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]

@@ -55,6 +55,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     fill = {
         "main figure": pages.main_figure(chapters),
         "tally": pages.tally(chapters, recorded),
+        "registered": pages.registered(recorded),
         "verdicts": pages.verdicts(chapters, recorded),
         "coverage": pages.coverage(),
         "many claims": pages.many_claims(chapters, recorded),

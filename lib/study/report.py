@@ -42,6 +42,12 @@ def tensor(config: str, quantity: str, order: tuple[str, ...]) -> "torch.Tensor"
     return torch.tensor(table.loc[list(order), list(order)].to_numpy())
 
 
+def lowest(config: str, quantity: str) -> pd.Series:
+    """The lowest cell off the diagonal of a published matrix: row, column, value."""
+    table = matrix(config, quantity).query("row != column")
+    return table.loc[table.value.idxmin()]
+
+
 def diagonal(config: str, quantity: str) -> pd.Series:
     """The diagonal of a published matrix, by class."""
     return matrix(config, quantity).query("row == column").set_index("row")["value"]
