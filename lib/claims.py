@@ -38,7 +38,8 @@ class Claim:
     a number on the threshold itself passes unless the claim is strict.
     share: whether the quantity is a share of cells or trials, from 0 to 1, which has an interval of its own kind.
     within: the least and the largest value that the quantity can have, where it has both; its interval ends there.
-    data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics.
+    data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics; ("unknown",)
+    where what was read of the paper does not say.
     nets: the classes of net of the paper's encoders, of the whole file; (): any.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """

@@ -14,7 +14,7 @@
 # # Wrong labels, coresets, few labels
 #
 # **Question.** Features that keep the strata of a class apart could show which labels are wrong, which images are worth training on,
-# and how few labels suffice. {cite:t}`chen2022` report all three for L_spread. How much of this is left on small nets and data that
+# and how few labels suffice. {cite:t}`detailsmatter2022` report all three for L_spread. How much of this is left on small nets and data that
 # anyone can rerun, compared with simple alternatives?
 #
 # ## Parameters
@@ -62,7 +62,7 @@ NAMES = {"sup_con": "SupCon", "spread": "L_spread"}
 # ## Wrong labels
 #
 # The labels of the contrastive loss are wrong with probability $\nu$; a wrong label is any other class, evenly. The linear head
-# still sees right labels, of a fifth of the images, as in the paper. In every batch, {cite:t}`chen2022` score how well an image's
+# still sees right labels, of a fifth of the images, as in the paper. In every batch, {cite:t}`detailsmatter2022` score how well an image's
 # feature $f_i$ fits its label,
 #
 # $$
@@ -202,7 +202,7 @@ run.judge_all(effects)
 # %% [markdown]
 # ## Coresets
 #
-# Which part of the data should be kept? {cite:t}`chen2022` train nine nets with L_spread, three on subsamples of each of 10, 20 and 50 %
+# Which part of the data should be kept? {cite:t}`detailsmatter2022` train nine nets with L_spread, three on subsamples of each of 10, 20 and 50 %
 # of the images, with a head on few labels, and count for every image how many of the nets are right. A *bucket* is the images of a
 # class with equal counts. The fullest bucket of every class loses an image, again and again.
 #
@@ -313,8 +313,8 @@ run.judge_all({name: over[pair] for name, pair in zip(names, order, strict=True)
 # %% [markdown]
 # ## Reported beside reproduced
 #
-# Points of accuracy, but for the two fractions of N5 and N6. The paper's data are others, its nets far larger: every verdict here
-# is an *analogue* ({doc}`../how-to-read`). Recorded runs are on this chapter's data.
+# Points of accuracy, but for the two fractions of N5 and N6. On which data the paper found these numbers is not in what we read of
+# it, and its nets are far larger: every verdict here is an *analogue* ({doc}`../how-to-read`).
 
 
 # %% tags=["hide-input"]

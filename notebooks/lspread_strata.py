@@ -13,13 +13,14 @@
 # %% [markdown]
 # # L_spread and strata: when do classes collapse?
 #
-# **Question.** A class often consists of finer classes that nobody labelled: its *strata*. {cite:t}`chen2022` observe that
+# **Question.** A class often consists of finer classes that nobody labelled: its *strata*. {cite:t}`detailsmatter2022` observe that
 # supervised contrastive learning puts all images of a class on one point, which hides the strata, and propose a loss,
 # $L_{\text{spread}}$, that keeps a class spread out. The loss has a weight $\alpha$. Above which $\alpha$ does this loss collapse a
 # class after all? Where do the settings of the paper and its released code lie? And how much of the strata can be read from encoders
 # trained on coarse labels?
 #
-# Every statement says what it rests on: **proved in the paper**, **derived here**, or **numerical only**.
+# What this book read is the first text of that paper. The released code belongs to a later version, {cite:t}`chen2022`. Every
+# statement of this page is **derived here**; the claims say whose they are.
 #
 # ## Parameters
 

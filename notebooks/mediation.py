@@ -98,7 +98,8 @@ run.code(mediation.Effects, mediation.effects)
 # cross-validation. *paper*: trained on 75 % of the held-out images and scored on the other 25 %, two splits, no class
 # weights; at $T = 1$ the images of class $k$ are cut to the share. *weighted*: as *paper*, with class weights. *train*:
 # trained on the training images, those of class $k$ cut to what the encoder saw, and scored on all held-out images. All
-# heads on one set of features are solved together, and every one must converge.
+# heads on one set of features are solved together, and every one must converge: a head that does not is an error, which says
+# what to change.
 
 # %%
 started = time.perf_counter()

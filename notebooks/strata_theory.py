@@ -13,7 +13,7 @@
 # %% [markdown]
 # # The theory of L_spread, line by line
 #
-# **Question.** {cite:t}`chen2022` give their loss a theory: what it tends to with many samples, how many strata a subsample finds, how well a classifier of means tells strata apart, and how a
+# **Question.** {cite:t}`detailsmatter2022` give their loss a theory: what it tends to with many samples, how many strata a subsample finds, how well a classifier of means tells strata apart, and how a
 # loss is corrected when labels are wrong. Which of these statements are right as they stand, which need a condition, and what do they say in numbers?
 #
 # Each statement is computed exactly where this is possible, and checked by a method that does not share its derivation: simulation, enumeration, or a numerical optimum. Every statement says what

@@ -15,7 +15,7 @@
 #
 # **Question.** A net can be right on average and wrong on a rare group that nobody labelled. Features that keep the strata of a
 # class apart could help: clusters of the features would be groups, and a robust training could protect the worst of them.
-# {cite:t}`chen2022` report both for L_spread. How well are groups recovered on data that anyone can rerun, and how much do the
+# {cite:t}`detailsmatter2022` report both for L_spread. How well are groups recovered on data that anyone can rerun, and how much do the
 # recovered groups help, compared with no groups and with the true ones?
 #
 # ## Parameters
@@ -106,10 +106,12 @@ if p.data.startswith("spurious"):
 # %% [markdown]
 # ## Recovering groups
 #
-# The steps are those of {cite:t}`sohoni2020`, which {cite:t}`chen2022` follow. In each class, features are centred, divided by
+# The steps are those of {cite:t}`sohoni2020`, which {cite:t}`detailsmatter2022` follow. In each class, features are centred, divided by
 # their length and reduced to two dimensions, by UMAP {cite:p}`mcinnes2018` in the papers. Gaussian mixtures are fitted to the
 # reduced features; the number of components is the one with the highest mean silhouette. Then every cluster is cut into five
-# parts. A part stays apart where it is denser than before, harder than the cluster, and not small.
+# parts. A part stays apart where its silhouette rises, where its mean loss is no lower than the cluster's (so the public code of
+# {cite:t}`sohoni2020` tests, where its comment says *higher*), and where it is not small. That code also asks for 25 points of a
+# validation set, which there is none of here.
 
 # %% tags=["remove-input"]
 run.code(recovery.recover, recovery.split_further)
@@ -117,7 +119,7 @@ run.code(recovery.recover, recovery.split_further)
 # %% tags=["hide-input"]
 words = {"umap": "two dimensions by UMAP", "pca": "their first two principal components", "none": "nothing"}
 why = (
-    "The papers use UMAP and ten. On these small data UMAP takes longer to start than everything else to run; the "
+    "The paper names UMAP, the public code searches up to ten. On these small data UMAP takes longer to start than everything else to run; the "
     "`laptop` and `paper` presets use UMAP."
 )
 run.say(
@@ -265,7 +267,8 @@ run.code(group_dro.group_dro)
 
 # %% [markdown]
 # The net is trained anew from its start, with the groups recovered from an encoder, or with the true ones. Plain cross-entropy
-# is the same training without weights.
+# is the same training without weights. A group that has no image in a batch keeps its exponent here. The public code adds the
+# margin $C/\sqrt{n_g}$ to it all the same, so that with a margin ($C > 0$) it raises the weight of an absent group.
 
 # %%
 trainings = worst_group.trainings(arms, p.recovery_second)  # name: one classifier a seed
@@ -328,7 +331,7 @@ run.judge_all(effects, {"lspread-14e": (worst_birds.L_spread - worst_birds[["L_C
 # %% [markdown]
 # ## Reported beside reproduced
 #
-# The whole tables of {cite:t}`chen2022`, in per cent, beside this run. The data and the nets are others: the columns are not to be
+# The whole tables of {cite:t}`detailsmatter2022`, in per cent, beside this run. The data and the nets are others: the columns are not to be
 # subtracted from one another.
 
 # %% tags=["hide-input"]
@@ -371,7 +374,7 @@ run.short(
 # * **How F1 is averaged, and how many clusters.** Neither is stated. With macro F1, doing nothing scores
 #   $(1-m)/(2-m)$ ({prf:ref}`applications-none`), close to what is reported for SupCon on Waterbirds.
 # * **Which mean is subtracted** before the division by the length; the table above has both readings.
-# * **Which clustering.** {cite:t}`chen2022` refer to {cite:t}`sohoni2020`, whose public settings for Waterbirds use one number a
+# * **Which clustering.** {cite:t}`detailsmatter2022` refer to {cite:t}`sohoni2020`, whose public settings for Waterbirds use one number a
 #   point, its hardness, and neither UMAP nor the further cut.
 #
 # ## Limits

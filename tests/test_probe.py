@@ -98,6 +98,27 @@ def test_a_head_does_not_depend_on_its_company():
     assert np.abs(mine - other).max() < 1e-5
 
 
+@pytest.mark.parametrize("C", [10.0, 100.0, 1e4])
+def test_standardised_features_and_a_weak_penalty_converge(C):
+    """The gradient of scikit-learn's objective, by automatic differentiation, is below the tolerance of a logit."""
+    x, y = (torch.tensor(part) for part in load_digits(return_X_y=True))
+    x = (x - x.mean(0)) / x.std(0).clamp(min=1e-9)
+    coefficients, intercepts, _ = fit_heads(x, y, torch.ones(1, len(y)), C)
+    w, b = (part[0].requires_grad_() for part in (coefficients, intercepts))
+    objective = C * torch.nn.functional.cross_entropy(x @ w.T + b, y, reduction="sum") + w.square().sum() / 2
+    gradient = torch.autograd.grad(objective, w)[0]
+    assert float(gradient.norm() * x.norm(dim=1).max()) < 1e-4
+
+
+def test_where_more_iterations_leave_the_gradient_a_larger_tolerance_is_the_remedy():
+    x, y = (torch.tensor(part) for part in load_digits(return_X_y=True))
+    x = (x - x.mean(0)) / x.std(0).clamp(min=1e-9)
+    for iterations in (300, 600):
+        with pytest.raises(RuntimeError, match="lower C, scale the features down, or raise the tolerance"):
+            fit_heads(x, y, torch.ones(1, len(y)), 1e8, iterations=iterations)
+    fit_heads(x, y, torch.ones(1, len(y)), 1e8, tolerance=0.5)
+
+
 def test_heads_that_do_not_converge_are_named():
     x, y = features("digits")
     with pytest.raises(RuntimeError, match=r"heads \[0, 1\] of 2 did not converge in 1 iterations .*raise iterations"):

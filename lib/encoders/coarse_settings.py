@@ -1,6 +1,6 @@
 """What names an encoder trained on coarse labels.  No torch here: the graph is planned with this module.
 
-The classes of a coarse data set are made of *strata*, finer classes that training does not see (Chen et al. 2022,
+The classes of a coarse data set are made of *strata*, finer classes that training does not see (Details Matter 2022,
 section 2).  A unit is one encoder.  Files as in ``lib.encoders.store``, and ``strata.safetensors`` with what other
 studies do not ask: the strata of both splits, and the logits of the cross-entropy head.
 """

@@ -1,6 +1,6 @@
 """What names a stack of small nets trained on labels.  No torch here: the graph is planned with this module.
 
-A unit is one experiment of Chen et al. (2022) with all of its arms and seeds: its nets are trained at once, each on
+A unit is one experiment of Details Matter (2022) with all of its arms and seeds: its nets are trained at once, each on
 images and labels of its own.  Its folder holds ``labels.safetensors`` beside the record, with what the study reads.
 """
 

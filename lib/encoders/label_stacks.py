@@ -1,7 +1,7 @@
 """Many small encoders trained at once, each on labels and images of its own.
 
 The nets are those of ``lib.encoders.stacks``.  A net's loss is a contrastive loss on its labels plus the cross-entropy
-of a linear head on the features, for the images whose true label the head may see (Chen et al. 2022).
+of a linear head on the features, for the images whose true label the head may see (Details Matter 2022).
 """
 
 from collections.abc import Callable, Iterator

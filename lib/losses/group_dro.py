@@ -13,7 +13,7 @@ def group_dro(
 
     With L_g the mean loss of group g in the batch, q_g <- q_g exp(step (L_g + margin_g)), divided by their sum; the
     loss is sum over g of q_g L_g, with the new q, through which no gradient passes.  A group without a point in the
-    batch has exponent 0, and no loss.
+    batch has exponent 0, and no loss; the public code adds its margin all the same, and so raises it.
 
     loss: (n,) of the batch's points; group: (n,) codes 0 to G - 1; weights: (G,) q, which sum to 1; step: the paper's
     eta_q, above 0; margin: (G,) from ``margins``, none by default.  Returns a scalar and (G,).

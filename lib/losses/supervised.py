@@ -1,5 +1,6 @@
-"""Contrastive losses with labels: SupCon, and the attraction, repulsion and spread of Chen et al. (2022).
+"""Contrastive losses with labels: SupCon, and the attraction, repulsion and spread of Details Matter (2022).
 
+Details Matter is the text "The Details Matter: Preventing Class Collapse in Supervised Contrastive Learning".
 Each loss is one line of ``Pairs``, for any number of nets at once; ``Formulas`` has the lines as the paper writes them,
 to read and to hold the others against.
 """
@@ -30,7 +31,7 @@ def sup_con(
     clamp: float | None = None,
     block: int | None = None,
 ) -> Tensor:
-    """Supervised contrastive loss, the "out" form (Khosla et al. 2020, equation 2); L_SC of Chen et al. (2022).
+    """Supervised contrastive loss, the "out" form (Khosla et al. 2020, equation 2); L_SC of Details Matter (2022).
 
     With s_ia = cosine / t, P(i) the other views of the class of anchor i, its own augmentation among them, and N(i) the
     views of other classes,
@@ -63,7 +64,7 @@ def attract(
     clamp: float | None = None,
     block: int | None = None,
 ) -> Tensor:
-    """L_attract (Chen et al. 2022): SupCon with one positive at a time in the denominator.
+    """L_attract (Details Matter 2022): SupCon with one positive at a time in the denominator.
 
     loss = mean over i of  -1/|P(i)| sum over p in P(i) of log[exp(s_ip) / (exp(s_ip) + sum over a in N(i) of
     exp(s_ia))].  An anchor without negatives has loss 0.  The released code computes this, with one_view and clamp=1,
@@ -81,7 +82,7 @@ def repel(
     one_view: bool = False,
     block: int | None = None,
 ) -> Tensor:
-    """L_repel (Chen et al. 2022), InfoNCE within the class: a sample's two views against the views of its class.
+    """L_repel (Details Matter 2022), InfoNCE within the class: a sample's two views against the views of its class.
 
     loss = mean over i of  -log[exp(s_ij(i)) / sum over p in P(i) of exp(s_ip)], j(i) the other view of the sample of i.
     A class of one sample has loss 0.  Arguments, result and errors: see ``sup_con``.
@@ -100,8 +101,9 @@ def spread(
     clamp: float | None = None,
     block: int | None = None,
 ) -> Tensor:
-    """L_spread (Chen et al. 2022): alpha L_attract + (1 - alpha) L_repel, alpha in [0, 1], a number or one a net (...).
+    """L_spread (Details Matter 2022): alpha L_attract + (1 - alpha) L_repel.
 
+    alpha in [0, 1], a number or one a net (...).
     clamp bounds the numerator of L_attract alone, as in the released code.  Other arguments, result and errors: see
     ``sup_con``; and ValueError for an alpha outside [0, 1].
     """

@@ -9,7 +9,8 @@ from torch import Tensor
 from lib import checks
 
 TOLERANCE = 1e-5  # of a logit: probabilities then lie within half of it
-MEMORY = 10  # pairs that L-BFGS keeps
+MEMORY, LONG, PATIENCE = 10, 100, 64  # pairs that L-BFGS keeps; from an iteration on more, which hard heads need
+ROOM = 2**25  # numbers in the steps of all pairs kept, but for MEMORY of them
 HALVINGS = 30  # of a step, before it is taken as it is
 REBUILT = (0, 1, 4, 16, 64, 256)  # iterations at which the preconditioner is
 SMALL, LARGE = 2**17, 2**19  # logits of a block of heads: enough to fill the processor, not so many as to spill memory
@@ -75,7 +76,8 @@ def fit_heads(
     if stuck:
         raise RuntimeError(
             f"heads {stuck} of {len(weights)} did not converge in {iterations} iterations (gradient up to "
-            f"{float(norm.max()):.1e}, tolerance {float(tolerance.min()):g}); raise iterations"
+            f"{float(norm.max()):.1e}, tolerance {float(tolerance.min()):g}); raise iterations, "
+            "or, if that leaves the gradient where it is, lower C, scale the features down, or raise the tolerance"
         )
     coefficients = theta[..., :-1] @ basis.T
     intercepts = theta[..., -1] - coefficients @ centre
@@ -225,7 +227,8 @@ def _minimise(problem: _Problem, theta: Tensor, limit: Tensor, iterations: int) 
         s, change = there - theta, g_there - g
         curvature = _dot(s, change)
         useful = curvature > torch.finfo(f.dtype).eps * _dot(change, change)
-        pairs = [*pairs, (s, change, torch.where(useful, 1 / curvature, 0))][-MEMORY:]
+        kept = MEMORY if step < PATIENCE else max(MEMORY, min(LONG, ROOM // theta.numel()))
+        pairs = [*pairs, (s, change, torch.where(useful, 1 / curvature, 0))][-kept:]
         theta, logits, f, g = there, moved, f_there, g_there
     return best, count, final
 

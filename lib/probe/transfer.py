@@ -1,7 +1,7 @@
 """Coarse-to-fine transfer: what a linear layer can read of the strata from an encoder that saw coarse labels alone.
 
-The protocol of Chen et al. (2022): the encoder is frozen, and a new linear layer learns the fine labels from augmented
-training images.  Layers of many encoders are trained side by side; each is what it would be alone.
+The protocol of Details Matter (2022): the encoder is frozen, and a new linear layer learns the fine labels from
+augmented training images.  Layers of many encoders are trained side by side; each is what it would be alone.
 """
 
 import math

@@ -1,4 +1,6 @@
-"""Strata, finer classes that training does not see (Chen et al. 2022): theory of L_spread, recovery, noise, coresets.
+"""Strata, finer classes that training does not see: theory of L_spread, recovery, noise, coresets.
+
+Details Matter (2022) is the text "The Details Matter: Preventing Class Collapse in Supervised Contrastive Learning".
 
 May import ``lib.geometry`` and ``lib.losses``.
 """

@@ -10,8 +10,8 @@ from lib import checks
 def coreset(correct_counts: Tensor, y: Tensor, size: int, seed: int = 0) -> Tensor:
     """Positions of the points that stay when the fullest bucket of every class loses a point, again and again.
 
-    A bucket is the points of a class that equally many nets got right (Chen et al. 2022, section 5.3): what stays of a
-    class has its counts as evenly spread as may be.  Each round takes one point from each class until ``size`` are
+    A bucket is the points of a class that equally many nets got right (Details Matter 2022, section 5.3): what stays
+    of a class has its counts as evenly spread as may be.  Each round takes one point from each class until ``size`` are
     left.  Ties, which the paper leaves open: of equally full buckets the one with the higher count, the easier points,
     loses first; its points leave in an order drawn from ``seed``; the last, incomplete round takes from the
     classes with the most points left, of equal ones the lower code first.  A class never loses its last point.

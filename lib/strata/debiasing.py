@@ -1,4 +1,4 @@
-"""Losses of points with wrong labels, drawn and corrected: what lemmas 5 to 7 of Chen et al. (2022) promise.
+"""Losses of points with wrong labels, drawn and corrected: what lemmas 5 to 7 of Details Matter (2022) promise.
 
 No torch.  Two balanced classes are two pools of unit vectors; every label is wrong with probability 1 - p.
 """

@@ -1,7 +1,7 @@
 """Classes made of Gaussian strata of unequal size, and small networks trained on them side by side.
 
-The set stands for what the L_spread paper shows on images (Chen et al. 2022, figure 2): do rare strata end farther from
-the centre of their class?
+The set stands for what the L_spread paper shows on images (Details Matter 2022, figure 2): do rare strata end farther
+from the centre of their class?
 """
 
 import math

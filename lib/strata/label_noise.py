@@ -1,4 +1,4 @@
-"""Losses under label noise, corrected in expectation: lemmas 5 to 7 of Chen et al. (2022).  No torch.
+"""Losses under label noise, corrected in expectation: lemmas 5 to 7 of Details Matter (2022).  No torch.
 
 Two balanced classes; every label is right with probability p, and wrong labels are symmetric.  Points are called
 positive or negative with respect to the anchor's class, true or as labelled.

@@ -1,4 +1,4 @@
-"""Bounds on the loss of a mean classifier over hidden strata: lemmas 1 to 3 of Chen et al. (2022).  No torch.
+"""Bounds on the loss of a mean classifier over hidden strata: lemmas 1 to 3 of Details Matter (2022).  No torch.
 
 f(x) is a unit vector; x belongs to a stratum h(x), a stratum z to a class S(z); mu_z is the mean of f over stratum z.
 """

@@ -1,6 +1,6 @@
 """Labels that are partly wrong: noise, who looks mislabelled, the correction, and the expectation-corrected loss.
 
-Chen et al. (2022), section 5.2 and lemmas 5 and 6.  Everything but the noise works on many nets at once: leading
+Details Matter (2022), section 5.2 and lemmas 5 and 6.  Everything but the noise works on many nets at once: leading
 dimensions (...) are nets.
 """
 
@@ -34,7 +34,7 @@ def symmetric_noise(y: Tensor, share: float, classes: int, seed: int) -> Tensor:
 
 
 def noise_scores(z: Tensor, y_noisy: Tensor, average: str = "centres") -> Tensor:
-    """How well each feature fits its label (Chen et al. 2022, section 5.2); the lowest look mislabelled.
+    """How well each feature fits its label (Details Matter 2022, section 5.2); the lowest look mislabelled.
 
     s_i = cos(f_i, mean of the other points with i's label) - mean over the other classes of the average cosine to them.
     The average cosine of f_i to a class can be read in two ways: "centres", the cosine to the mean of its points;
@@ -55,7 +55,7 @@ def noise_scores(z: Tensor, y_noisy: Tensor, average: str = "centres") -> Tensor
 
 
 def correct(z: Tensor, y_noisy: Tensor, share: float, average: str = "centres") -> Tensor:
-    """Labels of a batch after the geometric correction (Chen et al. 2022, section 5.2).
+    """Labels of a batch after the geometric correction (Details Matter 2022, section 5.2).
 
     The share * n points with the lowest ``noise_scores``, to the nearest whole number, take the label whose class
     centre in the batch, the mean of the unit features under the labels given, has the highest cosine.  Ties go to the
@@ -108,8 +108,8 @@ def triplet(z: Tensor, y: Tensor, temperature: float, weights: tuple[float, floa
                 + (w1 sum_{u~i, v!~i} l_iuv - w2 sum_{both ~ i, or neither} l_iuv) / ((n/2 - 1) n/2) ],
     with l_iuv = log(e^s_iu + e^s_iv); the last sum counts a pair in either order.
     The default weights give the loss itself.  If each label is right with probability p > 1/2, independently, the
-    weights of lemma 6 (Chen et al. 2022) make the mean over the noise the loss on the right labels, exactly, for every
-    batch with n/2 points of each class: the divisors are the numbers of right pairs and triples, not the noisy ones.
+    weights of lemma 6 (Details Matter 2022) make the mean over the noise the loss on the right labels, exactly, for
+    every batch with n/2 points of each class: the divisors count the right pairs and triples, not the noisy ones.
     z: (..., n, d); y: (..., n).  Returns (...).  ValueError: temperature <= 0, n < 4.
     """
     n = y.shape[-1]

@@ -1,7 +1,7 @@
 """Strata recovered from features: clusters within each class.
 
-The steps are those that Chen et al. (2022) take from Sohoni et al. (2020); details that the text leaves open are those
-of the latter's public code, HazyResearch/hidden-stratification.
+The steps are those that Details Matter (2022) takes from Sohoni et al. (2020); details that the text leaves open are
+those of the latter's public code, HazyResearch/hidden-stratification.
 """
 
 import importlib

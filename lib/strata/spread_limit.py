@@ -1,4 +1,4 @@
-"""L_spread with finitely and with infinitely many samples (Chen et al. 2022, definition 2 and theorem 1), exactly.
+"""L_spread with finitely and with infinitely many samples (Details Matter 2022, definition 2 and theorem 1), exactly.
 
 The distribution: K balanced classes, class k on a small sphere around the corner c_k of a regular simplex,
 f = sqrt(1 - b) c_k + sqrt(b) u, with u uniform on the unit vectors of R^d orthogonal to all corners.  b = 0 is class

@@ -1,4 +1,4 @@
-"""Which of two strata a subsample holds: the thought experiment on sampling of Chen et al. (2022), appendix C.2.
+"""Which of two strata a subsample holds: the thought experiment on sampling of Details Matter (2022), appendix C.2.
 
 No torch: everything here is a closed form.
 """
