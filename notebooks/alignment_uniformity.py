@@ -246,7 +246,7 @@ run.say(
 #
 # With $M$ negatives $x_i^-$ drawn apart, $\mathcal{L}(\tau, M) = \mathbb{E} \log\big[e^{f(x)^\top f(y)/\tau} + \sum_i e^{f(x_i^-)^\top f(y)/\tau}\big] - \mathbb{E} f(x)^\top f(y)/\tau$.
 #
-# :::{prf:theorem} The limit of many negatives (proved in the paper)
+# :::{prf:theorem} The limit of many negatives (proved in the paper; the sketch is ours)
 # :label: au-limit
 # As $M \to \infty$, $\mathcal{L}(\tau, M) - \log M \to -\tfrac1\tau \mathbb{E} f(x)^\top f(y) + \mathbb{E}_y \log \mathbb{E}_{x^-} e^{f(x^-)^\top f(y)/\tau}$,
 # and the distance is $O(M^{-1/2})$.

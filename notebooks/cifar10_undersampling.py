@@ -323,7 +323,7 @@ run.verdicts()
 # %% [markdown]
 # ## What the paper or its public code got wrong
 #
-# **The dose runs backwards.** The text says that harm grows as the class shrinks. In the paper's own matrices RH is
+# **The dose runs backwards.** By a summary of the paper harm grows as the class shrinks. In the paper's own matrices RH is
 # lower at 1 % than at 5 % in a minority of the off-diagonal cells (claim `harms-3`, authors' column). The table counts
 # them by row.
 
@@ -357,8 +357,8 @@ for label, squared in (("intended", False), ("as the code runs", True)):
 run.table(["learning rate", "first step", "last step"], lines)
 
 # %% [markdown]
-# **"Collapse" fits only between classes.** An undersampled class that collapsed would have RH(k, k; k) below 1. The paper
-# does not discuss its diagonals, which are:
+# **"Collapse" fits only between classes.** An undersampled class that collapsed would have RH(k, k; k) below 1. Nothing
+# that was read of the paper speaks of its diagonals, which are:
 
 # %%
 figures_of_the_paper = {"SimCLR 1 %": "simclr_1pct", "SimCLR 5 %": "simclr_5pct"}

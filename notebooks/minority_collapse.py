@@ -101,7 +101,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # and it is symmetric.
 # :::
 #
-# :::{prf:corollary} Equal classes (known before), two classes (derived here)
+# :::{prf:corollary} Equal classes and two classes (the first known before, the second derived here)
 # :label: collapse-etf
 # Equal shares give the simplex frame, every cosine $-1/(K-1)$; {cite:t}`jiang2023` have it for this family of losses. Two classes are
 # antipodal at any shares.
@@ -393,7 +393,8 @@ run.say(
 # ## Two relatives
 #
 # **Cross-entropy.** In the layer-peeled model of {cite:t}`fang2021` features *and* classifiers are free, with mean squared lengths
-# $E_H$ and $E_W$; they prove that beyond a ratio the minority *classifiers* align. Its convex form has the Gram matrix of both,
+# $E_H$ and $E_W$. Beyond a ratio the minority *classifiers* align; this result of theirs is said from memory, the paper was not read
+# for this book. The convex form has the Gram matrix of both,
 # $X \succeq 0$ of size $2K$:
 #
 # $$

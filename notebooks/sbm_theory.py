@@ -19,7 +19,7 @@
 # trained but the encoders of the last section. The optimum is computed: exactly for the population, by L-BFGS on a graph.
 # Two figures that come with the paper's public code are recomputed; the script of one of them minimises another objective.
 #
-# Every statement says what it rests on: **proved in the paper**, **derived here**, or **numerical only**.
+# Every statement says what it rests on: **of the paper**, **derived here**, or **numerical only**.
 #
 # ## Parameters
 
@@ -94,7 +94,7 @@ exact = "computed, float64, CPU"
 #   + \sum_k \pi_k \log \sum_l \pi_l\, e^{h_k^\top h_l/\tau} .
 # $$
 #
-# :::{prf:theorem} Collapse within blocks (proved in the paper, whose exact wording is not known to us)
+# :::{prf:theorem} Collapse within blocks (a theorem of the paper, known to us from a summary without wording and proof)
 # :label: sbm-collapse
 # As $n \to \infty$ every minimiser of $L_n$ tends to $h_{Y_i}$ of a minimiser of $L$: all nodes of a block share one vector.
 # :::

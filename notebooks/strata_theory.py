@@ -137,7 +137,7 @@ run.say(
 # paper, as for the unsupervised loss in {doc}`alignment_uniformity`). $L_{\text{neg}}$ is lowest with classes collapsed to the corners of a regular simplex. For this last step the paper relaxes
 # the problem to one class against the rest and checks first-order conditions. For more than two classes these conditions show a stationary point, not a minimum. The statement is nevertheless
 # true:
-# :::{prf:proposition} The minimum of L_neg (corrected here)
+# :::{prf:proposition} The minimum of L_neg (stated in the paper, the proof corrected here)
 # :label: st-neg
 # With balanced classes, $L_{\text{neg}} \ge -\alpha / ((K - 1) \tau)$. Equality holds exactly for classes collapsed to a regular simplex, which needs dimension $K - 1$ or more.
 # :::
@@ -523,13 +523,13 @@ run.say(f"""| statement | rests on | this run |
 | theorem 1, the error is of order 1/M | derived here | slopes {slopes.min():.3f} to {slopes.max():.3f} |
 | L_align is lowest at class collapse | proved in the paper | a sum of cosines |
 | L_uniform is lowest where each class is uniform on the sphere | proved in the paper | {uniform:.4f} there, in the table |
-| L_neg is lowest at the collapsed simplex | corrected here | search ends within {above:.0e}; the paper's argument shows a stationary point |
+| L_neg is lowest at the collapsed simplex | stated in the paper, the proof corrected here | search ends within {above:.0e}; the paper's argument shows a stationary point |
 | the balance of the three, α* in the limit | derived here | α* = {ends[4]:.3f} for K = 4; for the family above |
 | appendix C.2, the four probabilities | proved in the paper | largest distance {off:.2f} standard errors |
 | one stratum alone is rarer in a larger sample | corrected here | only beyond n*; rises at first at {grid.rises.sum()} of {len(grid)} points of the grid |
 | the maximum n* | derived here | off by at most {miss:.2f} draws, which are whole |
-| lemma 1, for some λ | corrected here | λ = 1 fails in {(first.excess > 0).mean():.0%} of trials with equal lengths; up to {first.multiplier.max():.3f} needed |
-| lemma 2, for some η | corrected here | η = 1 fails in {(second.excess > 0).mean():.0%} of them; up to {second.multiplier.max():.4f} needed |
+| lemma 1, for some λ | stated in the paper, two steps of its proof corrected here | λ = 1 fails in {(first.excess > 0).mean():.0%} of trials with equal lengths; up to {first.multiplier.max():.3f} needed |
+| lemma 2, for some η | stated in the paper, two steps of its proof corrected here | η = 1 fails in {(second.excess > 0).mean():.0%} of them; up to {second.multiplier.max():.4f} needed |
 | lemmas 1 and 2 at λ = η = 1 are Jensen's gap short, equal lengths | derived here | gap {equal.excess.min():.0e} to {equal.excess.max():.0e} |
 | lemmas 1 and 2, unequal lengths and digits | numerical only | broken in {unequal["mean"]["lemma 1"]:.0%} and {unequal["mean"]["lemma 2"]:.0%} of the unequal trials |
 | lemma 3, bounds | proved in the paper | both attained |

@@ -283,12 +283,12 @@ def _section(claim: claims.Claim, chapters: dict, records_: list) -> str:
             rows.append((name + j.get("link", ""), verdict(j), *_numbers(j)))
     side = f"{claim.quantity} is {TESTS[claim.side, claim.strict]} {claim.threshold:g}"
     return (
-        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {_owner(claim)}, {claim.place}. "
+        f"({claim.id})=\n## {claim.statement}\n\n`{claim.id}`, {owner(claim)}, {claim.place}; data: {claim.sets}. "
         f"It holds where the {side}. {_registered(claim.registered)}\n\n{raw(table(head, rows, 'judgements'))}"
     )
 
 
-def _owner(claim: claims.Claim) -> str:
+def owner(claim: claims.Claim) -> str:
     """Whose statement it is, in words."""
     words = {"paper": "of", "known": "known, see", "derived": "derived here"}
     words |= {"definition": "a definition or question of this book", "numerical": "seen in numbers alone"}

@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import hashing, records
-from lib.book import architecture, benchmarks_page, pages, sweeps
+from lib.book import architecture, benchmarks_page, pages, statements, sweeps
 from lib.book.pages import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -64,6 +64,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
         "architecture": _architecture(),
+        "statements": statements.on_pages(),
+        "statements of claims": statements.of_claims(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
