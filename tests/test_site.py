@@ -209,6 +209,15 @@ def test_an_old_record_without_its_values_says_so():
     assert claims.NOT_KEPT in pages.headlines({}, [record])
 
 
+def test_the_first_screen_of_a_study_and_of_the_book_say_the_scale_of_the_run(assembled):
+    first = nbformat.read(assembled / f"notebooks/{STUDY}.ipynb", as_version=4).cells[0].source
+    scale = "8 × 8 digits, a small convolutional net, 20 epochs, 3 seeds, 72 trained encoders"
+    assert first.index(scale) < first.index("**Question.**") and "CIFAR-10, ResNet-34, 500 epochs, 10 seeds" in first
+    front = (assembled / "index.md").read_text(encoding="utf-8")
+    assert front.index("**Scale.** Run here: 8 × 8 digits;") < front.index("<figure")
+    assert scale in front.split("## Scale by study")[1]
+
+
 def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_path):
     run = make_run(results / "runs" / STUDY / "quick-1")
     four = {"data": "cifar10", "classes": "airplane,ship,automobile,truck"}
@@ -229,7 +238,7 @@ def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(assemb
     assert chart["description"] == "RH is 0.90"
     rows = next(iter(chart["datasets"].values()))
     assert {r["value"] for r in rows} == {0.9}
-    rows = re.findall(r"<tr>(.*?)</tr>", text, re.S)[1:]
+    rows = re.findall(r"<tr>(.*?)</tr>", text.split("## Scale by study")[0], re.S)[1:]
     assert len(rows) == len(study.names())
     mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
     assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"

@@ -20,7 +20,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import hashing, records
-from lib.book import architecture, benchmarks_page, pages, statements, sweeps
+from lib.book import architecture, benchmarks_page, pages, scale, statements, sweeps
 from lib.book.pages import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -64,6 +64,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
         "architecture": _architecture(),
+        "scale": scale.front(chapters),
+        "scale by study": scale.by_study(chapters),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
     }
@@ -153,8 +155,18 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    _stamp(notebook.cells, run.stamp("../" * page.count("/")))
+    _stamp(notebook.cells, f"{run.stamp('../' * page.count('/'))}\n\n{_scale(run)}")
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
+
+
+def _scale(run: RunRecord) -> str:
+    """At what scale the run was made; nothing for a run whose parameters are no longer those of its study."""
+    try:
+        return f'<div class="stamp">{scale.line(run)}</div>'
+    except (ValueError, AttributeError, KeyError, TypeError):
+        if run.kind == "this book":
+            raise
+        return ""
 
 
 def _adapt(cell, run: RunRecord, page: str) -> None:
