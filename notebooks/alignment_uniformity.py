@@ -335,7 +335,7 @@ run.say(
 #
 # :::{prf:proposition} Spikes (derived here)
 # :label: au-spikes
-# Let $n$ equal spikes stand evenly on the circle. Their $\mathcal{L}_{\text{uniform}}(t)$ exceeds the circle's by
+# Let $n$ equal point masses, *spikes*, stand evenly on the circle. Their $\mathcal{L}_{\text{uniform}}(t)$ exceeds the circle's by
 # $\log\big(1 + 2 \sum_{m \ge 1} I_{mn}(2t) / I_0(2t)\big)$, with $I$ the modified Bessel functions.
 # :::
 #
@@ -544,7 +544,7 @@ verdict = {short: run.verdict(f"alignment-{short}") for short in ("2b", "5d", "9
 run.short(
     "Alignment and uniformity are the limit of the contrastive loss for many negatives. On trained encoders the loss approaches this "
     f"limit with the power {rate:.2f} of their number; that this is nearly −1, where the paper's bound is −1/2: {verdict['2b']}. The "
-    f"measure of uniformity misses fine structure: ten spikes on a circle are within {seen[2]:.0e} of an even spread. The two measures "
+    f"measure of uniformity misses fine structure: ten equal point masses on a circle are within {seen[2]:.0e} of an even spread. The two measures "
     f"explain {pooled.rsquared:.0%} of the variance of accuracy over {len(spread)} encoders; that both together beat either alone: "
     f"{verdict['5d']}. The views of an undersampled class lie farther apart: {verdict['9a']}; the class lies closer to its look-alike: "
     f"{verdict['9b']}."

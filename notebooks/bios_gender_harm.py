@@ -166,7 +166,8 @@ run.say(
 # %% [markdown]
 # ### The plug-in is biased for small groups
 #
-# $D(A, A)$ with self-pairs is too small by the factor $1 - 1/n$. Of two groups *of one distribution* the smaller therefore
+# The *plug-in* estimate averages over all pairs of the texts at hand, a text and itself included. Its $D(A, A)$ is too small by
+# the factor $1 - 1/n$. Of two groups *of one distribution* the smaller therefore
 # looks the more compact, and the means look apart. Leaving the self-pairs out removes the bias; then both ratios can fall
 # below 1 by chance. For a test we cut both groups to one size and deal the genders out at random. A simulation, without any
 # gender in it:

@@ -311,12 +311,13 @@ def registered(records_: list[RunRecord]) -> str:
     noted = sum("note" in claim.registered for claim in every)
     changed = sum("changes" in claim.registered for claim in every)
     late = sum(str(claim.registered["date"]) > begun.get(claim.study, "9") for claim in every)
-    return (
+    text = (
         f"The [scoreboard](scoreboard.md) has, with each of the {len(every)} claims, the date and the commit of its "
         f"threshold. With {noted} of them a note says what was known when the threshold was set, such as a pilot; "
-        f"{changed} were changed later, and the reason stands there. {late} are dated after a run of record of their "
-        "study had begun: that their thresholds were fixed before that run cannot be shown."
+        f"{changed} were changed later, and the reason stands there."
     )
+    doubt = "are dated after a run of record of their study had begun: that their thresholds were fixed before that run"
+    return f"{text} {late} {doubt} cannot be shown." if late else text
 
 
 def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:

@@ -1,6 +1,7 @@
 """At what scale a run was made, in words, beside the scale that its claims are about."""
 
 import html
+import re
 
 from lib import claims, study
 from lib.book import cost, pages
@@ -98,7 +99,7 @@ def line(run: "pages.RunRecord") -> str:
 def front(chapters: dict) -> str:
     """A sentence on all chapters, for the front page."""
     params = {name: run.provenance["params"] for name, run in chapters.items()}
-    data = dict.fromkeys(DATA.get(p["data"], p["data"]) for p in params.values())
+    data = dict.fromkeys(re.split(" in | on ", DATA.get(p["data"], p["data"]))[0] for p in params.values())
     nets = dict.fromkeys(NETS[net] for p in params.values() if (net := claims.made_on(p).net) in NETS)
     seeds = sorted({int(p["seeds"]) for p in params.values()})
     here = {unit.name: unit for name, p in params.items() for unit in _units(name, p)}
