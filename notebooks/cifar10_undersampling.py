@@ -231,7 +231,7 @@ run.show(
 # %% [markdown]
 # ### Third parties
 #
-# Pairs that do not contain the undersampled class are a negative control, which the paper does not show. Their RH should
+# Pairs that do not contain the undersampled class are a negative control, which the paper's figures leave out. Their RH should
 # stay at 1 unless the whole space shrinks or spreads.
 
 # %%

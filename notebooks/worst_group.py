@@ -107,7 +107,7 @@ if p.data.startswith("spurious"):
 # ## Recovering groups
 #
 # The steps are those of {cite:t}`sohoni2020`, which {cite:t}`detailsmatter2022` follow. In each class, features are centred, divided by
-# their length and reduced to two dimensions, by UMAP {cite:p}`mcinnes2018` in the papers. Gaussian mixtures are fitted to the
+# their length and reduced to two dimensions, by UMAP {cite:p}`mcinnes2018` in the paper. Gaussian mixtures are fitted to the
 # reduced features; the number of components is the one with the highest mean silhouette. Then every cluster is cut into five
 # parts. A part stays apart where its silhouette rises, where its mean loss is no lower than the cluster's (so the public code of
 # {cite:t}`sohoni2020` tests, where its comment says *higher*), and where it is not small. That code also asks for 25 points of a
@@ -158,7 +158,7 @@ run.show(
 #
 # ## How good are the recovered groups?
 #
-# The papers give an F1 and do not say how it is averaged, nor how clusters are matched to
+# The paper gives an F1 and does not say how it is averaged, nor how clusters are matched to
 # groups. Here every true group gets at most one cluster, so that the sum of F1 is largest. The score is the plain mean over the
 # true groups, where a group without a cluster counts 0. The adjusted Rand index needs no matching.
 #
@@ -369,7 +369,7 @@ run.short(
 )
 
 # %% [markdown]
-# ## What the papers leave open
+# ## What the paper leaves open
 #
 # * **How F1 is averaged, and how many clusters.** Neither is stated. With macro F1, doing nothing scores
 #   $(1-m)/(2-m)$ ({prf:ref}`applications-none`), close to what is reported for SupCon on Waterbirds.
