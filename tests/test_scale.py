@@ -46,6 +46,11 @@ def test_what_is_needed_comes_from_the_papers_preset_or_from_the_claims():
     assert "mathematics" in scale.needed("strata_theory")
 
 
+def test_a_new_study_without_claims_has_a_scale_too(monkeypatch):
+    monkeypatch.setattr(claims, "of", lambda name: ())
+    assert scale.line(run("mediation")).endswith("To judge the claims themselves: nothing, the study has no claims.")
+
+
 @pytest.mark.parametrize("name", study.names())
 def test_every_study_says_its_scale(name):
     text = scale.line(run(name))

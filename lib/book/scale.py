@@ -73,6 +73,8 @@ def needed(name: str) -> str:
         hours = cost.estimate([[unit] for unit in _units(name, params)], 1, True)[0] / 3600
         return f"{ran(name, params)}; about {max(hours, 1):,.0f} GPU-hours by estimate (<code>PRESET={PAPER}</code>)"
     about, nets = _about(name), dict.fromkeys(n for c in claims.of(name) for n in c.nets)
+    if not about:
+        return "nothing, the study has no claims"
     if about == [MATHEMATICS]:
         return "no more than this, they are mathematics"
     words = " and ".join(filter(None, [", ".join(about[:-1]), about[-1]]))
