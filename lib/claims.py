@@ -11,10 +11,12 @@ from lib.hashing import ROOT
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED, NOT_KEPT = "not run", "no published number", "values not kept"
+NO_RUN = "of printed numbers alone"
 UNCHECKED = "unchecked"
 FEWEST = 3  # seeds, below which nothing is judged
 WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
 SIDES = ("below", "above")
+NULLS = ("seeds", "placebo")
 REPLICATION, REDUCED, ANALOGUE, EXACT = "replication", "reduced", "analogue", "exact"  # the marks of a verdict
 NOTHING = "none"  # the data of mathematics
 SUBSETS = {"bios_subset": "bios"}  # a part of a data set that has a name of its own
@@ -41,6 +43,10 @@ class Claim:
     data: the sets that the paper made it on, or that the book's own claim is about; () is mathematics; ("unknown",)
     where what was read of the paper does not say.
     nets: the classes of net of the paper's encoders, of the whole file; (): any.
+    against: the null of a harm: "seeds", encoders of which neither was undersampled, or "placebo", encoders that had
+    another class undersampled; "": the claim is about no harm, or its quantity holds the comparison already.
+    ungated: why a claim about data is judged whether or not its encoders learned; "" where they must have.
+    printed: the claim is about the numbers that a paper prints; no run can judge it.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """
 
@@ -60,6 +66,14 @@ class Claim:
     nets: tuple[str, ...] = ()
     share: bool = False
     within: tuple[float, float] = (-math.inf, math.inf)
+    against: str = ""
+    ungated: str = ""
+    printed: bool = False
+
+    @property
+    def gated(self) -> bool:
+        """Whether a run must say that its encoders learned: a claim about data, and not ``ungated``."""
+        return bool(self.data) and not self.ungated
 
     @property
     def sets(self) -> str:
@@ -81,6 +95,7 @@ class Judgement:
     """A verdict with the effect it rests on: mean and interval over seeds; seeds 0 is a number that has none.
 
     data: what it was made on; mark: see ``mark``, "" for the authors' own numbers; values: the effects, one a seed.
+    null_low, null_high: what the null spans, see ``span``; NaN where the claim has none, or the run trained none.
     """
 
     claim: str
@@ -92,6 +107,8 @@ class Judgement:
     data: str = NOTHING
     mark: str = ""
     values: tuple[float, ...] = ()
+    null_low: float = math.nan
+    null_high: float = math.nan
 
 
 @functools.cache
@@ -131,6 +148,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     if not isinstance(entry, dict):
         raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
     optional = {"strict": False, "cite": "", "share": False, "within": [-math.inf, math.inf]}
+    optional |= {"against": "", "ungated": "", "printed": False}
     needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
     for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
         if names:
@@ -146,6 +164,12 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
         "side": (e["side"] in SIDES, "below or above"),
         "threshold": (number and math.isfinite(e["threshold"]), "a number"),
         "strict": (isinstance(e["strict"], bool), "true or false"),
+        "printed": (isinstance(e["printed"], bool), "true or false"),
+        "against": (e["against"] in ("", *NULLS), f"one of {', '.join(NULLS)}, or left out"),
+        "ungated": (
+            isinstance(e["ungated"], str) and not (e["ungated"] and data == NOTHING),
+            "a reason, for a claim about data alone",
+        ),
         "share": (
             isinstance(e["share"], bool) and (not e["share"] or (number and 0 <= e["threshold"] <= 1)),
             "true or false, and true only with a threshold from 0 to 1",
@@ -207,6 +231,29 @@ def decide(claim: Claim, low: float, high: float) -> str:
     return FAILS if best < 0 or (best == 0 and claim.strict) else UNDECIDED
 
 
+def span(null) -> tuple[float, float]:
+    """What a null spans: the middle 95 % of its values (N,), one for each pair of encoders; of fewer than 40 all.
+
+    NaN ends where there are fewer than three values.
+    """
+    if len(null) < FEWEST:
+        return math.nan, math.nan
+    low, high = np.quantile(np.asarray(null, float), [0.025, 0.975], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def beyond(claim: Claim, low: float, high: float, null_low: float, null_high: float) -> bool:
+    """Whether an interval lies beyond what the null spans, on the claim's side; without a null it does not."""
+    return low > null_high if claim.side == "above" else high < null_low
+
+
+def settle(claim: Claim, low: float, high: float, null_low: float = math.nan, null_high: float = math.nan) -> str:
+    """``decide``; but what holds of a claim ``against`` a null, and does not lie ``beyond`` it, is not decided."""
+    verdict = decide(claim, low, high)
+    inside = claim.against and not beyond(claim, low, high, null_low, null_high)
+    return UNDECIDED if verdict == HOLDS and inside else verdict
+
+
 def interval(claim: Claim, values, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and interval over seeds of what the claim is about, from one value a seed (seeds,): (mean, low, high).
 
@@ -223,19 +270,31 @@ def interval(claim: Claim, values, level: float = 0.95) -> tuple[float, float, f
     return (mean, math.nan, math.nan) if len(values) < FEWEST or (alike and not claim.share) else (mean, low, high)
 
 
-def judge(claim_id: str, effects, learned: bool = True) -> Judgement:
+def judge(claim_id: str, effects, learned: bool | None = None, null=None, premise: bool = True) -> Judgement:
     """Verdict on one effect a seed, (seeds,), by their ``interval``.
 
     Encoders that have not ``learned`` decide nothing: see ``has_learned``.
+    null: the same quantity of encoders without the treatment, (N,), of a claim ``against`` one, which holds only
+    where its interval lies ``beyond`` it.
+    premise: whether what the claim presupposes was seen, as the harm that a remedy lessens; else nothing is decided.
+    ValueError: a claim about encoders without ``learned``, or one against a null without ``null``.
     """
     claim, effects = known()[claim_id], np.asarray(effects, float)
+    if claim.gated and learned is None:
+        raise ValueError(f"claim {claim_id!r} is about trained encoders; say learned=, whether they passed has_learned")
+    if claim.against and null is None:
+        raise ValueError(f"claim {claim_id!r} stands against a null ({claim.against}); give null=, () without one")
     mean, low, high = interval(claim, effects)
-    verdict = decide(claim, low, high) if learned else UNDECIDED
-    return Judgement(claim_id, mean, low, high, len(effects), verdict, values=tuple(effects.tolist()))
+    ends = span(null) if claim.against else (math.nan, math.nan)
+    judged = premise and (learned or not claim.gated)
+    verdict = settle(claim, low, high, *ends) if judged else UNDECIDED
+    values = tuple(effects.tolist())
+    return Judgement(claim_id, mean, low, high, len(effects), verdict, NOTHING, "", values, *ends)
 
 
-def holm(family: list[tuple[Claim, str, tuple[float, ...]]]) -> list[str]:
-    """Verdicts by Holm's method on claims that are read together, each given as (claim, verdict, one value a seed).
+def holm(family: list[tuple]) -> list[str]:
+    """Verdicts by Holm's method on claims that are read together, each given as (claim, verdict, one value a seed),
+    and of a claim ``against`` a null the two ends of what that spans.
 
     With m claims still open each is decided by its ``interval`` at level 1 - 0.05 / m; those that are decided leave,
     and m falls, until a round decides none.  If every interval has its level, the chance that any claim is decided
@@ -243,12 +302,12 @@ def holm(family: list[tuple[Claim, str, tuple[float, ...]]]) -> list[str]:
     A claim that is undecided at 95 %, for whatever reason, stays so.  One whose values are not kept, (), counts as open
     and gets ``NOT_KEPT``.  Holm, S. (1979), Scandinavian Journal of Statistics 6, 65-70.
     """
-    found = [NOT_KEPT if verdict != UNDECIDED and not values else UNDECIDED for _, verdict, values in family]
-    able = {i for i, (_, verdict, values) in enumerate(family) if verdict != UNDECIDED and values}
+    found = [NOT_KEPT if verdict != UNDECIDED and not values else UNDECIDED for _, verdict, values, *_ in family]
+    able = {i for i, (_, verdict, values, *_) in enumerate(family) if verdict != UNDECIDED and values}
     left, new = len(family), able
     while new:
         ends = {i: interval(family[i][0], family[i][2], 1 - 0.05 / left)[1:] for i in able}
-        words = {i: decide(family[i][0], *pair) for i, pair in ends.items()}
+        words = {i: settle(family[i][0], *pair, *family[i][3:]) for i, pair in ends.items()}
         new = {i for i, word in words.items() if word != UNDECIDED}
         for i in new:
             found[i] = words[i]
@@ -267,9 +326,15 @@ def shown(value: float) -> str:
 
 
 def has_learned(accuracy, accuracy_untrained) -> bool:
-    """Whether a harm may be judged: the balanced encoders beat the same net untrained by 5 points of accuracy.
+    """Whether a claim about encoders may be judged: they beat the same net untrained by 5 points of accuracy.
 
-    accuracy, accuracy_untrained: (seeds,), shares; the mean gain must reach 0.05 and its interval lie above 0.
+    accuracy, accuracy_untrained: (seeds,), shares; the mean gain must reach 0.05 and its interval lie above 0.  Of a
+    head that is trained with its net, accuracy_untrained is ``chance``.
     """
     gain, low, _ = intervals.over_seeds(np.asarray(accuracy) - np.asarray(accuracy_untrained))
     return bool(gain >= 0.05 and low > 0)
+
+
+def chance(y) -> float:
+    """Accuracy of what reads nothing, the share of the largest class: y, codes (n,)."""
+    return float(np.bincount(np.asarray(y)).max() / len(y))

@@ -139,13 +139,9 @@ run.judge("alignment-1", off.max(1), data="none")
 # %% tags=["hide-input"]
 for d, t in zip(dims, truth, strict=True):
     run.note(f"uniformity of the sphere, d = {d}", t, seeds=0)
-run.table(
-    ["$d$", "exact", f"{points:,} random points", "largest gap over seeds"],
-    [
-        (d, f"{t:.4f}", f"{m:.4f}", f"{g:.1e}")
-        for d, t, m, g in zip(dims, truth, found.mean(0), off.max(0), strict=True)
-    ],
-)
+lines = [(f"{t:.4f}", f"{m:.4f}", f"{g:.1e}") for t, m, g in zip(truth, found.mean(0), off.max(0), strict=True)]
+header = ["$d$", "exact", f"{points:,} random points", "largest gap over seeds"]
+run.table(header, [(d, *cells) for d, cells in zip(dims, lines, strict=True)])
 special = {
     "two points ($d = 1$)": uniformity.uniformity_of_sphere(1),
     "sphere, $d = 1{,}000{,}000$": uniformity.uniformity_of_sphere(10**6),
@@ -206,9 +202,10 @@ run.say(
 z_circle, circle, tail = measure.on_circle(lab)
 align, uniform = (dict(zip(PLANE, m.T, strict=True)) for m in circle[:2])
 exact_circle = uniformity.uniformity_of_sphere(2)
-run.judge("alignment-3a", align["contrastive"] - align["random"])
-run.judge("alignment-3b", uniform["contrastive"] - uniform["supervised"])
-run.judge("alignment-3c", np.abs(uniform["contrastive"] - exact_circle))
+learned_labels, learned = (claims.has_learned(circle.accuracy[:, i], circle.accuracy[:, 0]) for i in (1, 2))
+run.judge("alignment-3a", align["contrastive"] - align["random"], learned)
+run.judge("alignment-3b", uniform["contrastive"] - uniform["supervised"], learned and learned_labels)
+run.judge("alignment-3c", np.abs(uniform["contrastive"] - exact_circle), learned)
 
 # %% tags=["hide-input"]
 pairs, angles, means = figures.of_circle(*(z[0] for z in z_circle), lab.held)  # the first seed
@@ -287,7 +284,7 @@ run.judge("alignment-2a", near[2, 0.5], data="none")
 drawn = [uniformity.measured(*(z[i, 2] for z in z_circle), 0.5, ladder, seed=s) for i, s in enumerate(lab.seeds)]
 gap, single = (np.array([m[part].numpy() for m in drawn]) for part in (0, 1))  # (seeds, sizes)
 slopes, single_slopes = (np.array([slope(ladder, g) for g in part]) for part in (gap, single))
-run.judge("alignment-2b", slopes)
+run.judge("alignment-2b", slopes, learned)
 
 # %% tags=["hide-input"]
 rate = run.note("slope, trained encoders", slopes)
@@ -400,10 +397,10 @@ run.table(["uniformity minus the circle's", *(f"$t = {t}$" for t in seen)], line
 shares = np.array([0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1.0])
 weighted = lab.fit_all([Recipe(align=1 - w, uniform=w, learning_rate=p.learning_rate) for w in shares])
 accuracy = weighted.accuracy
-run.judge("alignment-5a", weighted.uniformity[:, 0])
-run.judge("alignment-5b", accuracy[:, 0])
-run.judge("alignment-5c", weighted.alignment[:, -1])
-run.judge("alignment-5d", measure.chosen(accuracy[:, 1:-1]) - np.maximum(accuracy[:, 0], accuracy[:, -1]))
+for letter, values in zip("abc", (weighted.uniformity[:, 0], accuracy[:, 0], weighted.alignment[:, -1]), strict=True):
+    run.judge(f"alignment-5{letter}", values)
+best, start = measure.chosen(accuracy[:, 1:-1]), lab.untrained([Recipe(contrastive=1)])[:, 0]
+run.judge("alignment-5d", best - accuracy[:, [0, -1]].max(1), claims.has_learned(best, start))
 
 # %% tags=["hide-input"]
 kinds = {"accuracy": accuracy, "alignment": weighted.alignment, "uniformity": weighted.uniformity}
@@ -445,11 +442,12 @@ run.say(
 half = p.encoders // 2
 mixed, cooled = measure.drawn(half, p.learning_rate)
 many = lab.fit_all(mixed + cooled)
-run.judge("alignment-8", measure.chosen(many.accuracy[:, :half]) - measure.chosen(many.accuracy[:, half:]))
+best = measure.best_of_halves(many.accuracy)  # of the two measures, and contrastive
+learned = all(map(claims.has_learned, best, measure.best_of_halves(many.accuracy, lab.untrained(mixed + cooled))))
+run.judge("alignment-8", best[0] - best[1], learned)
 fits = [measure.regress(measure.Measures(*(m[s] for m in many))) for s in range(p.seeds)]
-run.judge("alignment-6a", [f.rsquared for f in fits])
-run.judge("alignment-6b", [f.params[1] for f in fits])
-run.judge("alignment-6c", [f.params[2] for f in fits])
+for letter, values in zip("abc", zip(*((f.rsquared, *f.params[1:]) for f in fits), strict=True), strict=True):
+    run.judge(f"alignment-6{letter}", values, learned)
 recipe = np.tile(np.arange(2 * half), p.seeds)
 pooled = measure.regress(many, cov_type="cluster", cov_kwds={"groups": recipe})
 
@@ -457,9 +455,8 @@ pooled = measure.regress(many, cov_type="cluster", cov_kwds={"groups": recipe})
 spread, lines = figures.spread(mixed + cooled, many, lab.seeds), []
 for i, (name, (low, high)) in enumerate(zip(("alignment", "uniformity"), pooled.conf_int()[1:], strict=True), 1):
     found = run.note(f"coefficient of {name}, pooled", pooled.params[i], low, high, seeds=0)
-    lines.append(
-        (name, f"{found.value:.3f}", f"[{low:.3f}, {high:.3f}]", ", ".join(f"{f.params[i]:.3f}" for f in fits))
-    )
+    cells = f"{found.value:.3f}", f"[{low:.3f}, {high:.3f}]", ", ".join(f"{f.params[i]:.3f}" for f in fits)
+    lines.append((name, *cells))
 run.note("R2 of the regression", [f.rsquared for f in fits])
 run.show(
     "plane",
@@ -494,8 +491,9 @@ treated = run.plan.treated
 harm = measure.undersampled(lab, [images.class_code(lab.train.classes, c) for c in treated])
 learned = claims.has_learned(harm.accuracy, harm.untrained)
 change, elsewhere = harm.cut - harm.balanced, harm.control - harm.balanced  # (seeds, 3, classes)
-run.judge("alignment-9a", change[:, 0].mean(1), learned)
-run.judge("alignment-9b", change[:, 2].mean(1), learned)
+placebo = elsewhere.mean(2).T if len(treated) > 1 else ((),) * 3  # (3, seeds)
+run.judge("alignment-9a", change[:, 0].mean(1), learned, placebo[0])
+run.judge("alignment-9b", change[:, 2].mean(1), learned, placebo[2])
 
 # %% tags=["hide-input"]
 where = figures.standing(harm, treated, lab.train.classes)

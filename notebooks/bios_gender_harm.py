@@ -335,9 +335,8 @@ run.show(
 
 # %%
 rh = ge.moved(under, balanced, treated)  # (R, T, 2K)
-elsewhere = [[h for h in range(2 * K) if h % 2 == g % 2 and h != g] for g in treated]
-where = torch.stack([rh[:, t, g ^ 1] - rh[:, t, elsewhere[t]].mean(1) for t, g in enumerate(treated)], 1).mean(1)
-unmoved = ge.moved(ge.read(arms.null, seen), balanced, treated).mean(0) if arms.null else None  # (T, 2K)
+nothing_cut = ge.read(arms.null, seen) if arms.null else None
+unmoved = ge.moved(nothing_cut, balanced, treated).mean(0) if arms.null else None  # (T, 2K)
 
 # %% tags=["hide-input"]
 found = [
@@ -471,22 +470,14 @@ for r, numbers in zip(run.recorded, zip(*found.values(), strict=True), strict=Fa
 # %% [markdown]
 # ## Claims
 #
-# The {doc}`../scoreboard` has the date of each threshold. A remedy is judged only where plain encoders show the harm. As the paper's numbers are not public, its claims are judged on the book's runs alone.
+# The {doc}`../scoreboard` has the date of each threshold. A remedy is judged only where plain encoders show the harm, beyond what
+# encoders of other seeds show without a cut. As the paper's numbers are not public, its claims are judged on the book's runs alone.
 
 # %%
-main, part = change[p.ratio], change[p.ratio]["change of GRH"].mean(1)
-here = {
-    "harms-10a": correlation.mean(1),
-    "harms-10b": (own_after < 1).double().mean(1),
-    "bios-control": part,
-    "bios-dispersion": main["change of dispersion"].mean(1),
-    "bios-gap": main["change of mean gap"].mean(1),
-    "bios-where": where,
-    "bios-nie": recall["NIE"].mean(1),
-    "bios-te": recall["TE"].mean(1),
-    "bios-tpr": tpr.mean(1),
-    "bios-cue": readable["SimCSE"].mean(1),
-}
+here = theory.effects(under, balanced, treated, share, keep)
+null = theory.untreated(nothing_cut, balanced, treated, share, keep) if arms.null else {}
+part = here["bios-control"]  # change of GRH
+here["bios-cue"] = readable["SimCSE"].mean(1)
 
 # %% tags=["hide-input"]
 size_of = {label: found["change of GRH"].mean(1).abs() for label, found in effect.items()}
@@ -496,8 +487,11 @@ if arms.mild:
 if "no cue" in other:
     here |= {"bios-null": size_of["no cue"], "bios-blind": readable["no cue"].mean(1)}
     here["bios-null-tpr"] = effect["no cue"]["change of the gap of recall"].mean(1).abs() - 0.5 * tpr.mean(1).abs()
-harmed = helped["plain"]["change of GRH"].high < 0  # a remedy is judged only where the ratio falls
-run.judge_all(here, learned={claim: learned and (harmed or claim.removeprefix("bios-") not in other) for claim in here})
+about = claims.known()["bios-control"]
+ends = helped["plain"]["change of GRH"]
+harmed = ends.high < 0 and claims.beyond(about, ends.low, ends.high, *claims.span(null.get(about.id, ())))
+remedies = dict.fromkeys((f"bios-{label}" for label in other if label != "no cue"), harmed)
+run.judge_all(here, learned=learned, null=null, premise=remedies)
 run.verdicts()
 if not harmed:
     run.say("On the plain encoders GRH does not fall clearly, so that no remedy of it can be judged.")

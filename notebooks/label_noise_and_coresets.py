@@ -42,6 +42,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib import claims
 from lib.encoders.label_settings import CLASSED, KEEPERS, KEPT, LABELLED, NOISE, READINGS, RIGHT
 from lib.figures import label_noise_and_coresets as figures
 from lib.intervals import estimate
@@ -53,6 +54,12 @@ p, plan = run.p, run.plan
 train = labels.images_of(p)
 statements = pd.read_csv(report.REPORTED / "lspread_statements.csv").set_index("id")
 NAMES = {"sup_con": "SupCon", "spread": "L_spread"}
+
+
+def taught(accuracy, unit) -> bool:
+    """Whether nets on right labels beat what reads nothing, the share of the largest class, by five points."""
+    return claims.has_learned(accuracy, claims.chance(unit.tensors()["held_y"]))
+
 
 # %% [markdown]
 # All nets of this chapter are small: a few layers of filters on patches, a hidden layer, and a linear head. Each net trains on
@@ -142,8 +149,9 @@ effects = {
     "lspread-12f": reached["spread", 0.5, "centres"] - reached["sup_con", 0.5, "centres"],
     "lspread-12g": np.abs(wrong[0.5, "centres"] - wrong[0.5, "points"]),
 }
-learned = dict.fromkeys(effects, True) | {"lspread-12c": certain["spread"], "lspread-12d": certain["sup_con"]}
-run.judge_all(effects, {"lspread-12f": float(statements.value["N3"]) / 100}, learned)
+certainly_lost = {"lspread-12c": certain["spread"], "lspread-12d": certain["sup_con"]}
+learned = all(taught(reached[loss, 0.0, "none"], plan.noise) for loss in CLASSED)
+run.judge_all(effects, labels.authors(statements.value, "N"), learned, premise=certainly_lost)
 
 # %% [markdown]
 # ### Correcting the loss instead
@@ -197,7 +205,7 @@ effects = {
     "lspread-12h": two["triplet", 0.8, "weights"] - two["triplet", 0.8, "none"],
     "lspread-12i": two["triplet", 0.6, "geometric"] - two["triplet", 0.6, "weights"],
 }
-run.judge_all(effects)
+run.judge_all(effects, learned=taught(two["triplet", 1.0, "none"], plan.two_classes))
 
 # %% [markdown]
 # ## Coresets
@@ -257,7 +265,7 @@ effects = {
     "lspread-13c": kept["fullest buckets", 0.3] - kept["forgetting", 0.3],
     "lspread-13d": kept["fullest buckets", 0.5] - kept["EL2N", 0.5],
 }
-run.judge_all(effects)
+run.judge_all(effects, labels.authors(statements.value, "C"), taught(everything, plan.coresets))
 
 # %% [markdown]
 # ## Few labels
@@ -307,8 +315,11 @@ run.table(["loss", *(f"{100 * share:.0f} % of labels" for share in LABELLED)], l
 # %%
 order = [("simclr", 0.1), ("sup_con", 0.1), ("simclr", 1.0), ("sup_con", 1.0)]
 names = [f"lspread-15{letter}" for letter in "abcd"]
-authors = {name: float(statements.value[f"S{i}"]) / 100 for i, name in enumerate(names, 1)}
-run.judge_all({name: over[pair] for name, pair in zip(names, order, strict=True)}, authors)
+learned = all(
+    taught(values, plan.few_labels) for values in (few["spread", 1.0, "none"], few["sup_con", 1.0, "none"], base)
+)
+effects = {name: over[pair] for name, pair in zip(names, order, strict=True)}
+run.judge_all(effects, labels.authors(statements.value, "S"), learned)
 
 # %% [markdown]
 # ## Reported beside reproduced

@@ -298,6 +298,9 @@ run.show(
 # denominator $1 - \bar c_{ij}$, and the same balanced encoders stand on both sides, so noise alone can tilt the correlation.
 #
 # ## Claims
+#
+# A claim about a harm holds only beyond its null: the same quantity of balanced encoders, each against others of its method
+# ({doc}`../how-to-read`). Of a difference of two methods or of a mitigation, the null is a difference of two such encoders.
 
 # %%
 paper = {
@@ -308,11 +311,12 @@ paper = {
 }
 authors = comparison.effects(paper, known_pairs(PAPER_ORDER))
 del authors["harms-9c"]  # the paper's BCL and SimCLR differ in their settings
-here = comparison.effects(measured, pairs)
+here, null = comparison.effects(measured, pairs), comparison.untreated(measured, pairs)
 if len(scatter) >= 10:  # of fewer cells an order by chance is likely
     here["similarity"] = spearman
+    null |= {"similarity": harms.rank_correlation(*comparison.similarity(seen["simclr"], without=True))} if null else {}
 fit = {claim: learned["simclr"] and learned[comparison.ABOUT.get(claim, "simclr")] for claim in here}
-run.judge_all(here, {claim: float(value) for claim, value in authors.items()}, fit)
+run.judge_all(here, {claim: float(value) for claim, value in authors.items()}, fit, null)
 
 # %% tags=["remove-input"]
 run.save()

@@ -50,7 +50,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from lib import geometry, images
+from lib import claims, geometry, images
 from lib.figures import minority_collapse as figures
 from lib.geometry import collapse, collapse_nets, convex
 from lib.studies import minority_collapse as measure
@@ -467,12 +467,14 @@ run.code(collapse_nets.loss)
 train_set, test_set = images.load(p.data, "train"), images.load(p.data, "test")
 points = measure.pools(p, train_set, test_set)
 nets = measure.networks(p, points)
-half, double = ({k: n for k, n in nets[nets.ratio == x].groupby("part")} for x in (0.5, 2.0))
+apart, half, double = ({k: n for k, n in nets[nets.ratio == x].groupby("part")} for x in (0.25, 0.5, 2.0))
 verdicts = {}
 for part, (near, far) in zip(measure.FRESH, (("11a", "11b"), ("11c", "11d")), strict=True):
     of = "gaussian" if part == measure.FRESH[0] else p.data
-    verdicts[near] = run.judge(f"collapse-{near}", (half[part].cosine - half[part].predicted).abs(), data=of).verdict
-    verdicts[far] = run.judge(f"collapse-{far}", double[part].cosine, data=of).verdict
+    learned = claims.has_learned(apart[part].accuracy, apart[part].untrained)  # where classes stand apart
+    off = (half[part].cosine - half[part].predicted).abs()
+    verdicts[near] = run.judge(f"collapse-{near}", off, learned, data=of).verdict
+    verdicts[far] = run.judge(f"collapse-{far}", double[part].cosine, learned, data=of).verdict
 
 # %% tags=["hide-input"]
 threshold = R(p.minorities, p.temperature, math.inf)

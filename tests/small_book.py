@@ -46,6 +46,7 @@ def make_run(folder: Path, name: str = STUDY, figures: Drawn | None = None, effe
     row = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1, "seeds": 3, "preset": "quick", "data": "digits"}
     row |= {"run": folder.name, "mark": "analogue", "verdict": claims.HOLDS, "source": "run"}
     row |= {"claim": claims.of(name)[0].id if claims.of(name) else "none"}
+    row |= {"null_low": 1.05, "null_high": 1.1}
     author = row | {"source": "authors", "seeds": 0, "low": None, "high": None, "mark": ""}
     pd.DataFrame([row, author]).to_csv(folder / "claims.csv", index=False)
     pd.DataFrame([{"study": name, "quantity": "RH", "value": 0.9}]).to_csv(folder / "results.csv", index=False)

@@ -15,9 +15,11 @@ from test_harms import reported
 from lib import claims, harms
 from lib.claims import FAILS, HOLDS, UNDECIDED, ClaimError
 from lib.hashing import ROOT
+from lib.studies import sbm_theory
 
 ENTRY = {"id": "x", "statement": "s", "whose": "derived", "place": "p", "headline": False, "quantity": "q"}
 ENTRY |= {"side": "below", "threshold": 1.0, "data": "none", "registered": {"date": "d", "commit": "c"}}
+NULL = [0.97, 1.0, 1.04]
 BELOW = claims.check(ENTRY, "study")
 ABOVE = replace(BELOW, side="above")
 
@@ -62,10 +64,11 @@ def test_a_small_number_is_not_shown_as_zero():
 
 def test_judge_reports_the_effect_and_its_interval():
     # mean 0.90, sd 0.01, t(0.975; 2) = 4.3027
-    j = claims.judge("harms-1", [0.89, 0.90, 0.91])
+    j = claims.judge("harms-1", [0.89, 0.90, 0.91], True, NULL)
     half = 4.302653 * 0.01 / 3**0.5
     assert (j.effect, j.low, j.high) == pytest.approx((0.90, 0.90 - half, 0.90 + half), abs=1e-6)
     assert (j.claim, j.seeds, j.verdict) == ("harms-1", 3, HOLDS)
+    assert (j.null_low, j.null_high) == (0.97, 1.04)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_judge_reports_the_effect_and_its_interval():
     ],
 )
 def test_judge_needs_three_seeds_and_a_clear_interval(effects, verdict):
-    assert claims.judge("harms-1", effects).verdict == verdict
+    assert claims.judge("harms-1", effects, True, NULL).verdict == verdict
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_judge_needs_three_seeds_and_a_clear_interval(effects, verdict):
 def test_a_share_has_an_exact_interval_and_a_spread_that_was_not_seen_decides_nothing(
     claim, effects, low, high, verdict
 ):
-    j = claims.judge(claim, effects)
+    j = claims.judge(claim, effects, True, [0.4, 0.5, 0.52])
     assert j.verdict == verdict
     assert (j.low, j.high) == pytest.approx((math.nan if low is None else low, high or math.nan), abs=1e-5, nan_ok=True)
 
@@ -126,7 +129,7 @@ def test_holms_verdicts_are_those_of_statsmodels():
     rng, claim = np.random.default_rng(0), claims.known()["lspread-3b"]  # above 0
     for shift in (0, 0.5, 1, 2):
         samples = rng.normal(shift * rng.choice([-1, 1], 9)[:, None], 1, (9, 6))
-        family = [(claim, claims.judge(claim.id, x).verdict, tuple(x)) for x in samples]
+        family = [(claim, claims.judge(claim.id, x, True).verdict, tuple(x)) for x in samples]
         rejected = multipletests(stats.ttest_1samp(samples, 0, axis=1).pvalue, 0.05, "holm")[0]
         sides = [HOLDS if x.mean() > 0 else FAILS for x in samples]
         wanted = [side if sure else UNDECIDED for side, sure in zip(sides, rejected, strict=True)]
@@ -140,7 +143,7 @@ def test_holms_method_rarely_decides_what_lies_on_its_threshold():
     plain = strict = 0
     for _ in range(200):
         samples = rng.normal(0, 1, (20, 5))
-        verdicts = [claims.judge(claim.id, x).verdict for x in samples]
+        verdicts = [claims.judge(claim.id, x, True).verdict for x in samples]
         plain += set(verdicts) != {UNDECIDED}
         strict += set(claims.holm(list(zip([claim] * 20, verdicts, map(tuple, samples), strict=True)))) != {UNDECIDED}
     assert plain > 100 and strict <= 20  # expected: 128 and 10
@@ -158,8 +161,72 @@ def test_holms_method_counts_what_it_cannot_judge():
     assert claims.holm([]) == []
 
 
+def test_holms_method_keeps_a_harm_beyond_its_null():
+    """The interval at the level of two claims is wider, and reaches into what the null spans."""
+    claim, near = claims.known()["harms-9a"], (0.95, 0.9, 0.92, 0.89, 0.94)
+    (_, low, high), (_, _, wider) = (claims.interval(claim, near, level) for level in (0.95, 0.975))
+    null = (high + wider) / 2, 1.05
+    verdict = claims.settle(claim, low, high, *null)
+    assert verdict == claims.decide(claim, low, wider) == HOLDS
+    assert claims.holm([(claim, verdict, near, *null)]) == [HOLDS]
+    assert claims.holm([(claim, verdict, near, *null), (claim, UNDECIDED, near, *null)]) == [UNDECIDED, UNDECIDED]
+
+
 def test_judge_decides_nothing_of_encoders_that_have_not_learned():
-    assert claims.judge("harms-1", [0.5, 0.51, 0.5], learned=False).verdict == UNDECIDED
+    assert claims.judge("harms-1", [0.5, 0.51, 0.5], False, NULL).verdict == UNDECIDED
+    assert claims.judge("harms-1", [1.5, 1.51, 1.5], False, NULL).verdict == UNDECIDED
+    assert claims.judge("harms-1", [0.5, 0.51, 0.5], True, NULL, premise=False).verdict == UNDECIDED
+
+
+def test_a_claim_about_encoders_is_not_judged_without_saying_whether_they_learned():
+    with pytest.raises(ValueError, match="'harms-1' is about trained encoders; say learned="):
+        claims.judge("harms-1", [0.5, 0.51, 0.5], null=NULL)
+    assert claims.judge("alignment-5a", [0.0, -0.01, 0.0]).verdict == HOLDS  # needs none, and says why
+    assert claims.judge("harms-11b", [-1.0, -1.1, -1.0]).verdict == HOLDS  # mathematics
+
+
+def test_which_claims_need_no_gate():
+    """All about data are gated, but for the ends of a family of losses; all that need none are about no data."""
+    free = {c.id for c in claims.known().values() if c.data and not c.gated}
+    assert free == {"alignment-5a", "alignment-5b", "alignment-5c"}
+    assert not any(c.gated for c in claims.known().values() if not c.data)
+
+
+@pytest.mark.parametrize(
+    "null, verdict",
+    [
+        ([0.97, 1.0, 1.04], HOLDS),  # the interval of the effect ends at 0.925
+        ([0.92, 1.0, 1.04], UNDECIDED),  # two of the encoders that nobody treated are as near as the treated one
+        ([0.97, 1.0], UNDECIDED),  # too few to know the null
+        ([], UNDECIDED),
+    ],
+)
+def test_a_harm_inside_the_spread_of_the_null_is_none(null, verdict):
+    assert claims.judge("harms-1", [0.89, 0.90, 0.91], True, null).verdict == verdict
+    away = claims.judge("harms-1", [1.5, 1.51, 1.5], True, null)
+    assert away.verdict == FAILS, "what fails its threshold fails it whatever the null"
+
+
+def test_a_claim_against_a_null_is_not_judged_without_one():
+    with pytest.raises(ValueError, match=r"'harms-9a' stands against a null \(seeds\); give null="):
+        claims.judge("harms-9a", [0.9, 0.9, 0.91], True)
+
+
+def test_what_a_null_spans_is_its_middle_95_percent_or_all_of_few():
+    assert claims.span(range(40)) == (0, 38) and claims.span(range(39)) == (0, 38)
+    assert claims.span(range(1000)) == (24, 974)
+
+
+def test_every_harm_stands_against_its_null():
+    """What an undersampled encoder is said to do, in every study that has one; the placebo is its own comparison."""
+    harm = ("harms-1", "harms-2", "harms-3", "harms-4", "harms-5", "harms-6", "harms-7", "harms-8", "harms-9", "sbm-b")
+    harm += ("harms-10", "bios-control", "bios-d", "bios-gap", "bios-where", "bios-nie", "bios-te", "bios-tpr")
+    harm += ("alignment-9", "negatives", "labels-", "similarity")
+    of_graphs = ("harms-11", "harms-12", "harms-13", "harms-14d", "harms-14e", "harms-14f")
+    wanted = {c.id for c in claims.known().values() if c.id.startswith((*harm, "harms-14")) and c.id not in of_graphs}
+    wanted -= {c.id for c in claims.known().values() if c.id.startswith(of_graphs)}
+    assert {c.id for c in claims.known().values() if c.against} == wanted | {"harms-15"}
+    assert {c.id for c in claims.known().values() if c.against == "placebo"} == {"alignment-9a", "alignment-9b"}
 
 
 @pytest.mark.parametrize(
@@ -213,6 +280,9 @@ def test_the_registry_names_each_claim_once_with_its_threshold():
         ("data", [], "data=[]; expected a list of data sets, or none"),
         ("data", "unchecked", "data='unchecked'; expected a list of data sets, or none"),
         ("registered", {"date": "d"}, "expected date, commit"),
+        ("against", "chance", "against='chance'; expected one of seeds, placebo, or left out"),
+        ("ungated", "why", "ungated='why'; expected a reason, for a claim about data alone"),
+        ("printed", 1, "printed=1; expected true or false"),
         ("statement", " ", "statement=' '; expected a text"),
         ("colour", "red", "has the unknown field 'colour'"),
     ],
@@ -309,6 +379,16 @@ def test_every_claim_cites_what_the_bibliography_has():
 def test_of_minority_collapse_the_abstract_alone_is_known_and_grh_is_this_books():
     assert not any(c.cite == "nguyen2026" for c in claims.known().values())
     assert {claims.known()[f"harms-10{letter}"].whose for letter in "ab"} == {"definition"}
+
+
+def test_the_sizes_that_claims_about_graphs_name_are_those_of_every_preset():
+    """In sentence or quantity; the notebook reads both from the study, not from its parameters."""
+    known, notebook = claims.known(), (ROOT / "notebooks/sbm_theory.py").read_text(encoding="utf-8")
+    assert f"at {sbm_theory.EQUAL} nodes a block" in known["harms-11c"].statement
+    rare, *common = sbm_theory.UNEVEN
+    for claim in ("harms-14d", "harms-14f"):
+        assert f"on graphs of {rare}, {common[0]} and {common[1]} nodes" in known[claim].statement
+    assert "theory.without_labels(theory.UNEVEN, s)" in notebook and "ladder.index(theory.EQUAL)" in notebook
 
 
 def test_every_claim_of_mathematics_is_judged_on_no_data():

@@ -177,7 +177,7 @@ def judged_run(name: str, values: dict[str, list[float]], keep: bool = True) -> 
     """A run of a study that judged claims on one value a seed; keep: whether its file has them."""
     made = Results(name, {"data": "digits"})
     for claim, effects in values.items():
-        made.judge(claim, effects)
+        made.judge(claim, effects, True, ())
     table = made.tables("quick-1", 3, "quick", "digits")[1]
     return SimpleNamespace(study=name, claims=table if keep else table.assign(values=None), link="run")
 
@@ -243,6 +243,32 @@ def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(assemb
     mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
     assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"
     assert all(c.statement in (assembled / "scoreboard.md").read_text() for c in claims.known().values())
+
+
+def test_the_scoreboard_counts_the_headline_claims_that_hold_on_their_papers_own_figures(results, tmp_path):
+    run = make_run(results / "runs" / STUDY / "quick-1")
+    table = pd.read_csv(run / "claims.csv")
+    author = table[table.source == "authors"].iloc[0].to_dict()
+    lines = [("harms-1", 0.9, claims.HOLDS, "cifar10"), ("harms-3", 0.17, claims.FAILS, "cifar10")]
+    lines += [("harms-2a", -0.08, claims.HOLDS, "cifar10"), ("harms-2a", 0.01, claims.FAILS, "other")]
+    lines += [("harms-2b", 0.6, claims.HOLDS, "cifar10")]  # no headline
+    words = ("claim", "effect", "verdict", "data")
+    pd.DataFrame([author | dict(zip(words, line, strict=True)) for line in lines]).to_csv(
+        run / "claims.csv", index=False
+    )
+    site.assemble({STUDY: run}, tmp_path / "out")
+    text = (tmp_path / "out/scoreboard.md").read_text().split("own figures")[1].split("(alignment-1)=")[0]
+    assert "the papers print a number for 3." in text
+    assert "**1 hold, 1 do not hold**, and 1 hold on some of their data sets alone" in text
+    assert text.count("<td>cifar10</td>") == 3 and text.count("<td>other</td>") == 1
+
+
+def test_the_page_on_reading_names_the_claims_that_need_no_gate_with_their_reason(assembled):
+    lines = (assembled / "how-to-read.md").read_text().splitlines()
+    named = [line for line in lines if line.startswith("* {ref}`")]
+    free = [c for c in claims.known().values() if c.ungated]
+    assert len(named) == len(free) > 0
+    assert all(f"<{c.id}>`" in line and c.ungated in line for c, line in zip(free, named, strict=True))
 
 
 def test_without_a_run_the_site_says_so(results, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import NearestCentroid
 
 from lib.losses import supervised
 from lib.strata import gaussian, measures
@@ -75,16 +76,25 @@ def test_sets_have_the_sizes_of_the_paper_and_fresh_points_the_same_strata():
 
 
 def test_a_network_of_a_stack_is_what_it_is_alone():
-    few = replace(gaussian.TRAINING, steps=5)
-    alpha, which = torch.tensor([0.5, 1.0]), torch.tensor([False, True])
-    both = gaussian.draw([0, 1])
-    z = gaussian.train(both, [0, 1], alpha, which, few)(both.x)
-    one = gaussian.draw([1])
-    # the noise of the views is drawn for the whole stack, so that the start alone is compared
-    start = replace(gaussian.TRAINING, steps=0)
-    first = gaussian.train(both, [0, 1], alpha, which, start)(both.x)
-    assert torch.allclose(gaussian.train(one, [1], alpha[1:], which[1:], start)(one.x)[0], first[1])
-    assert not torch.allclose(z, first)
+    """Whatever stands beside it: points, start and the noise of the views are drawn by its seed, batches are common."""
+    few, three = replace(gaussian.TRAINING, steps=30), gaussian.draw([0, 1, 2])
+    alpha, which = torch.tensor([0.25, 0.5, 0.25]), torch.tensor([False, True, False])
+    start = gaussian.train(three, [0, 1, 2], alpha, which, replace(few, steps=0))(three.x)
+    z = gaussian.train(three, [0, 1, 2], alpha, which, few)(three.x)
+    assert float((z - start).abs().max()) > 0.1, "it has moved"
+    for order in ([2], [2, 0], [1, 2, 0, 2]):
+        data = gaussian.draw(order)
+        other = gaussian.train(data, order, alpha[order], which[order], few)(data.x)
+        assert torch.allclose(other, z[order], atol=1e-5)
+
+
+def test_how_much_farther_the_rarest_strata_are_and_what_their_classes_are_told_apart_by():
+    cosine = torch.tensor([0.9, 0.0, 0.0, 0.4, 0.2, 0.8, 0.0, 0.0, 0.6, 0.6])  # commonest, two between, two rarest
+    assert float(gaussian.lag(cosine)) == pytest.approx(((0.9 - 0.3) + (0.8 - 0.6)) / 2)
+    seen, fresh = gaussian.draw([5]), gaussian.draw([5], fresh=True)
+    nearest = NearestCentroid().fit(seen.x[0], seen.y).predict(fresh.x[0])
+    unit = gaussian.accuracy(lambda x: x - x.mean(1, keepdim=True), seen, fresh)
+    assert float(unit) == pytest.approx(float((torch.tensor(nearest) == fresh.y).double().mean()), abs=0.02)
 
 
 def test_rank_correlation_is_scipys():

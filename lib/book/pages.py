@@ -194,6 +194,33 @@ def verdicts(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     return raw(table(head, rows, "verdicts"))
 
 
+def papers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+    """The headline claims of the papers on the numbers that these print: how many hold, and a row for each number."""
+    head, rows, words = ("claim", "paper", "data", "printed", "holds where", "verdict"), [], []
+    headlines = [claim for claim in _claims() if claim.headline]
+    for claim in headlines:
+        link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
+        test = f"{TESTS[claim.side, claim.strict]} {claim.threshold:g}"
+        points = [j for j in _judged(claim, "authors", chapters, records_) if j["verdict"] not in NONE]
+        words.append({j["verdict"] for j in points})
+        for j in points:
+            cells = (html.escape(claim.cite), html.escape(j["data"]), number(j["effect"]), test, badge(j["verdict"]))
+            rows.append((link, *cells))
+    hold, fail = (words.count({word}) for word in (claims.HOLDS, claims.FAILS))
+    both, none = words.count({claims.HOLDS, claims.FAILS}), words.count(set())
+    return (
+        f"Of {len(headlines)} headline claims the papers print a number for {len(headlines) - none}. On their own "
+        f"numbers **{hold} hold, {fail} do not hold**, and {both} hold on some of their data sets alone. A number "
+        f"without seeds is set against the threshold as it is.\n\n{raw(table(head, rows, 'verdicts'))}"
+    )
+
+
+def ungated() -> str:
+    """The claims about data that are judged whether or not the encoders learned, each with its reason."""
+    free = [claim for claim in _claims() if claim.ungated]
+    return "\n".join(f"* {{ref}}`{c.statement} <{c.id}>` It is about {c.ungated}." for c in free)
+
+
 def coverage() -> str:
     """How often each rule for an interval held the true value in simulation: a row a rule and law, in per cent."""
     found = pd.read_csv(COVERAGE)
@@ -238,7 +265,9 @@ def _twice(mine: list[claims.Claim], source: str, chapters: dict, records_: list
     """Of each claim the verdicts from one source, at 95 % and by Holm's method over those that have seeds."""
     found = [(claim, j) for claim in mine for j in _judged(claim, source, chapters, records_)]
     family = [(claim, j) for claim, j in found if j.get("seeds", 0) > 0]
-    strict = claims.holm([(claim, j["verdict"], _values(j)) for claim, j in family])
+    ends = [(j.get("null_low", math.nan), j.get("null_high", math.nan)) for _, j in family]
+    each = zip(family, ends, strict=True)
+    strict = claims.holm([(claim, j["verdict"], _values(j), *null) for (claim, j), null in each])
     for (_, j), word in zip(family, strict, strict=True):
         j["holm"] = badge(word)
     own = [[j for other, j in found if other == claim] for claim in mine]
@@ -324,7 +353,7 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
     """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]
     here = [chapters[claim.study]] if claim.study in chapters else []
-    runs = {"authors": here + mine, "recorded": mine, "run": here}[source]
+    runs = {"authors": here or mine, "recorded": mine, "run": here}[source]  # printed numbers are judged anew by each
     column, found = "authors" if source == "authors" else "run", []
     for run in runs:
         table = run.claims
@@ -332,15 +361,18 @@ def _judged(claim: claims.Claim, source: str, chapters: dict, records_: list) ->
             link = f" <small>{run.link}</small>"
             found.append(row | {"link": "" if source == "authors" else link, "source": source})
     if source == "authors":  # a published number once, whichever runs have it
-        found = [row for i, row in enumerate(found) if row["effect"] not in [r["effect"] for r in found[:i]]]
-    return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else claims.NOT_RUN}]
+        seen = [(row["effect"], row["data"]) for row in found]
+        found = [row for i, row in enumerate(found) if seen[i] not in seen[:i]]
+        found = [row | {"mark": f"point, {row['data']}" if len(found) > 1 else "point"} for row in found]
+    missing = claims.NO_RUN if claim.printed else claims.NOT_RUN
+    return found or [{"verdict": claims.NOT_PUBLISHED if source == "authors" and runs else missing}]
 
 
 def verdict(j: dict) -> str:
     """The badge of a verdict with its mark; the authors' own numbers have none and are points."""
     if j["verdict"] not in SIGNS:
         raise SiteError(f"verdict {j['verdict']!r} is unknown; expected one of {', '.join(SIGNS)}")
-    note = "point" if j.get("source") == "authors" else j.get("mark")
+    note = j.get("mark")
     return badge(j["verdict"], *[note] if isinstance(note, str) and note else [])
 
 
@@ -351,6 +383,8 @@ def _numbers(j: dict) -> tuple[str, str, str, str]:
     if j["source"] == "authors":
         return number(j["effect"]), "none published", "not published", html.escape(f"{j['data']}, as published")
     ends = "none" if math.isnan(j["low"]) else f"{number(j['low'])} to {number(j['high'])}"
+    if not math.isnan(j.get("null_low", math.nan)):
+        ends += f"<br><small>null: {number(j['null_low'])} to {number(j['null_high'])}</small>"
     return number(j["effect"]), ends, str(int(j["seeds"])), html.escape(f"{j['data']}, {j['preset']}")
 
 

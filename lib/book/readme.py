@@ -78,13 +78,18 @@ def findings() -> str:
         here = mine.source == "authors" if source == "authors" else (mine.source == "run") & (mine.data == source)
         j = mine[here].iloc[0]
         ends = "" if pd.isna(j.low) else f" [{j.low:.3f}, {j.high:.3f}] ({int(j.seeds)} seeds)"
-        lines.append(f"* {sentence.format(f'**{j.effect:.3f}**{ends}')} The claim `{claim}` {j.verdict}.")
+        lines.append(f"* {sentence.format(f'**{j.effect:.3f}**{ends}')} The claim `{claim}` {_said(j.verdict)}.")
     return "\n".join(lines)
 
 
 def _recorded() -> pd.DataFrame:
-    """Every verdict of the recorded runs, one row a claim and source where several runs agree on exact numbers."""
-    return pd.concat([run.claims for run in pages.recorded()]).drop_duplicates(["source", "claim", "data", "effect"])
+    """Every verdict of the recorded runs on present claims; one row where several runs agree on exact numbers."""
+    table = pd.concat([run.claims for run in pages.recorded()]).drop_duplicates(["source", "claim", "data", "effect"])
+    return table[table.claim.isin(claims.known())]
+
+
+def _said(verdict: str) -> str:
+    return f"is {verdict}" if verdict == claims.UNDECIDED else verdict
 
 
 def _counts(judged: pd.DataFrame) -> str:

@@ -57,6 +57,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "tally": pages.tally(chapters, recorded),
         "registered": pages.registered(recorded),
         "verdicts": pages.verdicts(chapters, recorded),
+        "papers": pages.papers(chapters, recorded),
+        "ungated": pages.ungated(),
         "coverage": pages.coverage(),
         "many claims": pages.many_claims(chapters, recorded),
         "headlines": pages.headlines(chapters, recorded),

@@ -205,28 +205,38 @@ def consistency() -> list[tuple]:
     return [(sentence, found, "agrees" if right else "**does not agree**") for sentence, found, right in rows]
 
 
-def authors(data: str) -> dict[str, float]:
-    """The numbers by which the paper's own tables judge its claims, by claim; shares, not percent.
+def authors() -> list[tuple[str, float, str]]:
+    """The numbers by which the paper's own tables judge its claims: claim, number, data set; shares, not percent.
 
-    Claims of transfer have those of the study's data set, and none where the paper has none; the others are about the
-    data sets that the claim names.
+    A claim about several data sets has a number for each, "" is all of them.
     """
     fine, end, ablation = (
         reported(name).set_index("dataset")
         for name in ("lspread_coarse_to_fine", "lspread_end_model", "lspread_attract_ablation")
     )
-    ten, hundred = fine.loc["CIFAR10-Coarse"], fine.loc[["CIFAR100-Coarse", "CIFAR100-Coarse-U"]]
-    here = [fine.loc[NAMES[data]]] if NAMES[data] in fine.index else []
-    pairs = {"lspread-3a": ("L_spread", "L_SC"), "lspread-3b": ("L_spread", "L_SS"), "lspread-3c": ("L_SS", "L_SC")}
-    return {claim: (row[a] - row[b]) / 100 for row in here for claim, (a, b) in pairs.items()} | {
-        "lspread-1g": float(statement("G1")),
-        "lspread-1h": float(statement("G2")),
-        "lspread-3d": (ten.L_spread - ten.L_SC) / 100,
-        "lspread-4": float((hundred.L_spread - hundred.L_SC).min()) / 100,
-        "lspread-5a": float((end.L_spread >= end.L_SC - 1).mean()),
-        "lspread-6a": float((ablation.L_attract - ablation.L_SC).min()) / 100,
-        "lspread-6b": float((ablation.L_spread - ablation.L_attract).min()) / 100,
+    of, wide = {name: data for data, name in NAMES.items()}, ("CIFAR100-Coarse", "CIFAR100-Coarse-U")
+    asked = {
+        "lspread-3a": (fine, "L_spread", "L_SC"),
+        "lspread-3b": (fine, "L_spread", "L_SS"),
+        "lspread-3c": (fine, "L_SS", "L_SC"),
+        "lspread-3d": (fine.loc[["CIFAR10-Coarse"]], "L_spread", "L_SC"),
+        "lspread-4": (fine.loc[list(wide)], "L_spread", "L_SC"),
+        "lspread-5b": (end, "L_spread", "L_SC"),
+        "lspread-6a": (ablation, "L_attract", "L_SC"),
+        "lspread-6b": (ablation, "L_spread", "L_attract"),
     }
+    found = [
+        (claim, float(gain) / 100, of.get(name, name.lower()))
+        for claim, (table, a, b) in asked.items()
+        for name, gain in (table[a] - table[b]).items()
+    ]
+    found += [("lspread-1g", float(statement("G1")), ""), ("lspread-1h", float(statement("G2")), "")]
+    common, rare = (
+        [float(v) for v in statement(g).split(" / ")] for g in ("G3", "G4")
+    )  # SupCon / L_spread, an image each
+    lag = [a - b for a, b in zip(common, rare, strict=True)]
+    found += [("lspread-11c", lag[1] - lag[0], "")]
+    return [*found, ("lspread-5a", float((end.L_spread >= end.L_SC - 1).mean()), "")]
 
 
 def strata_names(data: str) -> tuple[str, ...]:

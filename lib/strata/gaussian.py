@@ -5,6 +5,7 @@ from the centre of their class?
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,7 @@ APART, WITHIN, NOISE = 6.0, 3.0, 0.5  # distance of class means, of strata from 
 CLASSES = 2
 TRAINING = Training(features=16, batch=64, steps=300, learning_rate=0.003)
 TEMPERATURE = 0.5
+VIEWS = 2**40  # added to a seed: the draws of its views are not those of its points and its start
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,19 @@ def loss(z1: Tensor, z2: Tensor, y: Tensor, temperature: float, alpha: Tensor, s
 def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, settings: Training = TRAINING):
     """Train E networks at once, network i on the set i from a start of seeds[i]; returns x (E, n, DIM) -> (E, n, d).
 
-    Batches are drawn with replacement, the same positions for all; a view is the point plus NOISE times a Gaussian.
+    Batches are drawn with replacement, the same positions for all; a view is the point plus NOISE times a Gaussian,
+    drawn by the network's seed.  So a network is what it would be in any other stack, but for rounding.
     """
-    layers, generator = Perceptrons.drawn(seeds, DIM, settings), seeded(0)
+    layers, batches = Perceptrons.drawn(seeds, DIM, settings), seeded(0)
+    views = {seed: seeded(VIEWS + seed) for seed in seeds}
 
     def net(x: Tensor) -> Tensor:
         return F.normalize(layers(x), dim=2)
 
     def each() -> Tensor:
-        rows = torch.randint(len(data.y), (settings.batch,), generator=generator)
-        noise = NOISE * torch.randn(2, len(seeds), settings.batch, DIM, generator=generator)
+        rows = torch.randint(len(data.y), (settings.batch,), generator=batches)
+        drawn = {seed: NOISE * torch.randn(2, settings.batch, DIM, generator=g) for seed, g in views.items()}
+        noise = torch.stack([drawn[seed] for seed in seeds], 1)
         return loss(*(net(data.x[:, rows] + part) for part in noise), data.y[rows], TEMPERATURE, alpha, sup_con)
 
     layers.train(each, settings)
@@ -83,3 +88,19 @@ def rank_correlation(cosine: Tensor, sizes: tuple[int, ...] = SIZES) -> Tensor:
     per_class = cosine.unflatten(-1, (-1, len(sizes)))
     flat = [float(spearmanr(sizes, row)[0]) for row in per_class.reshape(-1, len(sizes)).tolist()]
     return torch.tensor(flat, dtype=torch.float64).view(per_class.shape[:-1]).mean(-1)
+
+
+def lag(cosine: Tensor, sizes: tuple[int, ...] = SIZES) -> Tensor:
+    """How much farther from the centre of their class the rarest strata are than the commonest, (...), over classes.
+
+    cosine: (..., strata) to the centre; the distance is 1 - cosine.
+    """
+    size, per_class = torch.tensor(sizes), cosine.unflatten(-1, (-1, len(sizes))).mean(-2)
+    return per_class[..., size == max(sizes)].mean(-1) - per_class[..., size == min(sizes)].mean(-1)
+
+
+def accuracy(net: Callable[[Tensor], Tensor], seen: Gaussians, fresh: Gaussians) -> Tensor:
+    """Share of fresh points that are nearest to the centre of their class, (E,); centres are of the points ``seen``."""
+    z = net(seen.x)
+    centres = torch.stack([z[:, seen.y == k].mean(1) for k in range(CLASSES)], 1)
+    return ((net(fresh.x) @ centres.mT).argmax(-1) == fresh.y).double().mean(-1)

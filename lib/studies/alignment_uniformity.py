@@ -78,6 +78,10 @@ class Lab:
         z, scored = (stack.features(x)[groups] for x in (self.plain, self.scored))
         return stacks.linear_accuracy(z, self.train.y, scored, self.held.y).numpy()
 
+    def untrained(self, recipes: list[Recipe]) -> np.ndarray:
+        """Linear accuracy of the encoders of all recipes and seeds before their first step, (seeds, recipes)."""
+        return self.accuracy(self.fit(self.groups(self.seeds), recipes, 0, self.p.batch_size))
+
     def measures(self, stack: Stack) -> Measures:
         """Alignment, uniformity (mean of the two views) and linear accuracy."""
         z1, z2 = (stack.features(v).double().flatten(0, 1) for v in self.views)
@@ -132,10 +136,19 @@ def slope(sizes, gaps) -> float:
     return float(np.polyfit(np.log(sizes), np.log(np.abs(gaps)), 1)[0])
 
 
-def chosen(values: np.ndarray) -> np.ndarray:
-    """Of values (seeds, columns), for each seed the one in the column that is best on the other seeds, (seeds,)."""
+def chosen(values: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
+    """For each seed what stands in the column whose values (seeds, columns) are best on the other seeds, (seeds,).
+
+    of: (seeds, columns), from which it is taken; the values themselves by default.
+    """
     others = values.sum(0) - values if len(values) > 1 else values
-    return values[np.arange(len(values)), others.argmax(1)]
+    return (values if of is None else of)[np.arange(len(values)), others.argmax(1)]
+
+
+def best_of_halves(values: np.ndarray, of: np.ndarray | None = None) -> list[np.ndarray]:
+    """``chosen`` in the first and in the second half of the columns, (seeds,) each."""
+    halves = np.split(values, 2, 1), np.split(values if of is None else of, 2, 1)
+    return [chosen(*pair) for pair in zip(*halves, strict=True)]
 
 
 def drawn(count: int, learning_rate: float) -> tuple[list[Recipe], list[Recipe]]:
@@ -187,5 +200,5 @@ def undersampled(lab: Lab, codes: list[int]) -> Harm:
     table = np.array(every).reshape(1 + count, p.seeds, count, 3).swapaxes(2, 3)  # (arms, seeds, 3, T)
     balanced, cut = table[0], np.stack([table[1 + i, :, :, i] for i in range(count)], -1)
     others = [np.delete(table[1:, :, :, i], i, 0).mean(0) if count > 1 else balanced[..., i] for i in range(count)]
-    start = lab.accuracy(lab.fit(groups[: p.seeds], recipe, 0, p.batch_size))[:, 0]
+    start = lab.untrained(recipe)[:, 0]
     return Harm(balanced, cut, np.stack(others, -1), alike, lab.accuracy(stack, slice(p.seeds))[:, 0], start)

@@ -7,12 +7,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from lib import harms
 from lib.encoders.store import BALANCED, TOGETHER
 from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
 from lib.harms import gender
 from lib.sources import GENDERS, OCCUPATIONS
+from lib.studies.shared import gender as ge
 from lib.studies.shared.arms import NULL_SHIFT
-from lib.studies.shared.gender import FEWEST, Labels
+from lib.studies.shared.gender import FEWEST, Labels, Reading
 from lib.studies.shared.words import chosen, seeds_of
 from lib.text import scrub
 from lib.text.corpora import Biographies
@@ -109,6 +111,39 @@ def plan(p: SimpleNamespace) -> TextArms:
         repeats(s, treated, p.milder) if p.milder > p.ratio else [],
         others,
     )
+
+
+def effects(under: Reading, balanced: Reading, groups: tuple[int, ...], share: Tensor, judged: Tensor):
+    """What the claims are about, one number a repeat (R,), by claim; means over the treated groups.
+
+    share: (T, 2K) of each group in the training texts of its occupation; judged: (2K,) bool, the groups that count.
+    """
+    change, recall, moved = (f(under, balanced, groups) for f in (ge.changes, ge.recall_changes, ge.moved))
+    ratios, of_labels = gender.ratios(under.distances), ge.effects(under, balanced, groups)
+    size = (*moved.shape[:2], -1)
+    other = [
+        moved[:, t, g ^ 1] - moved[:, t, [h for h in range(moved.shape[-1]) if h % 2 == g % 2 and h != g]].mean(1)
+        for t, g in enumerate(groups)
+    ]
+    own = [g // 2 for g in groups]
+    found = {
+        "harms-10a": harms.rank_correlation(ratios[..., judged].expand(size), share[:, judged].expand(size)),
+        "harms-10b": (ge.own(ratios, groups) < 1).double(),
+        "bios-control": change["change of GRH"],
+        "bios-dispersion": change["change of dispersion"],
+        "bios-gap": change["change of mean gap"],
+        "bios-where": torch.stack(other, 1),
+        "bios-nie": recall["NIE of recall"],
+        "bios-te": of_labels.TE[:, range(len(groups)), own],
+        "bios-tpr": recall["change of the gap of recall"],
+    }
+    return {claim: each.mean(1) for claim, each in found.items()}
+
+
+def untreated(null: Reading, balanced: Reading, groups: tuple[int, ...], share: Tensor, judged: Tensor):
+    """``effects`` of encoders of other seeds and of labels that were not cut, (R,) by claim."""
+    found = effects(replace(null, cut=null.calls), balanced, groups, share, judged)
+    return found | {"bios-dose": found["bios-control"]}
 
 
 def quoted(texts: Biographies, group: int) -> str:

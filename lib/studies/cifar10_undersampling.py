@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lib import harms, intervals
 from lib.encoders import pretrain
-from lib.studies.shared import evidence
+from lib.studies.shared import evidence, null
 from lib.studies.shared.arms import NULL_SHIFT, Arms, arms_of, classes_of, control, settings_of, with_mild
 from lib.studies.shared.evidence import Evidence
 
@@ -110,3 +110,9 @@ def effects(rh: Tensor, mild: Tensor | None, pairs: list[tuple[int, int]]) -> di
         "harms-15": harms.diagonal_mean(rh),
     }
     return found if mild is None else found | {"harms-3": harms.dose_share(rh, mild)}
+
+
+def untreated(seen: Evidence, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
+    """``effects`` of encoders of which none was undersampled, (N,) by claim: see ``null``."""
+    found = null.harm(seen)
+    return effects(*(evidence.square(rh, seen.treated) for rh in found), pairs) if found else {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -127,6 +128,26 @@ def gains(accuracy: Values) -> dict[tuple[str, float], np.ndarray]:
     others = {("simclr", share): accuracy["simclr", 0.0, "none"] for share in LABELLED}
     others |= {("sup_con", share): accuracy["sup_con", share, "none"] for share in LABELLED}
     return {(loss, share): accuracy["spread", share, "none"] - other for (loss, share), other in others.items()}
+
+
+def authors(stated: pd.Series, topic: str) -> dict[str, float]:
+    """The numbers by which the paper judges its claims on a topic, "N", "C" or "S", by claim; shares, not percent.
+
+    stated: the values of the statements by their numbers.  The paper gives what a correction recovers as a fraction of
+    what was lost, so 12c and 12d are in units of that.
+    """
+    value = stated.str.strip("~")
+    found = {
+        "N": {
+            "lspread-12c": float(value["N5"]) - 0.6,
+            "lspread-12d": float(value["N6"]) - 0.55,
+            "lspread-12e": float(value["N1"]) / 100,
+            "lspread-12f": float(value["N3"]) / 100,
+        },
+        "C": {"lspread-13c": float(value["C1"]) / 100},
+        "S": {f"lspread-15{letter}": float(value[f"S{i}"]) / 100 for i, letter in enumerate("abcd", 1)},
+    }
+    return found[topic]
 
 
 def images_of(p: SimpleNamespace) -> Images:

@@ -193,8 +193,8 @@ def measure(arms: dict[str, list[CoarseUnit]], protocol: transfer.Protocol) -> S
     return Seen(end, carried, within, strata, across, z, y, stratum)
 
 
-def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, Tensor]:
-    """The effect (R,) of every claim about encoders that these arms and data can judge.
+def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
+    """The effect (R,) of every claim about encoders that these arms and data can judge, and the arms that it reads.
 
     main, end: the arms with the paper's α for transfer and for end models on this data; "" where not trained.
     """
@@ -208,23 +208,39 @@ def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, Te
     least = next((arm for arm in seen.end if arm.startswith("L_spread")), "")
     alone = {"lspread-1g": "SupCon", "lspread-1h": least}
     return {
-        claim: of[a] - of[b]
+        claim: (of[a] - of[b], (a, b))
         for of, asked in ((seen.carried, pairs), (seen.end, ends))
         for claim, (a, b) in asked.items()
         if a in of and b in of
-    } | {claim: seen.within[arm] for claim, arm in alone.items() if arm in seen.within}
+    } | {claim: (seen.within[arm], (arm,)) for claim, arm in alone.items() if arm in seen.within}
 
 
-def rare_strata(seeds: list[int]) -> tuple[Tensor, Tensor]:
-    """Networks on Gaussian strata, a kind of ``KINDS`` and a seed each: how near each stratum is to its class's centre.
+@dataclass(frozen=True)
+class RareStrata:
+    """Networks on Gaussian strata, a kind of ``KINDS`` and a seed each.
 
-    Cosines to the centre on fresh points (2, kinds, seeds, strata), with the centre of all points and with that of the
-    strata, each weighing the same; and their rank correlation with the size of the stratum (2, kinds, seeds).
+    cosine: of fresh points to the centre of their class (2, kinds, seeds, strata), with the centre of all points and
+    with that of the strata, each weighing the same; ranks: its rank correlation with the size of the stratum (2, kinds,
+    seeds); lag: ``gaussian.lag`` about the first centre; accuracy, untrained: ``gaussian.accuracy``; (kinds, seeds).
     """
+
+    cosine: Tensor
+    ranks: Tensor
+    lag: Tensor
+    accuracy: Tensor
+    untrained: Tensor
+
+
+def rare_strata(seeds: list[int]) -> RareStrata:
+    """Train the networks of every kind and seed side by side, and measure them."""
     again = seeds * len(KINDS)
     alpha, sup_con = (torch.tensor(v).repeat_interleave(len(seeds)) for v in zip(*KINDS.values(), strict=True))
-    fresh = gaussian.draw(again, fresh=True)
-    features = gaussian.train(gaussian.draw(again), again, alpha, sup_con)(fresh.x)
+    seen, fresh = gaussian.draw(again), gaussian.draw(again, fresh=True)
+    net = gaussian.train(seen, again, alpha, sup_con)
+    start = gaussian.train(seen, again, alpha, sup_con, replace(gaussian.TRAINING, steps=0))
+    features = net(fresh.x)
     cosine = [measures.to_centre(features, fresh.y, fresh.stratum, even) for even in (False, True)]
     cosine = torch.stack(cosine).view(2, len(KINDS), len(seeds), -1).double()
-    return cosine, torch.stack([gaussian.rank_correlation(v) for v in cosine])
+    read = (gaussian.accuracy(one, seen, fresh).view(len(KINDS), -1) for one in (net, start))
+    ranks = torch.stack([gaussian.rank_correlation(v) for v in cosine])
+    return RareStrata(cosine, ranks, gaussian.lag(cosine[0]), *read)

@@ -10,8 +10,9 @@ from torch import Tensor
 from lib import mediation
 from lib.intervals import Estimate
 from lib.mediation import Effects, Toy
-from lib.studies.shared import outcomes
+from lib.studies.shared import null, outcomes
 from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild
+from lib.studies.shared.evidence import Evidence
 
 # The names of statsmodels' ``Mediation`` for the effects, and the sign that turns its effect into ours.
 MODELLED = {
@@ -58,6 +59,20 @@ def judged(
     if mild is not None:
         found |= {"harms-3b": recall(te - mild[0]).mean(1), "harms-3c": recall(nie - mild[1]).mean(1)}
     return found
+
+
+def untreated(seen: Evidence, te: Tensor, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
+    """``judged`` of encoders of which none was undersampled, (N,) by claim: see ``null``.
+
+    TE of such encoders and of labels that were not cut is their NIE; te (seeds, T, K) is the run's, of which their NIE
+    is a share.
+    """
+    rh, nie = null.harm(seen), null.change(seen)
+    if not rh:
+        return {}
+    found = judged(rh[0], nie[0], nie[0], seen.treated, pairs, (nie[1], nie[1]))
+    shares = judged(rh[0], te.mean(0).expand_as(nie[0]), nie[0], seen.treated, pairs)
+    return found | {claim: shares[claim] for claim in ("harms-5a", "harms-5b")}
 
 
 def spill_over(spill: float) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 from lib import harms
 from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
-from lib.studies.shared import evidence
+from lib.studies.shared import evidence, null
 from lib.studies.shared.arms import Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Evidence
 from lib.studies.shared.words import chosen, listed, seeds_of
@@ -158,7 +158,8 @@ class Measured:
 
     rh: (seeds, T, K) RH(k, j; k); nie: (seeds, T, K) change of row k of the confusion under heads with balanced labels;
     treated: codes of the T classes.  Not published, so 0 there: accuracy, accuracy_under: (seeds,) balanced accuracy of
-    the balanced encoders, and mean over the undersampled ones; steps, seconds: of one undersampled encoder.
+    the balanced encoders, and mean over the undersampled ones; steps, seconds: of one undersampled encoder; untreated:
+    the same of encoders of which none was undersampled, rh and nie (N, T, K), twice: see ``null``.
     """
 
     rh: Tensor
@@ -168,6 +169,7 @@ class Measured:
     accuracy_under: Tensor | float = 0.0
     steps: int = 0
     seconds: float = 0.0
+    untreated: tuple["Measured", ...] = ()
 
     def paired_rh(self, pairs: list[tuple[int, int]]) -> Tensor:
         """Mean RH over the look-alike cells, (seeds,)."""
@@ -215,6 +217,7 @@ def measure(arms: Arms, seen: Evidence, treated: tuple[str, ...]) -> Measured:
         seen.accuracy("under").mean(-1),
         _steps(units[0]),
         sum(u.record["seconds"] for u in units) / sum(len(u.members) for u in units),
+        tuple(Measured(*each, seen.treated) for each in zip(null.harm(seen), null.change(seen), strict=True)),
     )
 
 
@@ -225,16 +228,33 @@ def _steps(unit: Unit) -> int:
     return s.epochs * ((unit.embeddings("train")[1].numel() if whole else kept) // s.batch_size)
 
 
-def similarity(seen: Evidence) -> tuple[Tensor, Tensor]:
-    """Balanced class cosine and 1 - RH of every cell (k, j), j != k: (seeds, T (K - 1)) each, cells in one order."""
-    own = torch.tensor(seen.treated)
+def similarity(seen: Evidence, without: bool = False) -> tuple[Tensor, Tensor]:
+    """Balanced class cosine and 1 - RH of every cell (k, j), j != k: (seeds, T (K - 1)) each, cells in one order.
+
+    without: of encoders of which none was undersampled, (N, T (K - 1)) each: see ``null``.
+    """
+    own, seeds = torch.tensor(seen.treated), null.trios(len(seen.balanced))[0] if without else slice(None)
     keep = torch.arange(len(seen.classes)) != own[:, None]
-    return seen.cosines("balanced")[:, own][:, keep], 1 - evidence.harm_matrix(seen)[1][:, keep]
+    rh = null.harm(seen)[0] if without else evidence.harm_matrix(seen)[1]
+    return seen.cosines("balanced")[seeds][:, own][:, keep], 1 - rh[:, keep]
 
 
-def effects(measured: dict[str, Measured], pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
-    """What the claims are about, (seeds,), by claim, of those whose label was measured; pairs: the look-alikes."""
-    plain = measured["simclr"]
+def untreated(measured: dict[str, Measured], pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
+    """``effects`` of encoders of which none was undersampled, (N,) by claim: see ``null``."""
+    if not measured["simclr"].untreated:
+        return {}
+    first, second = ({label: m.untreated[k] for label, m in measured.items()} for k in (0, 1))
+    return effects(first, pairs, second["simclr"])
+
+
+def effects(
+    measured: dict[str, Measured], pairs: list[tuple[int, int]], plain: Measured | None = None
+) -> dict[str, Tensor]:
+    """What the claims are about, (seeds,), by claim, of those whose label was measured.
+
+    pairs: the look-alikes; plain: what the others are compared with, by default SimCLR.
+    """
+    plain = plain or measured["simclr"]
 
     def pull(m: Measured) -> Tensor:
         return m.paired_rh(pairs)

@@ -171,7 +171,8 @@ def trained(p: SimpleNamespace, seen: Tensor, places: Tensor, nonnegative: bool 
 def networks(p: SimpleNamespace, points: dict[str, dict[str, Tensor]]) -> pd.DataFrame:
     """Networks trained on the first points of each kind: kind, part (of the points), ratio (in R*), seed, cosine, …
 
-    cosine: mean over minorities; predicted: the programme's; excess: loss on the points trained on above the optimum.
+    cosine: mean over minorities; predicted: the programme's; excess: loss on the points trained on above the optimum;
+    accuracy, untrained: of the networks and of their starts, share of the points nearest to the centre of their class.
     """
     found, count = [], p.minorities * (p.minorities - 1)
     threshold = geometry.collapse_threshold(p.minorities, p.temperature, math.inf)
@@ -179,6 +180,7 @@ def networks(p: SimpleNamespace, points: dict[str, dict[str, Tensor]]) -> pd.Dat
     for kind, parts in points.items():
         seen, *_ = parts.values()
         net, problem = trained(p, seen, PLACES)
+        start, _ = trained(SimpleNamespace(**vars(p) | {"steps": 0}), seen, PLACES)
         least = geometry.optimum(problem.p, p.temperature).loss
         excess = collapse_nets.excess(net, seen.repeat(len(PLACES), 1, 1, 1), problem, least)
         nets = {"ratio": PLACES.repeat_interleave(p.seeds), "seed": [*range(p.seed, p.seed + p.seeds)] * len(PLACES)}
@@ -186,8 +188,16 @@ def networks(p: SimpleNamespace, points: dict[str, dict[str, Tensor]]) -> pd.Dat
         for part, x in parts.items():
             c = net.cosines(x.repeat(len(PLACES), 1, 1, 1))[:, 1:, 1:]
             mean = (c.sum((1, 2)) - c.diagonal(dim1=1, dim2=2).sum(1)) / count
-            found.append(pd.DataFrame(nets | {"part": part, "cosine": mean.double()}))
+            read = (nearest(one, *(y.repeat(len(PLACES), 1, 1, 1) for y in (seen, x))) for one in (net, start))
+            reads = dict(zip(("accuracy", "untrained"), read, strict=True))
+            found.append(pd.DataFrame(nets | reads | {"part": part, "cosine": mean.double()}))
     return pd.concat(found)
+
+
+def nearest(net, seen: Tensor, x: Tensor) -> Tensor:
+    """Share of the points x (E, K, n, D) nearest to the centre of their class, that of the points ``seen``, (E,)."""
+    close = net(x) @ net(seen).mean(2)[:, None].mT  # (E, K, n, K)
+    return (close.argmax(-1) == torch.arange(x.shape[1])[:, None]).double().mean((1, 2))
 
 
 def largest_cosine(p: SimpleNamespace, points: dict[str, Tensor], places: tuple[float, float]) -> Tensor:

@@ -25,15 +25,23 @@ LADDER = (16, 32, 64, 128, 256, 512, 1024)  # nodes a block of growing graphs
 LOSSES = {"plain": "population", "anchors weighted": "anchors", "groups weighted": "groups"}
 TAUS, LOG2_SHARES, ALPHAS = np.array([0.5, 1.0, 2.0]), np.linspace(-9, np.log2(1 / 3), 25), np.linspace(0.02, 0.86, 15)
 DIM = 10  # of the vectors on a graph, as in the public script
+UNEVEN, EQUAL = (32, 256, 256), 256  # nodes a block, of the paper's second panel and of its first: claims name them
 OFF = np.triu_indices(3, 1)
 NEAR = torch.tensor([[False, True, False], [True, False, False], [False, False, False]])
 
 
 def plan(p: SimpleNamespace) -> Arms:
-    """The encoders that the block model's prediction is read from and judged on: balanced, treated, reference."""
+    """The encoders that the block model's prediction is read from and judged on: balanced, treated, reference.
+
+    And the same nets untrained, beside which the balanced ones must have learned.
+    """
     classes, treated = classes_of(p)
-    arms = arms_of(p, settings_of(p, classes), classes, treated, reference=False)
-    return replace(arms, reference=control(arms.balanced[0][0].settings, p.seed + REFERENCE_SHIFT, p.reference_seeds))
+    s = settings_of(p, classes)
+    return replace(
+        arms_of(p, s, classes, treated, reference=False),
+        reference=control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds),
+        untrained=control(replace(s, method="untrained"), p.seed, p.seeds),
+    )
 
 
 def connected(alpha12) -> Tensor:

@@ -38,8 +38,8 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     """What the key of a run is made of, by kind, each part with a hash of its own.
 
     cells: the notebook's code; definitions: what they reach in the library; parameters; encoders; claims: the rule,
-    threshold, data, nets and kind of interval of each of the study's own; files: reported files that the code names,
-    a reader's embeddings; packages.
+    threshold, data, nets, null and kind of interval of each of the study's own; files: reported files that the code
+    names, a reader's embeddings; packages.
     Recorded runs are no part: recording a run renames none, and its record says which of them its page shows.
     """
     cell_texts, reached = _code(study)
@@ -51,10 +51,7 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
         "definitions": {f"{module}.{name}": hashing.digest(d.text) for (module, name), d in reached.items()},
         "parameters": {name: json.dumps(value) for name, value in values.items()},
         "encoders": {unit.name: unit.key for unit in plan(study, values).units},
-        "claims": {
-            c.id: json.dumps([c.side, c.threshold, c.strict, c.data, c.nets, c.share, c.within])
-            for c in claims.of(study)
-        },
+        "claims": {c.id: json.dumps(_rule(c)) for c in claims.of(study)},
         "files": {_relative(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files if p.is_file()},
         "packages": {"pins": hashing.lock_hash()},
     }
@@ -76,6 +73,10 @@ def _code(study: str) -> tuple[list[str], dict[hashing.Key, hashing.Definition]]
     trees = [ast.parse(re.sub(r"^\s*[%!].*$", "", text, flags=re.M)) for text in code]
     texts, reached = hashing.of_cells(trees)
     return texts, hashing.closure(*RULES) | reached
+
+
+def _rule(c: claims.Claim) -> list:
+    return [c.side, c.threshold, c.strict, c.data, c.nets, c.share, c.within, c.against, c.gated, c.printed]
 
 
 def _relative(path: Path) -> str:

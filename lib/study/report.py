@@ -2,7 +2,7 @@
 
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
-NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT)
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT, claims.NO_RUN)
 SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
 CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
 
@@ -95,10 +95,11 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
 
     Files from before the marks name the run's data set in every row: mathematics gets "none", authors the claim's.
     Files from before values were kept have intervals of an earlier rule for shares, and for all from 10 seeds on; these
-    are not decided.
+    are not decided.  Nor is what holds of a claim against a null, where the run did not keep one or is not beyond it.
     """
     old, known = "mark" not in table, claims.known()
-    data, marks, earlier = [], [], []
+    table = table.assign(**{end: math.nan for end in ("null_low", "null_high") if end not in table})
+    data, marks, earlier, inside = [], [], [], []
     for row in table.itertuples():
         claim, authors = known.get(row.claim), row.source == "authors"
         wrong = old and claim and (not claim.data or (authors and row.data not in claim.data))
@@ -107,9 +108,14 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
         data.append(made_on)
         marks.append("" if authors or claim is None else claims.mark(claim, made, int(row.seeds)))
         earlier.append(bool(claim and claim.share and row.seeds) or row.seeds >= 10)
+        against = row.verdict == claims.HOLDS and not authors and claim is not None and claim.against
+        beyond = against and claims.beyond(claim, row.low, row.high, row.null_low, row.null_high)
+        inside.append(bool(against and not beyond))
     found = table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
     if "values" not in table and any(earlier):
         found.loc[earlier, ["low", "high", "verdict"]] = [math.nan, math.nan, claims.UNDECIDED]
+    if any(inside):
+        found.loc[inside, "verdict"] = claims.UNDECIDED
     return found
 
 
@@ -130,24 +136,30 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
     names: ids of the claims, in order; by default those that the authors' numbers judge.
     """
     recorded_rows = [_by_claim(r) for r in records]
-    mine = {source: {j.claim: j for s, j in judged if s == source} for source in ("authors", "run")}
+    mine = {j.claim: j for source, j in judged if source == "run"}
+    printed: dict[str, list] = {}
+    for source, j in judged:
+        if source == "authors":
+            printed.setdefault(j.claim, []).append(j)
     header = ["claim", "test", "authors' numbers", *(f"recorded: {html.escape(r.face)}" for r in records), "this run"]
     rows = []
-    for name in names or mine["authors"]:
+    for name in names or printed:
         claim = claims.known()[name]
-        found = [r.get(name) for r in (*recorded_rows, mine["run"])]
-        authors = verdict(mine["authors"].get(name), claims.NOT_PUBLISHED)
+        found = [r.get(name) for r in (*recorded_rows, mine)]
+        points = printed.get(name, [])  # one for each data set that the paper has
+        authors = "<br>".join(verdict(replace(j, mark=j.data if len(points) > 1 else "")) for j in points)
         test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
-        rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j) for j in found)))
+        missing = claims.NO_RUN if claim.printed else claims.NOT_RUN
+        authors = authors or badge(claims.NOT_PUBLISHED)
+        rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j, missing) for j in found)))
     return table(header, rows)
 
 
 def judged(table: pd.DataFrame) -> list[tuple[str, claims.Judgement]]:
     """The rows of a claims.csv, as ``marked`` gives it, as (source, Judgement)."""
-    return [
-        (r.source, claims.Judgement(r.claim, r.effect, r.low, r.high, int(r.seeds), r.verdict, r.data, r.mark))
-        for r in table.itertuples()
-    ]
+    rows = table.astype({"seeds": int}).to_dict("records")
+    names = [f.name for f in fields(claims.Judgement) if f.name != "values"]  # which a page does not show
+    return [(r["source"], claims.Judgement(**{name: r[name] for name in names})) for r in rows]
 
 
 def badge(word: str, *notes: str) -> str:
@@ -162,7 +174,8 @@ def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -
         return badge(missing)
     j = judgement
     interval = f" {span(j.low, j.high)}" if j.seeds else ""
-    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}"
+    null = "" if math.isnan(j.null_low) else f", null {span(j.null_low, j.null_high)}"
+    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}{null}"
 
 
 def stamp(run) -> str:

@@ -11,6 +11,7 @@ from lib.intervals import Estimate, estimate
 
 COLUMNS = ("study", "run", "quantity", "undersampled", "class_i", "class_j", "ratio", "seed")
 VERDICT = ("source", "claim", "effect", "low", "high", "seeds", "verdict", "preset", "data", "run", "mark", "values")
+VERDICT += ("null_low", "null_high")
 TAIL = ("value", "low", "high", "seeds", "preset", "data")
 SOURCES = ("authors", "run")
 
@@ -51,13 +52,22 @@ class Results:
         index = {"row": "class_i", "column": "class_j"}
         self.note_frame(quantity, cells.rename(columns=index).assign(undersampled=cells.row), **where)
 
-    def judge(self, claim: str, values, learned: bool = True, source: str = "run", data: str = "") -> Judgement:
+    def judge(
+        self,
+        claim: str,
+        values,
+        learned: bool | None = None,
+        null=None,
+        premise: bool = True,
+        source: str = "run",
+        data: str = "",
+    ) -> Judgement:
         """Keep and return the verdict on a claim: on one effect a seed, (seeds,), or on a number without seeds.
 
-        learned: whether the encoders passed ``claims.has_learned``; without it nothing is decided.
+        learned, null, premise: see ``claims.judge``.
         source: "run", or "authors" for their published numbers.
         data: what it was made on, as "gaussian" or "none"; by default the run's data set, and the claim's for authors.
-        ValueError: a claim that the study does not have.
+        ValueError: a claim that the study does not have, or that a run cannot judge; what ``claims.judge`` refuses.
         """
         about = {c.id: c for c in claims.of(self.study)}.get(claim)
         if about is None:
@@ -65,7 +75,13 @@ class Results:
         if source not in SOURCES:
             raise ValueError(f"source={source!r} is unknown; expected one of {', '.join(SOURCES)}")
         exact = np.ndim(values) == 0
-        found = claims.judge_number(claim, float(values)) if exact else claims.judge(claim, values, learned)
+        if source == "run" and (about.printed or (exact and about.gated)):
+            wanted = "is about printed numbers, which no run judges" if about.printed else "needs one effect a seed"
+            raise ValueError(f"claim {claim!r} {wanted}")
+        if exact:
+            found = claims.judge_number(claim, float(values))
+        else:
+            found = claims.judge(claim, values, learned, null, premise)
         if source == "authors":
             found = replace(found, data=data or about.sets)
         else:
@@ -74,17 +90,26 @@ class Results:
         self.judged.append((source, found))
         return found
 
-    def judge_all(self, here: dict, authors: dict | None = None, learned: bool | dict[str, bool] = True) -> None:
+    def judge_all(
+        self,
+        here: dict,
+        authors: dict | None = None,
+        learned: bool | dict[str, bool] | None = None,
+        null: dict | None = None,
+        premise: dict[str, bool] | None = None,
+    ) -> None:
         """Judge claims by their ids, in the order of the study's file: on the authors' numbers, and on this run's.
 
-        here: effects of this run, one a seed; authors: numbers without seeds; learned: of all, or claim by claim.
+        here: effects of this run, one a seed; authors: numbers without seeds; learned: of all, or claim by claim;
+        null: by claim, none where the run has none; premise: by claim, true where it is not named.
         """
-        authors = authors or {}
+        authors, null, premise = authors or {}, null or {}, premise or {}
         for claim in dict.fromkeys([*(c.id for c in claims.of(self.study)), *authors, *here]):
             if claim in authors:
                 self.judge(claim, authors[claim], source="authors")
             if claim in here:
-                self.judge(claim, here[claim], learned[claim] if isinstance(learned, dict) else learned)
+                fit = learned[claim] if isinstance(learned, dict) else learned
+                self.judge(claim, here[claim], fit, null.get(claim, ()), premise.get(claim, True))
 
     def verdict(self, claim: str, source: str = "run") -> str:
         """The verdict on a claim in words; "not run" where it was not judged."""
