@@ -487,11 +487,18 @@ if arms.mild:
 if "no cue" in other:
     here |= {"bios-null": size_of["no cue"], "bios-blind": readable["no cue"].mean(1)}
     here["bios-null-tpr"] = effect["no cue"]["change of the gap of recall"].mean(1).abs() - 0.5 * tpr.mean(1).abs()
-about = claims.known()["bios-control"]
-ends = helped["plain"]["change of GRH"]
-harmed = ends.high < 0 and claims.beyond(about, ends.low, ends.high, *claims.span(null.get(about.id, ())))
-remedies = dict.fromkeys((f"bios-{label}" for label in other if label != "no cue"), harmed)
-run.judge_all(here, learned=learned, null=null, premise=remedies)
+
+
+def seen_harm(claim: str, change: Estimate) -> bool:
+    """Whether plain encoders show the harm of a claim clear of 0 and beyond its null."""
+    ends = claims.span(null.get(claim, ()))
+    return change.high < 0 and claims.beyond(claims.known()[claim], change.low, change.high, *ends)
+
+
+harmed = seen_harm("bios-control", helped["plain"]["change of GRH"])
+premise = dict.fromkeys((f"bios-{label}" for label in other if label != "no cue"), harmed)
+premise["bios-null-tpr"] = seen_harm("bios-tpr", helped["plain"]["change of the gap of recall"])
+run.judge_all(here, learned=learned, null=null, premise=premise)
 run.verdicts()
 if not harmed:
     run.say("On the plain encoders GRH does not fall clearly, so that no remedy of it can be judged.")

@@ -316,7 +316,9 @@ paper_mild = tuple(report.tensor("simclr_5pct", q, PAPER_ORDER)[None] for q in (
 authors = switches.judged(*paper.values(), tuple(range(10)), known_pairs(PAPER_ORDER), paper_mild)
 here = switches.judged(rh, effects["paper"].TE, effects["paper"].NIE, seen.treated, pairs, mild)
 null = switches.untreated(seen, effects["paper"].TE, pairs)
-run.judge_all(here | specific, {claim: float(value) for claim, value in authors.items()}, learned, null)
+lost = means["paper"]["TE"].high < 0  # of a total that is not clear of 0 no share is judged
+printed = {claim: float(value) for claim, value in authors.items()}
+run.judge_all(here | specific, printed, learned, null, {"harms-5a": lost, "harms-5b": lost})
 
 # %% tags=["remove-input"]
 run.save()
