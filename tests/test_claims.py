@@ -381,6 +381,20 @@ def test_of_minority_collapse_the_abstract_alone_is_known_and_grh_is_this_books(
     assert {claims.known()[f"harms-10{letter}"].whose for letter in "ab"} == {"definition"}
 
 
+def test_every_notebook_says_whether_the_encoders_of_a_claim_learned():
+    """Also where no run of the tests comes by: every call that judges, of claims about data and of several claims."""
+    silent = []
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        for call in (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)):
+            given, name = {k.arg for k in call.keywords}, getattr(call.func, "attr", "")
+            if name not in ("judge", "judge_all") or "source" in given:
+                continue
+            about = claims.known().get(getattr(call.args[0], "value", None))
+            if name == "judge_all" or (about and about.gated):
+                silent += [] if "learned" in given or len(call.args) > 2 else [f"{path.stem}, line {call.lineno}"]
+    assert silent == []
+
+
 def test_the_sizes_that_claims_about_graphs_name_are_those_of_every_preset():
     """In sentence or quantity; the notebook reads both from the study, not from its parameters."""
     known, notebook = claims.known(), (ROOT / "notebooks/sbm_theory.py").read_text(encoding="utf-8")
