@@ -469,8 +469,7 @@ points = measure.pools(p, train_set, test_set)
 nets = measure.networks(p, points)
 apart, half, double = ({k: n for k, n in nets[nets.ratio == x].groupby("part")} for x in (0.25, 0.5, 2.0))
 verdicts = {}
-for part, (near, far) in zip(measure.FRESH, (("11a", "11b"), ("11c", "11d")), strict=True):
-    of = "gaussian" if part == measure.FRESH[0] else p.data
+for part, (of, near, far) in zip(measure.FRESH, (("gaussian", "11a", "11b"), (p.data, "11c", "11d")), strict=True):
     learned = claims.has_learned(apart[part].accuracy, apart[part].untrained)  # where classes stand apart
     off = (half[part].cosine - half[part].predicted).abs()
     verdicts[near] = run.judge(f"collapse-{near}", off, learned, data=of).verdict
