@@ -88,6 +88,17 @@ def test_a_network_of_a_stack_is_what_it_is_alone():
         assert torch.allclose(other, z[order], atol=1e-5)
 
 
+def test_rounding_that_training_enlarges_stays_small():
+    """Points off by one part in 2^23, as rounding may have them; the networks of the page, three seeds."""
+    seeds = [0, 1, 2] * 3
+    alpha, which = torch.tensor([1.0, 0.5, 0.25]).repeat_interleave(3), torch.arange(9) < 3
+    seen, fresh = gaussian.draw(seeds), gaussian.draw(seeds, fresh=True)
+    nets = [gaussian.train(replace(seen, x=x), seeds, alpha, which) for x in (seen.x, seen.x * (1 + 2**-23))]
+    one, other = (measures.to_centre(net(fresh.x), fresh.y, fresh.stratum) for net in nets)
+    assert 0 < float((one - other).abs().max()) < 0.01
+    assert float((gaussian.lag(one) - gaussian.lag(other)).abs().max()) < 0.005
+
+
 def test_how_much_farther_the_rarest_strata_are_and_what_their_classes_are_told_apart_by():
     cosine = torch.tensor([0.9, 0.0, 0.0, 0.4, 0.2, 0.8, 0.0, 0.0, 0.6, 0.6])  # commonest, two between, two rarest
     assert float(gaussian.lag(cosine)) == pytest.approx(((0.9 - 0.3) + (0.8 - 0.6)) / 2)

@@ -65,7 +65,8 @@ def train(data: Gaussians, seeds: list[int], alpha: Tensor, sup_con: Tensor, set
     """Train E networks at once, network i on the set i from a start of seeds[i]; returns x (E, n, DIM) -> (E, n, d).
 
     Batches are drawn with replacement, the same positions for all; a view is the point plus NOISE times a Gaussian,
-    drawn by the network's seed.  So a network is what it would be in any other stack, but for rounding.
+    drawn by the network's seed.  So a network is what it would be in any other stack, but for rounding,
+    which training enlarges: points that are 2^-23 of their size off move a cosine to the centre by up to 0.0014.
     """
     layers, batches = Perceptrons.drawn(seeds, DIM, settings), seeded(0)
     views = {seed: seeded(VIEWS + seed) for seed in seeds}
