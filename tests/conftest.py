@@ -69,7 +69,7 @@ def book(tmp_path_factory) -> Path:
         return found
     folder = tmp_path_factory.getbasetemp().parent / "small book"  # one for all processes of the session
     folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w") as lock:
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "html").exists():
             os.symlink(small_book.build(folder), folder / "html")

@@ -257,6 +257,6 @@ def test_what_a_record_says_is_text_on_every_page(run):
     (run / "requested").touch()
     site.assemble({STUDY: run.with_name("quick-bb")}, Path("out"))
     shown += "".join(p.read_text() for p in Path("out").rglob("status.md"))
-    page = Path("out", f"{asked.page}.ipynb").read_text().replace("\\", "")
+    page = Path("out", f"{asked.page}.ipynb").read_text(encoding="utf-8").replace("\\", "")
     assert BAD not in shown and "&lt;script&gt;" in shown and "alert(&quot;x&quot;)" in shown
     assert BAD not in page and "&lt;script&gt;" in page

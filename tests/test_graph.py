@@ -153,9 +153,9 @@ def pretend():
 
 
 def edit(path: Path, old: str, new: str):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def names() -> tuple[set[str], dict[str, str]]:
@@ -295,6 +295,36 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     for record in store.glob("*/record.json"):
         json.loads(record.read_text())
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_users_surroundings_change_nothing_of_a_build(checkout, tmp_path, writable):
+    said = 'print("✓ Größe")\nrun.save('
+    add(checkout, "small", SMALL_STUDY.replace("run.save(", said), NO_ENCODERS)
+    home, profile, other = tmp_path / "home", tmp_path / "profile", tmp_path / "other"
+    write_all(home / ".ipython/profile_default/startup/0.py", "raise SystemExit('a startup file of the user')")
+    write_all(home / ".local/share/jupyter/kernels/python3/kernel.json", '{"argv": ["false"], "display_name": "mine"}')
+    write_all(home / ".jupyter/jupyter_config.py", "raise SystemExit('a configuration of the user')")
+    write_all(profile / "config.yaml", "dry-run: true\ncores: 0\n")
+    subprocess.run(["git", "init", "--quiet", other], check=True)
+    before = sorted(home.rglob("*"))
+    foreign = {"HOME": str(home) if writable else "/dev/null", "SNAKEMAKE_PROFILE": str(profile)}
+    foreign |= {"GIT_DIR": str(other / ".git"), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    script = "import sys\nfrom lib.book import make\nsys.exit(make.build(make.quick_runs(), 'studies'))"
+    done = python(checkout, "-c", script, **foreign)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (made,) = checkout.glob("results/runs/small/*/executed.ipynb")
+    assert (
+        made.parent.name
+        == python(checkout, "-c", "from lib.book import make\nprint(make.quick_runs()[0].id)").stdout.strip()
+    )
+    assert "✓ Größe" in made.read_text(encoding="utf-8")
+    assert sorted(home.rglob("*")) == before, "written into HOME"
+
+
+def write_all(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):

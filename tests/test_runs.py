@@ -133,7 +133,7 @@ def test_prune_removes_what_the_present_code_would_not_make(folders, capsys):
 
 def test_prune_waits_for_no_build_but_refuses(folders):
     Path("build").mkdir()
-    with open("build/lock", "a+") as held:
+    with open("build/lock", "a+", encoding="utf-8") as held:
         held.write("4711")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
