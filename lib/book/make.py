@@ -263,7 +263,7 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
             "runs": [r.id for r in wanted],
         }
         if not path.exists():
-            records.write_json(path, about)
+            records.seal(path, about, ())
         with records.atomic(path.with_suffix(".csv")) as temporary:
             sweeps.load(path).table().to_csv(temporary, index=False)
     return status or build(list(with_book.values()), "book")

@@ -71,7 +71,7 @@ class RunRecord:
         """claims.csv of the run with its marks found anew; empty where there is none."""
         if not (self.folder / "claims.csv").exists():
             return pd.DataFrame(columns=["source", "claim"])
-        return marked(pd.read_csv(self.file("claims.csv")), self.provenance["params"])
+        return marked(kept.table(self.folder, "claims.csv"), self.provenance["params"])
 
     @property
     def link(self) -> str:
@@ -85,7 +85,7 @@ class RunRecord:
         readers = {
             "provenance.json": lambda: (self.stamp(""), _status_row(self)),
             "claims.csv": lambda: self.claims[["source", "claim", "verdict"]],
-            "results.csv": lambda: pd.read_csv(self.file("results.csv")),
+            "results.csv": lambda: kept.table(self.folder, "results.csv"),
             "executed.ipynb": lambda: self.notebook,
         }
         for name, read in readers.items():

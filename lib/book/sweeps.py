@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import vl_convert
 
-from lib import claims, records
+from lib import claims
 from lib.book import pages
 from lib.figures import charts
-from lib.study import page
+from lib.study import kept, page
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Sweep:
 
 def load(path: Path) -> Sweep:
     """The sweep of a file ``results/runs/sweeps/<name>.json``."""
-    return Sweep(path.stem, records.read_json(path, "remove it and start the sweep again", ("study", "grid", "runs")))
+    return Sweep(path.stem, kept.sweep(path))
 
 
 def on_this_machine() -> list[Sweep]:
