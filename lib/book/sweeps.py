@@ -53,10 +53,11 @@ class Sweep:
         linked = {run.id: f"../{run.page}" for run in asked}
         linked |= {run.id: f"../notebooks/{run.study}" for run in chapters.values()}
         rows = [self._row(row, linked) for row in table.astype(object).to_dict("records")]
-        head = (*self.swept, "claim", "effect", "95 % interval", "seeds", "verdict", "run")
+        head = (*map(html.escape, self.swept), "claim", "effect", "95 % interval", "seeds", "verdict", "run")
         figure, files = self._chart(table, base)
         text = (
-            f"# {self.title}\n\nStudy `{self.content['study']}`, preset `{self.content['preset']}`, "
+            f"# {html.escape(self.title)}\n\nStudy {html.escape(self.content['study'])}, preset "
+            f"{html.escape(self.content['preset'])}, "
             f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
             f"{pages.raw(pages.table(head, rows, 'sweep'))}\n\n{figure}\n"
         )
