@@ -73,7 +73,7 @@ from lib.studies.shared.arms import PAPER_ORDER, known_pairs
 from lib.study import report
 
 p, arms = run.p, run.plan
-seen = undersampling.read(p, arms)  # features of the test images under every encoder
+seen = evidence.read(p, arms)  # features of the test images under every encoder
 names = seen.classes
 
 # %% [markdown]

@@ -276,7 +276,7 @@ def test_the_study_refuses_a_file_without_an_undersampled_encoder(tensors, tmp_p
     path = tmp_path / "e.safetensors"
     save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, path)
     with pytest.raises(ValueError, match="names no undersampled class"):
-        undersampling.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))
+        evidence.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))
 
 
 def test_labels_of_any_integer_type_and_half_precision_are_read_as_they_are(tensors, tmp_path):

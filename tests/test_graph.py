@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -247,6 +248,14 @@ def test_another_file_of_embeddings_is_another_run(here, tmp_path):
         forget()
         found.append(study.Run(NAME, values).id)
     assert found[0] != found[1] == found[2]
+    folder = tmp_path / "e"
+    folder.mkdir()
+    for size in (1.0, 2.0, 2.0):
+        for name, array in {"vectors": size * torch.eye(10).repeat(2, 1), **rows}.items():
+            np.save(folder / f"{name}.npy", array.numpy())
+        forget()
+        found.append(study.Run(NAME, study.complete(NAME, {"embeddings": str(folder)})).id)
+    assert found[3] != found[4] == found[5], "a folder of them too"
 
 
 def add(root: Path, name: str, notebook: str, plan: str) -> None:

@@ -132,12 +132,13 @@ def test_every_number_has_two_ends_and_both_can_be_planned_or_are_refused(name):
         ({"vectors": torch.eye(10), "labels": torch.arange(10)}, "'group' names no undersampled class"),
     ],
 )
-def test_a_readers_embeddings_are_checked_before_any_work(tensors, words, tmp_path):
+@pytest.mark.parametrize("name", [NAME, "mediation"])
+def test_a_readers_embeddings_are_checked_before_any_work(name, tensors, words, tmp_path):
     path = tmp_path / "mine.safetensors"
     if tensors:
         save_file(tensors, path)
     with pytest.raises(ParameterError) as error:
-        study.complete(NAME, {"embeddings": str(path)})
+        study.complete(name, {"embeddings": str(path)})
     assert words in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,26 @@ def of_arms(arms: Arms) -> Evidence:
     controls = (one(arm) for arm in (arms.null, arms.reference, arms.untrained))
     y = arms.balanced[0][0].embeddings()[1]
     return Evidence(arms.classes, treated, y, one(arms.balanced), read(arms.under), read(arms.mild), *controls)
+
+
+def read(p: SimpleNamespace, arms: Arms) -> Evidence:
+    """The features that a study judges: a reader's, where the parameters name some, or those of its own encoders.
+
+    ValueError: a reader's file that cannot be used, see ``of_file``, or that has no undersampled encoder.
+    """
+    found = of_file(p.embeddings, arms.classes) if p.embeddings else of_arms(arms)
+    if not found.treated:
+        raise ValueError(
+            f"embeddings={p.embeddings!r}: 'group' names no undersampled class, so there is no harm to judge"
+        )
+    return found
+
+
+def checked(p: SimpleNamespace, classes: tuple[str, ...], treated: tuple[str, ...]) -> Arms:
+    """The plan of a study that judges a reader's embeddings: nothing is trained; these are read before any work."""
+    arms = Arms(classes, treated, [], [], [], [], [], [])
+    read(p, arms)
+    return arms
 
 
 def of_file(path: str | Path, classes: tuple[str, ...]) -> Evidence:
