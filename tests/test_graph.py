@@ -28,7 +28,7 @@ from lib.study import declared, key
 NAME = "cifar10_undersampling"
 LOSS = ("lib.losses.self_supervised", "nt_xent")
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
-COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt")
+COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
