@@ -107,6 +107,12 @@ def test_nothing_from_outside_acts(text):
         assert not seen.acting and not seen.scripts, clean
 
 
+@pytest.mark.parametrize("clean", [outside.html, outside.markdown])
+def test_mathematics_brings_no_address(clean):
+    text = rf"$\href{{javascript:{ALERT}}}{{x}}$ \(\let\a\href\a{{x}}{{x}}\) $\require{{html}}\hrefs \alpha \\href$"
+    assert re.findall(r"\\\w+", clean(text)) == [r"\let", r"\a", r"\a", r"\hrefs", r"\alpha"]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -29,6 +29,7 @@ TAG = rf"</?(?:{TAGS.strip().replace(' ', '|')})(?:\s+(?:{ATTRIBUTE}))*\s*/?>"
 CHAPTER = f"(?:\\.\\./|/)*(?:notebooks/)?(?:{'|'.join(study.names())})>"  # as in {doc}`that chapter <mediation>`
 FORBIDDEN = re.compile(rf"<(?=[a-zA-Z/!?])(?!{TAG[1:]}|{CHAPTER})")
 DROPPED = re.compile(r"<(script|style)\b.*?</\1\s*>", re.S | re.I)
+MACRO = re.compile(r"\\(?=(?:class|cssId|data|href|html\w*|require|style)\b)")  # of MathJax: addresses, attributes
 CHART = re.compile(r'<div class="chart">\s*<style>[^<]*</style>\s*<div id="chart-([\w-]+)"></div>\s*<script[^>]*>')
 SPEC, END = re.compile(r"\}\)\((?=\{)"), re.compile(r",\s*\{[^<{}]*\}\);\s*</script>\s*</div>")
 
@@ -101,8 +102,8 @@ def _fetches(spec) -> bool:
 
 
 def tags(text: str) -> str:
-    """Text in which every tag but those of ``TAG`` is text; scripts and styles are left out."""
-    return FORBIDDEN.sub("&lt;", DROPPED.sub("", text))
+    """Text in which every tag but those of ``TAG``, and every macro of ``MACRO``, is text; no scripts and no styles."""
+    return MACRO.sub(" ", FORBIDDEN.sub("&lt;", DROPPED.sub("", text)))
 
 
 def markdown(text: str) -> str:
