@@ -3,8 +3,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup book test lint run params sweep compare record prune student tune new why readme bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN SINCE CORES DATA_ROOT
+export STUDY PRESET P GRID A B RUN SINCE CORES PROFILE DATA_ROOT
 export PYTHONPATH := .
+export PYTHONUTF8 := 1
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python

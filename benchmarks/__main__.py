@@ -35,7 +35,7 @@ def main() -> int:
     rounds = 1 if options.quick else options.rounds
     about = {"cases": list(options.only), "provenance": provenance(rounds, options.quick)}
     found = about | measure(options.only, rounds, options.quick)
-    before = json.loads(out.read_text()) if out.exists() and not options.quick else []
+    before = json.loads(out.read_text(encoding="utf-8")) if out.exists() and not options.quick else []
     records.write_json(out, [found, *others(before, options.only)])
     print(f"{len(found['lines'])} comparisons: {out}")
     return 0
@@ -78,7 +78,7 @@ def on_gpu(rounds: int) -> list[dict]:
     if not torch.version.cuda:
         return []
     command = [sys.executable, "-m", "benchmarks.bounds", str(rounds)]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
     return [json.loads(said)] if said.strip() else []
 
 

@@ -134,7 +134,7 @@ def own(name: str, n: int) -> dict[str, float]:
     name: bits or sparse, three blocks at the paper's connectivity; thin, at the mean degree of 50.
     """
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of the imports, is forgotten
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak so far, of the imports, is forgotten
     sizes = (n // 3, n // 3, n - 2 * (n // 3))
     mean = float(ALPHA.sum() / 9)
     alpha = ALPHA * min(1.0, DEGREE / (mean * n)) if name == "thin" else ALPHA

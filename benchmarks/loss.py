@@ -90,11 +90,11 @@ def own_memory(name: str, n: int) -> float:
     gradients(loss, *views(8))
     inputs = views(n)
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of the imports, is forgotten
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak so far, of the imports, is forgotten
     gradients(loss, *inputs)
     return max(resident("VmHWM") - before, ACCOUNT)
 
 
 def resident(field: str) -> float:
     """Resident memory of this process from Linux's account, VmRSS now or VmHWM at its peak, in MiB."""
-    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) / 1024

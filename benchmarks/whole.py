@@ -56,6 +56,6 @@ def toy() -> list[list[str]]:
 
 def about(folder: Path) -> str:
     """The training in it: how many encoders, and their seconds added up over the jobs that ran side by side."""
-    units = [json.loads(path.read_text()) for path in folder.glob("build/encoders/*/record.json")]
+    units = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("build/encoders/*/record.json")]
     encoders = sum(len(unit["unit"]["members"]) for unit in units)
     return f"one run; {encoders} encoders, which took {sum(u['seconds'] for u in units):.0f} s"

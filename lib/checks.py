@@ -25,6 +25,7 @@ REAL = Kind("finite float32 or float64", ("float32", "float64"))
 GAPPY = Kind("float32 or float64", REAL.dtypes, values=False)
 COSINES = Kind("float32 or float64 cosines", REAL.dtypes, -1.001, 1.001)
 SHARES = Kind("float32 or float64 from 0", REAL.dtypes, 0)
+PIXELS = Kind("uint8 pixels", ("uint8",), values=False)
 MASK = Kind("bool", ("bool",), values=False)
 FLOATS = Kind("floats", (*REAL.dtypes, "float16", "bfloat16"), values=False)
 

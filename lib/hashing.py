@@ -93,7 +93,8 @@ def of_cells(cells: list[ast.Module]) -> tuple[list[str], dict[Key, "Definition"
 @functools.cache
 def lock_hash(*packages: str) -> str:
     """A hash of the pinned requirements; of the named packages alone where some are named."""
-    lines = [line.split("#")[0].strip() for name in LOCK for line in (ROOT / name).read_text().splitlines()]
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in LOCK]
+    lines = [line.split("#")[0].strip() for text in texts for line in text.splitlines()]
     wanted = [line for line in lines if line and (not packages or line.split("==")[0].lower() in packages)]
     return digest(sorted(wanted))
 

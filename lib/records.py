@@ -161,14 +161,26 @@ def end_with_build() -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+def git(*words: str) -> bytes:
+    """What a git command prints in the project's own repository, whatever GIT_DIR and its like name.
+
+    OSError: there is no git, or the project lies inside another repository; CalledProcessError: the command failed.
+    """
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def printed(*words):
+        return subprocess.run(["git", "-C", str(ROOT), *words], env=outside, capture_output=True, check=True).stdout
+
+    top = os.fsdecode(printed("rev-parse", "--show-toplevel")).removesuffix("\n")
+    if Path(top).resolve() != ROOT:
+        raise OSError(f"{ROOT} is no git repository of its own; it lies in {top}")
+    return printed(*words)
+
+
 def git_state() -> dict:
-    """Commit of the working tree and whether it differs from it; both None outside a git checkout."""
-
-    def git(*words):
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout
-
+    """Commit of the working tree and whether it differs from it; both None outside a git checkout of the project."""
     try:
-        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain").strip())}
+        return {"commit": git("rev-parse", "HEAD").decode().strip(), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": None, "dirty": None}
 
@@ -212,7 +224,7 @@ def peak_memory_mib() -> int:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -23,7 +23,7 @@ class DataError(ValueError):
 
 def data_root() -> Path:
     """The folder that holds downloaded data: the environment variable DATA_ROOT, or ``data``."""
-    return Path(os.environ.get("DATA_ROOT") or "data")
+    return Path(os.environ.get("DATA_ROOT") or "data").expanduser()
 
 
 def undersample(codes, k: int, ratio: float, seed: int):

@@ -52,7 +52,7 @@ clamp: bool = False  # raise cosines below 1e-7 to 1e-7 in the loss, as the publ
 normalise: bool = False  # standardise the pixels by channel; the public code does not
 augment: str = "digits"  # {simclr, simclr_blur, digits} augmentation policy
 precision: str = "float32"  # {float32, bfloat16} arithmetic of the forward pass
-embeddings: str = ""  # a safetensors file of your own encoders, judged in place of the book's
+embeddings: str = ""  # a file of your own encoders' features, judged in place of the book's
 
 # %% tags=["remove-input"]
 from lib import study
@@ -73,7 +73,7 @@ from lib.studies.shared.arms import PAPER_ORDER, known_pairs
 from lib.study import report
 
 p, arms = run.p, run.plan
-seen = undersampling.read(p, arms)  # features of the test images under every encoder
+seen = evidence.read(p, arms)  # features of the test images under every encoder
 names = seen.classes
 
 # %% [markdown]

@@ -67,9 +67,11 @@ def book(tmp_path_factory) -> Path:
     """The folder of the pages of a built book: of the whole one where it is current, else of a small one."""
     if found := small_book.current():
         return found
-    folder = tmp_path_factory.getbasetemp().parent / "small book"  # one for all processes of the session
+    base = tmp_path_factory.getbasetemp()
+    shared = "PYTEST_XDIST_WORKER" in os.environ  # then one for all processes of the session
+    folder = (base.parent if shared else base) / "small book"
     folder.mkdir(exist_ok=True)
-    with open(folder / "lock", "w") as lock:
+    with open(folder / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "html").exists():
             os.symlink(small_book.build(folder), folder / "html")

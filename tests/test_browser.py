@@ -371,3 +371,11 @@ def test_a_stratum_of_the_legend_is_marked_under_both_losses(browser, book):
     assert set(bright["class"].astype(str)) == {stratum.text_content()}
     assert len(bright) == (table["class"].astype(str) == stratum.text_content()).sum()
     context.close()
+
+
+def test_what_a_page_offers_for_download_stands_alone(book):
+    found = sorted((book / "_sources/notebooks").glob("*.ipynb"))
+    assert found
+    for path in found:
+        text = path.read_text(encoding="utf-8")
+        assert "<script" not in text and "data:image/svg+xml;base64," in text

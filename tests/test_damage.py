@@ -4,6 +4,8 @@ Raw image files: see test_images.
 """
 
 import os
+import re
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -220,10 +222,46 @@ def test_a_runs_file_that_is_empty_or_cut_off_is_one_line_of_the_site(run, name,
     assert line.startswith(f"site: {run / name} is ") and line.endswith("and run again")
 
 
+SPREADSHEETS = {  # what they make of a table of text
+    "semicolons": lambda text: text.replace(",", ";"),
+    "decimal commas": lambda text: re.sub(r"(\d)\.(\d)", r"\1,\2", text.replace(",", ";")),
+    "decimal commas in quotes": lambda text: re.sub(r"\b(\d)\.(\d+)", r'"\1,\2"', text),
+    "tabs": lambda text: text.replace(",", "\t"),
+    "a mark of byte order": lambda text: "\ufeff" + text,
+    "another encoding": lambda text: text.replace("RH", "Größe").replace("digits", "für").encode("cp1252"),
+    "no first line": lambda text: text.partition("\n")[2],
+}
+
+
+@pytest.mark.parametrize("how", SPREADSHEETS)
+@pytest.mark.parametrize("name", ["results.csv", "claims.csv"])
+def test_a_table_that_a_spreadsheet_saved_is_refused_by_name(run, how, name, capsys):
+    record = kept.provenance(run)
+    record.pop("files")  # as of a run from before files were sealed
+    records.write_json(run / "provenance.json", record)
+    folder = shutil.copytree(run, Path("results/recorded").absolute() / STUDY / "laptop-1")
+    assert report.recorded(STUDY) and (run / "requested").touch() is None
+    assert len(pages.asked_for()) == 1
+    saved = SPREADSHEETS[how]((run / name).read_text(encoding="utf-8"))
+    for place in (run, folder):
+        (place / name).write_bytes(saved if isinstance(saved, bytes) else saved.encode())
+    with pytest.raises(Damaged, match=rf"^[^\n]*laptop-1/{name} is damaged \([^\n]*\); take it from git again"):
+        report.recorded(STUDY)
+    assert not pages.asked_for()
+    assert f"{run.absolute() / name} is damaged (" in capsys.readouterr().err
+    if name == "results.csv":
+        with pytest.raises(Damaged, match=rf"{name} is damaged .*; remove the folder"):
+            runs.compare(run, run)
+
+
 def test_a_damaged_sweep_is_one_line(tmp_path):
     (tmp_path / "s.json").write_text("[]")
-    with pytest.raises(Damaged, match=r"s\.json is damaged .*; remove it and start the sweep again"):
-        sweeps.load(tmp_path / "s.json")
+    records.seal(tmp_path / "t.json", {"study": "a", "grid": {"seed": [1]}, "runs": ["quick-1"]}, ())
+    assert sweeps.load(tmp_path / "t.json").swept == ["seed"]
+    flip(tmp_path / "t.json", (tmp_path / "t.json").read_bytes().index(b"quick-1") + 6)
+    for name in "st":
+        with pytest.raises(Damaged, match=rf"{name}\.json is damaged .*; remove it and start the sweep again"):
+            sweeps.load(tmp_path / f"{name}.json")
 
 
 def test_a_run_seals_its_tables(tmp_path, monkeypatch):
@@ -257,6 +295,6 @@ def test_what_a_record_says_is_text_on_every_page(run):
     (run / "requested").touch()
     site.assemble({STUDY: run.with_name("quick-bb")}, Path("out"))
     shown += "".join(p.read_text() for p in Path("out").rglob("status.md"))
-    page = Path("out", f"{asked.page}.ipynb").read_text().replace("\\", "")
+    page = Path("out", f"{asked.page}.ipynb").read_text(encoding="utf-8").replace("\\", "")
     assert BAD not in shown and "&lt;script&gt;" in shown and "alert(&quot;x&quot;)" in shown
     assert BAD not in page and "&lt;script&gt;" in page

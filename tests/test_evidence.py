@@ -1,12 +1,15 @@
 """The embeddings a study judges, a reader's own among them."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.numpy import save_file as save_numpy
+from safetensors.torch import load_file, save_file
 
 from lib.intervals import over_seeds
 from lib.studies import cifar10_undersampling as undersampling
@@ -61,14 +64,21 @@ def test_without_groups_every_row_is_the_balanced_encoders(tensors, tmp_path):
     ("change", "words"),
     [
         ({"labels": None}, "expected at least 'vectors' and 'labels'"),
-        ({"labels": torch.arange(36) % 4}, "one order|in order"),
+        ({"labels": torch.arange(36) % 4}, "labels runs from 0 to 3: codes 0..2"),
+        ({"labels": torch.tensor([0, 1, 2, 0, 1, 2, 0, 2, 1] + [0, 1, 2] * 9)}, "the same images in order"),
+        ({"labels": (torch.arange(9) % 2).repeat(4), "group": torch.full((36,), -1)}, "has images of 2 classes"),
+        (
+            {"labels": torch.arange(9).repeat(4) % 2, "group": torch.tensor([-1, 2, -1, 2]).repeat_interleave(9)},
+            "'group' has 'c', of which there is no image",
+        ),
+        ({"seed": torch.zeros(36)}, "seed is float32"),
         ({"labels": torch.arange(9).repeat(4)}, "codes 0..2"),
         ({"group": torch.tensor([0, 1, 0, 1]).repeat_interleave(9)}, "-1 among the groups"),
         ({"group": torch.zeros(3, dtype=torch.long) - 1}, r"group is int64 of shape \(3,\).* n = 36"),
         ({"labels": (torch.arange(9) % 3).repeat(4) + 0.9}, r"labels is float32 .* whole numbers"),
         ({"group": torch.tensor([-1, 1.5, -1, 1.5]).repeat_interleave(9)}, r"group is float32 .* whole numbers"),
         ({"labels": (torch.arange(9) % 3).repeat(4)[:, None]}, r"labels is int64 of shape \(36, 1\)"),
-        ({"vectors": torch.full((36, 4), torch.nan)}, r"vectors is float32 .* finite floats"),
+        ({"vectors": torch.full((36, 4), torch.nan)}, r"vectors is float64 .* finite floats"),
         ({"vectors": torch.ones(36, 4, dtype=torch.uint8)}, r"vectors is uint8 .* finite floats"),
     ],
 )
@@ -79,9 +89,112 @@ def test_a_file_that_does_not_fit_is_refused(tensors, tmp_path, change, words):
         evidence.of_file(tmp_path / "e.safetensors", CLASSES)
 
 
+def write(path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """The arrays in the way that the name asks for; "columns.parquet" has a column a dimension."""
+    if path.suffix == ".safetensors":
+        save_file({name: torch.from_numpy(x) for name, x in arrays.items()}, path)
+    elif path.suffix == ".npz":
+        np.savez(path, **arrays)
+    elif path.suffix == ".parquet":
+        x = arrays["vectors"]
+        wide = {f"d{i}": x[:, i] for i in range(x.shape[1])} if path.stem == "columns" else {"vectors": list(x)}
+        pd.DataFrame(wide | {name: arrays[name] for name in arrays if name != "vectors"}).to_parquet(path)
+    else:
+        path.mkdir()
+        for name, x in arrays.items():
+            np.save(path / f"{name}.npy", x)
+    return path
+
+
+def same(one: evidence.Evidence, other: evidence.Evidence) -> bool:
+    parts = ("y", "balanced", "under")
+    return one.treated == other.treated and all(torch.equal(getattr(one, p), getattr(other, p)) for p in parts)
+
+
+TEXT = ("e.npz", "lists.parquet", "columns.parquet", "a folder")  # safetensors holds no text
+
+
+@pytest.mark.parametrize(("name", "words"), [(name, words) for name in TEXT for words in (False, True)])
+def test_every_way_to_write_embeddings_is_read_alike(tensors, tmp_path, name, words):
+    arrays = {key: x.numpy() for key, x in tensors.items()}
+    wanted = evidence.of_file(write(tmp_path / "plain.safetensors", arrays), CLASSES)
+    other = arrays | {"labels": arrays["labels"].astype(np.uint8), "seed": arrays["seed"].astype(np.int16)}
+    if words:
+        other |= {
+            "labels": np.array(CLASSES)[arrays["labels"]],
+            "group": np.array([*CLASSES, "balanced"])[arrays["group"]],
+        }
+    seen = evidence.of_file(write(tmp_path / name, other), CLASSES)
+    assert seen.classes == CLASSES and same(seen, wanted)
+
+
+def test_numbers_of_any_kind_and_order_are_read(tensors, tmp_path):
+    arrays = {key: x.numpy() for key, x in tensors.items()}
+    wanted = evidence.of_file(write(tmp_path / "a.npz", arrays), CLASSES)
+    other = arrays | {
+        "vectors": np.asfortranarray(arrays["vectors"]).astype(">f4"),
+        "labels": arrays["labels"].astype(">i4"),
+    }
+    assert same(evidence.of_file(write(tmp_path / "b.npz", other), CLASSES), wanted)
+    half = {name: x.bfloat16() if name == "vectors" else x for name, x in tensors.items()}
+    save_file(half, tmp_path / "half.safetensors")
+    assert torch.allclose(evidence.of_file(tmp_path / "half.safetensors", CLASSES).balanced, wanted.balanced, rtol=0.01)
+
+
+def test_a_subset_of_the_classes_is_judged_as_a_study_of_these_alone(tensors, tmp_path):
+    arrays = {key: x.numpy() for key, x in tensors.items()}
+    wanted = evidence.of_file(write(tmp_path / "a.npz", arrays), CLASSES)
+    names = ("z", "c", "y", "b", "a")
+    named = arrays | {
+        "labels": np.array(CLASSES)[arrays["labels"]],
+        "group": np.array(["-", "b", "balanced"])[arrays["group"]],
+    }
+    seen = evidence.of_file(write(tmp_path / "b.npz", named), names)
+    assert seen.classes == ("c", "b", "a") and seen.treated == (1,)
+    order = [2, 1, 0]
+    assert torch.equal(seen.y, torch.tensor(order)[wanted.y])
+    assert torch.allclose(seen.cosines("under")[:, 0][:, order][..., order], wanted.cosines("under")[:, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_vectors_that_were_saved_column_by_column_are_refused(tmp_path, dtype):
+    draw = np.random.default_rng(0)
+    y = draw.permutation(np.arange(300) % 3)
+    z = (np.eye(3)[y] @ draw.normal(size=(3, 16)) + 0.5 * draw.normal(size=(300, 16))).astype(dtype)
+    good = {"vectors": z, "labels": y, "group": np.full(300, -1)}
+    save_numpy({**good, "vectors": np.asfortranarray(z)}, tmp_path / "f.safetensors")
+    written = load_file(tmp_path / "f.safetensors")["vectors"].numpy()
+    if np.array_equal(written, z):  # a writer that knows the order
+        save_numpy({**good, "vectors": z.T.copy().reshape(z.shape)}, tmp_path / "f.safetensors")
+    with pytest.raises(ValueError, match=r"saved column by column.*numpy\.ascontiguousarray\(vectors\)"):
+        evidence.of_file(tmp_path / "f.safetensors", CLASSES)
+    assert evidence.of_file(write(tmp_path / "g.safetensors", good), CLASSES).classes == CLASSES
+    noise = good | {"vectors": draw.normal(size=z.shape)}
+    assert evidence.of_file(write(tmp_path / "n.npz", noise), CLASSES).classes == CLASSES, "nothing can be said"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": np.array(["a", "b", "q"] * 12)}, "labels has 'q', which is none of a, b, c"),
+        ({"group": np.array(["balanced", "q"]).repeat(18)}, "group has 'q', which is none of a, b, c, balanced"),
+        ({"labels": np.array([{}] * 36, object)}, "cannot be read"),
+        ({"labels": np.array([True, False] * 18)}, "labels is bool"),
+        ({"vectors": np.array(["x"] * 36)}, "vectors is <U1"),
+        ({"vectors": np.ones((6, 6, 4))}, "vectors is float64 of shape"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tensors, tmp_path, change, words):
+    np.savez(tmp_path / "e.npz", **{key: x.numpy() for key, x in tensors.items()} | change)
+    with pytest.raises(ValueError, match=f"e.npz.*{words}"):
+        evidence.of_file(tmp_path / "e.npz", CLASSES)
+
+
 def test_a_missing_and_a_damaged_file_are_named(tmp_path):
-    (tmp_path / "bad.safetensors").write_bytes(b"no")
-    for name in ("none.safetensors", "bad.safetensors"):
+    for kind in ("safetensors", "npz", "parquet"):
+        (tmp_path / f"bad.{kind}").write_bytes(b"no")
+    (tmp_path / "e.npy").write_bytes(b"no")
+    for name in ("none.safetensors", "bad.safetensors", "bad.npz", "bad.parquet", "none.parquet", "e.npy", "e.csv"):
         with pytest.raises(ValueError, match=f"{name}.*cannot be read"):
             evidence.of_file(tmp_path / name, CLASSES)
 
@@ -163,7 +276,7 @@ def test_the_study_refuses_a_file_without_an_undersampled_encoder(tensors, tmp_p
     path = tmp_path / "e.safetensors"
     save_file({k: tensors[k][:9].clone() for k in ("vectors", "labels")}, path)
     with pytest.raises(ValueError, match="names no undersampled class"):
-        undersampling.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))
+        evidence.read(SimpleNamespace(embeddings=str(path)), SimpleNamespace(classes=CLASSES))
 
 
 def test_labels_of_any_integer_type_and_half_precision_are_read_as_they_are(tensors, tmp_path):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -27,7 +28,7 @@ from lib.study import declared, key
 NAME = "cifar10_undersampling"
 LOSS = ("lib.losses.self_supervised", "nt_xent")
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
-COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt")
+COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
@@ -153,9 +154,9 @@ def pretend():
 
 
 def edit(path: Path, old: str, new: str):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def names() -> tuple[set[str], dict[str, str]]:
@@ -247,6 +248,14 @@ def test_another_file_of_embeddings_is_another_run(here, tmp_path):
         forget()
         found.append(study.Run(NAME, values).id)
     assert found[0] != found[1] == found[2]
+    folder = tmp_path / "e"
+    folder.mkdir()
+    for size in (1.0, 2.0, 2.0):
+        for name, array in {"vectors": size * torch.eye(10).repeat(2, 1), **rows}.items():
+            np.save(folder / f"{name}.npy", array.numpy())
+        forget()
+        found.append(study.Run(NAME, study.complete(NAME, {"embeddings": str(folder)})).id)
+    assert found[3] != found[4] == found[5], "a folder of them too"
 
 
 def add(root: Path, name: str, notebook: str, plan: str) -> None:
@@ -295,6 +304,36 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     for record in store.glob("*/record.json"):
         json.loads(record.read_text())
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_users_surroundings_change_nothing_of_a_build(checkout, tmp_path, writable):
+    said = 'print("✓ Größe")\nrun.save('
+    add(checkout, "small", SMALL_STUDY.replace("run.save(", said), NO_ENCODERS)
+    home, profile, other = tmp_path / "home", tmp_path / "profile", tmp_path / "other"
+    write_all(home / ".ipython/profile_default/startup/0.py", "raise SystemExit('a startup file of the user')")
+    write_all(home / ".local/share/jupyter/kernels/python3/kernel.json", '{"argv": ["false"], "display_name": "mine"}')
+    write_all(home / ".jupyter/jupyter_config.py", "raise SystemExit('a configuration of the user')")
+    write_all(profile / "config.yaml", "dry-run: true\ncores: 0\n")
+    subprocess.run(["git", "init", "--quiet", other], check=True)
+    before = sorted(home.rglob("*"))
+    foreign = {"HOME": str(home) if writable else "/dev/null", "SNAKEMAKE_PROFILE": str(profile)}
+    foreign |= {"GIT_DIR": str(other / ".git"), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    script = "import sys\nfrom lib.book import make\nsys.exit(make.build(make.quick_runs(), 'studies'))"
+    done = python(checkout, "-c", script, **foreign)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (made,) = checkout.glob("results/runs/small/*/executed.ipynb")
+    assert (
+        made.parent.name
+        == python(checkout, "-c", "from lib.book import make\nprint(make.quick_runs()[0].id)").stdout.strip()
+    )
+    assert "✓ Größe" in made.read_text(encoding="utf-8")
+    assert sorted(home.rglob("*")) == before, "written into HOME"
+
+
+def write_all(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):

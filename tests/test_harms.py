@@ -28,7 +28,7 @@ PUBLISHED = dict(
 
 def reported(config: str) -> tuple[torch.Tensor, list[tuple[int, int]]]:
     """The published RH matrix (10, 10) and its eight look-alike cells."""
-    with open(REPORTED / f"{config}_RH.csv", newline="") as f:
+    with open(REPORTED / f"{config}_RH.csv", encoding="utf-8", newline="") as f:
         head, *rows = csv.reader(f)
     assert head[1:] == [row[0] for row in rows]
     at = head[1:].index

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from lib import images
 from lib.images import sets
 from lib.images.sets import DataError
+from lib.images.strata import Strata
 from lib.images.vision import torchvision
 from lib.sources import undersample
 
@@ -272,3 +273,36 @@ def test_real_mnist(real_data):
     assert test.x.shape == (10_000, 1, 28, 28) and test.y[:5].tolist() == [7, 2, 1, 0, 4]
     train = images.load("mnist", "train")
     assert len(train) == 60_000 and abs(float(train.x.double().mean()) / 255 - 0.1307) < 1e-4
+
+
+GOOD = {"x": torch.zeros(4, 1, 2, 2, dtype=torch.uint8), "y": torch.arange(4) % 2, "classes": ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("x", GOOD["x"].float()),
+        ("x", GOOD["x"][:, 0]),
+        ("x", GOOD["x"][:3]),
+        ("x", GOOD["x"][:0]),
+        ("y", GOOD["y"].float() + 0.9),
+        ("y", GOOD["y"].int()),
+        ("y", GOOD["y"][:, None]),
+        ("y", GOOD["y"] + 1),
+        ("y", GOOD["y"] - 1),
+        ("y", GOOD["y"].numpy()),
+    ],
+)
+def test_images_are_checked_where_they_come_in(name, wrong):
+    images.Images(**GOOD)
+    both = {"stratum": GOOD["y"], "names": ("a", "b"), "held_out": torch.zeros(4, dtype=torch.bool)}
+    Strata(**GOOD, **both)
+    with pytest.raises(ValueError, match=r"^[xy] is "):
+        images.Images(**GOOD | {name: wrong})
+    with pytest.raises(ValueError, match=r"^[xy] is "):
+        Strata(**GOOD | {name: wrong}, **both)
+    if name == "y":
+        with pytest.raises(ValueError, match=r"^stratum is "):
+            Strata(**GOOD, **both | {"stratum": wrong})
+    with pytest.raises(ValueError, match=r"^held_out is uint8"):
+        Strata(**GOOD, **both | {"held_out": torch.zeros(4, dtype=torch.uint8)})

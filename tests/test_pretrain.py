@@ -112,7 +112,7 @@ def test_run_writes_a_whole_folder(capsys):
     ]
     assert z.shape == (2, len(test), 64) and z.dtype == torch.float32
     assert torch.equal(BIT.embeddings()[1], test.y)
-    with open(folder / "loss.csv", newline="") as f:
+    with open(folder / "loss.csv", encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
     assert [(r["undersampled"], r["epoch"]) for r in rows] == [
         ("balanced", "1"),

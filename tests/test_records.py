@@ -69,6 +69,7 @@ def test_kill_in_the_middle_of_a_write_leaves_no_half_file(tmp_path, old):
     program = """
 import sys, time
 from lib import records
+from lib.hashing import ROOT
 with records.atomic(sys.argv[1]) as temporary, open(temporary, "w") as f:
     f.write("half of it")
     f.flush()
@@ -102,6 +103,7 @@ def test_a_file_past_its_size_limit_is_said_with_the_path(tmp_path):
     program = """
 import resource, signal, sys
 from lib import records
+from lib.hashing import ROOT
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
@@ -180,8 +182,17 @@ def test_git_state_is_the_checkouts(tmp_path, monkeypatch):
     git("commit", "-q", "-m", "one")
     head = git("rev-parse", "HEAD").strip()
     assert records.git_state() == {"commit": head, "dirty": False}
+    for name, value in {"GIT_DIR": ROOT / ".git", "GIT_WORK_TREE": ROOT, "GIT_INDEX_FILE": tmp_path / "none"}.items():
+        monkeypatch.setenv(name, str(value))
+    assert records.git_state() == {"commit": head, "dirty": False}, "whatever the environment names"
     (tmp_path / "x").write_text("2")
     assert records.git_state() == {"commit": head, "dirty": True}
+    unpacked = tmp_path / "archive"
+    unpacked.mkdir()
+    monkeypatch.setattr(records, "ROOT", unpacked)
+    assert records.git_state() == {"commit": None, "dirty": None}, "a folder inside another repository"
+    with pytest.raises(OSError, match=rf"{unpacked} is no git repository of its own; it lies in {tmp_path}"):
+        records.git("log")
 
 
 def test_machine_names_versions():

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from small_book import STUDY, make_run
 
 from lib import records, study
@@ -17,6 +19,7 @@ from lib.book import make, pages, runs, sweeps
 from lib.encoders.store import STORE
 from lib.hashing import ROOT
 from lib.study import report
+from lib.study.results import Results
 
 FILES = ("provenance.json", "claims.csv", "results.csv", "executed.ipynb")
 KEPT = [p.parent for kind in ("recorded", "runs") for p in sorted(ROOT.glob(f"results/{kind}/*/*/provenance.json"))]
@@ -73,6 +76,39 @@ def test_rows_that_differ_in_ratio_or_seed_alone_are_paired_by_them(tmp_path):
         assert found == {"TE": [0, 0, 0], "RH": [-0.2 * sign], "loss": [0.5 * sign]}
     bare = write(tmp_path / "bare", [("RH", 0.5)], ("quantity", "value"))  # a run that has no such columns
     assert runs.compare(a, bare)[1]["difference"].round(6).tolist() == [-0.4]
+
+
+CELL = st.fixed_dictionaries(
+    {"quantity": st.sampled_from(["RH", "TE, mean", 'a "b"'])},
+    optional={
+        "undersampled": st.sampled_from(["1", "01", "cat"]),
+        "class_i": st.sampled_from(["0", "cat"]),
+        "class_j": st.sampled_from(["0", "dog"]),
+        "ratio": st.sampled_from([0.01, 0.05, 1.0]),
+        "seed": st.integers(0, 2),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(CELL, min_size=1, max_size=25, unique_by=lambda row: tuple(sorted(row.items()))))
+def test_whatever_a_study_may_keep_a_run_is_the_same_as_itself(rows, tmp_path):
+    made = Results(STUDY)
+    for value, row in enumerate(rows):
+        made.note(values=float(value), **row)
+    made.write(tmp_path, "quick-1", 3, "quick", "digits")
+    records.write_json(tmp_path / "provenance.json", {"study": STUDY, "params": {}})
+    _, table = runs.compare(tmp_path, tmp_path)
+    assert len(table) == len(rows) and (table["difference"] == 0).all()
+
+
+def test_two_numbers_of_one_name_are_not_kept(tmp_path):
+    made = Results(STUDY)
+    for value in (0.1, 0.2):
+        made.note("RH", value, class_i="cat", fold=value)  # no column is named so
+    with pytest.raises(ValueError, match=r"two numbers are named .*'class_i': 'cat'.*what tells them apart"):
+        made.write(tmp_path, "quick-1", 3, "quick", "digits")
+    assert not list(tmp_path.iterdir())
 
 
 def test_runs_without_a_number_in_common_and_doubled_rows_are_refused(folders, tmp_path, monkeypatch, capsys):
@@ -133,7 +169,7 @@ def test_prune_removes_what_the_present_code_would_not_make(folders, capsys):
 
 def test_prune_waits_for_no_build_but_refuses(folders):
     Path("build").mkdir()
-    with open("build/lock", "a+") as held:
+    with open("build/lock", "a+", encoding="utf-8") as held:
         held.write("4711")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -198,7 +234,7 @@ def test_a_run_that_was_asked_for_says_so_before_it_is_made(folders, monkeypatch
 def test_a_record_names_the_recorded_runs_that_the_page_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "RECORDED", tmp_path)
     write(tmp_path / "strata_theory/laptop-1", [("RH", None, None, 1.0)])
-    (tmp_path / "strata_theory/laptop-1/claims.csv").write_text("source,claim\n")
+    (tmp_path / "strata_theory/laptop-1/claims.csv").write_text("source,claim,effect,seeds,verdict\n")
     records.write_json(tmp_path / "strata_theory/laptop-1/provenance.json", {"run": "laptop-1", "params": {}})
     run = study.Run("strata_theory", study.complete("strata_theory", {}))
     assert run.provenance()["recorded"] is None, "a page that draws none"

@@ -65,7 +65,7 @@ def picture(path, colour, size=(300, 260)):
 
 
 def table(path, rows):
-    with open(path, "w", newline="") as f:
+    with open(path, "w", encoding="utf-8", newline="") as f:
         writer = csv.DictWriter(f, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

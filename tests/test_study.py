@@ -102,6 +102,17 @@ def test_lists_inside_parameters_are_checked_word_by_word(name, given, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
+FREE = [(name, p) for name in study.names() for p in study.parameters(name).values() if p.type == "str" and not p.range]
+
+
+@pytest.mark.parametrize(("name", "parameter"), FREE, ids=lambda x: getattr(x, "name", x))
+def test_no_free_text_is_taken_as_it_comes(name, parameter):
+    for wrong in ("nope", "foo=0.1", "-5", "nan", "~/x", "a b", "9" * 400, "x" * 5000):
+        with pytest.raises(ParameterError, match=rf"^[^\n]*{parameter.name}=[^\n]*$") as error:
+            study.complete(name, {parameter.name: wrong})
+    assert len(str(error.value)) < 300, "a long value is cut"
+
+
 @pytest.mark.parametrize("name", study.names())
 def test_every_number_has_two_ends_and_both_can_be_planned_or_are_refused(name):
     for parameter in study.parameters(name).values():
@@ -121,12 +132,13 @@ def test_every_number_has_two_ends_and_both_can_be_planned_or_are_refused(name):
         ({"vectors": torch.eye(10), "labels": torch.arange(10)}, "'group' names no undersampled class"),
     ],
 )
-def test_a_readers_embeddings_are_checked_before_any_work(tensors, words, tmp_path):
+@pytest.mark.parametrize("name", [NAME, "mediation"])
+def test_a_readers_embeddings_are_checked_before_any_work(name, tensors, words, tmp_path):
     path = tmp_path / "mine.safetensors"
     if tensors:
         save_file(tensors, path)
     with pytest.raises(ParameterError) as error:
-        study.complete(NAME, {"embeddings": str(path)})
+        study.complete(name, {"embeddings": str(path)})
     assert words in str(error.value) and str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -187,6 +199,12 @@ def test_command_line_words():
         asked.read_values(NAME, "quick", "ratoi=3")
     with pytest.raises(ParameterError, match="seed is given already as '1'"):
         asked.read_values(NAME, "quick", "seed=1 seed=2")
+
+
+def test_quotation_marks_hold_a_value_with_blanks(tmp_path):
+    assert study.words("""a='x y' b="~/it's" c=1,2""", "") == {"a": "x y", "b": "~/it's", "c": "1,2"}
+    with pytest.raises(ParameterError, match="a quotation mark or a backslash has no partner"):
+        asked.read_values(NAME, "quick", "embeddings='my file")
 
 
 def test_a_grid_is_read_and_an_empty_one_refused():

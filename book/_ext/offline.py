@@ -98,9 +98,21 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     origin = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
     for part in MATHJAX:
         copy(origin / part, static / "mathjax" / part)
+    for name in app.env.found_docs:
+        own_download(app, name)
     for page in Path(app.outdir).rglob("*.html"):
         if static not in page.parents:
             check_page(page)
+
+
+def own_download(app: Sphinx, name: str) -> None:
+    """Offer, as the source of a notebook's page, the notebook that stands alone, where the page names one."""
+    path = Path(app.env.doc2path(name))
+    if path.suffix == ".ipynb":
+        about = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("book", {})
+        if "download" in about:
+            alone = Path(app.srcdir, about["download"]).read_text(encoding="utf-8")
+            write(Path(app.outdir, "_sources", f"{name}.ipynb"), alone)
 
 
 def check_page(page: Path) -> None:

@@ -26,6 +26,8 @@ from lib.study import ParameterError, Run
 LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
 HTML = Path("build/_build/html")
+SURROUNDINGS = Path("build/surroundings")
+OWN = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "XDG_CACHE_HOME")
 SITE = (
     "_config.yml",
     "_toc.yml",
@@ -37,7 +39,8 @@ SITE = (
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
 SITE += (str(SHOWN),)
-SITE += ("benchmarks/results.json", "results/reported/*", "results/runs/*/*/requested", "results/runs/sweeps/*.json")
+SITE += ("benchmarks/results.json", "benchmarks/coverage.csv", "results/reported/*")
+SITE += ("results/runs/*/*/requested", "results/runs/sweeps/*.json")
 
 
 class Busy(RuntimeError):
@@ -52,7 +55,7 @@ def quick_runs() -> list[Run]:
 def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
-    most = jobs.SUBMITTED_SECONDS if os.environ.get("SNAKEMAKE_PROFILE") else jobs.JOB_SECONDS
+    most = jobs.SUBMITTED_SECONDS if os.environ.get("PROFILE") else jobs.JOB_SECONDS
     return jobs.together([unit for unit in units.values() if not unit.done], most)
 
 
@@ -65,7 +68,7 @@ def requested(path: str | None) -> tuple[list[Run], list[list[AnyUnit]]]:
     """The runs in a requests file and the training jobs; those of the book's own runs where no file is given."""
     if not path:
         return quick_runs(), missing(quick_runs())
-    asked = json.loads(Path(path).read_text())
+    asked = json.loads(Path(path).read_text(encoding="utf-8"))
     units = [[read_unit(text) for text in job] for job in asked["jobs"]]
     return [Run(r["study"], r["values"]) for r in asked["runs"]], units
 
@@ -100,6 +103,7 @@ def snakemake(arguments: list[str]) -> int:
     """Run Snakemake in this process, with the options that every call of the book shares; its exit status."""
     from snakemake.cli import main
 
+    surround()
     cores = str(cost.cores())
     # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it,
     # and of a job that fails those written before are kept.
@@ -107,6 +111,7 @@ def snakemake(arguments: list[str]) -> int:
     options += ["--nolock", "--keep-going"]
     gpus = 1 if shutil.which("nvidia-smi") else cores  # without one, its jobs are the cores' like all others
     options += ["--resources", f"gpu={gpus}", "--quiet", "rules", "host", "reason"]
+    options += ["--profile", os.environ.get("PROFILE") or "none"]  # not that of SNAKEMAKE_PROFILE
     try:
         main([*arguments, *options])
     except SystemExit as end:
@@ -114,11 +119,27 @@ def snakemake(arguments: list[str]) -> int:
     return 0
 
 
+def surround() -> None:
+    """Give this process and its jobs folders and an encoding of their own, whatever the user's are.
+
+    No startup file, configuration or kernel of the user's Jupyter is read, and nothing is written into HOME.  Weights
+    that were downloaded stay where torch and the hub keep them.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    for name, folder in {"HF_HOME": "huggingface", "TORCH_HOME": "torch"}.items():
+        os.environ.setdefault(name, str(cache / folder))
+    for name in OWN:
+        os.environ[name] = str((SURROUNDINGS / name.lower()).absolute())
+    for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP"):
+        os.environ.pop(name, None)
+    os.environ["PYTHONUTF8"] = "1"
+
+
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the checkout's lock; Busy where another build holds it.  Names this process the owner of its jobs."""
     LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with open(LOCK, "a+") as f:
+    with open(LOCK, "a+", encoding="utf-8") as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -243,7 +264,7 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
             "runs": [r.id for r in wanted],
         }
         if not path.exists():
-            records.write_json(path, about)
+            records.seal(path, about, ())
         with records.atomic(path.with_suffix(".csv")) as temporary:
             sweeps.load(path).table().to_csv(temporary, index=False)
     return status or build(list(with_book.values()), "book")

@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from lib import claims, records, study
+from lib.book import outside
 from lib.figures import charts
 from lib.hashing import ROOT
 from lib.study import kept, page
@@ -57,21 +58,31 @@ class RunRecord:
 
     @property
     def notebook(self) -> nbformat.NotebookNode:
-        """The executed notebook, read anew; ``records.Damaged`` where it is not whole."""
+        """What a page may show of the executed notebook, read anew; ``records.Damaged`` where it is not whole."""
         path = self.file("executed.ipynb")
         records.read_json(path, kept.remedy(self.folder), ("cells", "nbformat"))
-        return nbformat.read(path, as_version=4)
+        return outside.cleaned(nbformat.read(path, as_version=4))
 
     def file(self, name: str) -> Path:
         """The path of one of the run's files; ``records.Damaged`` where it is not what was written."""
         return kept.file(self.folder, name)
 
     @functools.cached_property
+    def figures(self) -> dict[str, bytes]:
+        """The files of the run's figures by name: tables and pictures; ``records.Damaged``, by name, for another."""
+        names = sorted(path.name for path in (self.folder / "figures").glob("[!.]*"))
+        found = {name: self.file(f"figures/{name}").read_bytes() for name in names}
+        for name, content in found.items():
+            if wrong := outside.amiss(name, content):
+                raise records.Damaged(f"{self.folder}/figures/{name} {wrong}; {kept.remedy(self.folder)}")
+        return found
+
+    @functools.cached_property
     def claims(self) -> pd.DataFrame:
         """claims.csv of the run with its marks found anew; empty where there is none."""
         if not (self.folder / "claims.csv").exists():
             return pd.DataFrame(columns=["source", "claim"])
-        return marked(pd.read_csv(self.file("claims.csv")), self.provenance["params"])
+        return marked(kept.table(self.folder, "claims.csv"), self.provenance["params"])
 
     @property
     def link(self) -> str:
@@ -84,9 +95,9 @@ class RunRecord:
             return "its name is not that of a run; rename it, or delete it"
         readers = {
             "provenance.json": lambda: (self.stamp(""), _status_row(self)),
-            "claims.csv": lambda: self.claims[["source", "claim", "verdict"]],
-            "results.csv": lambda: pd.read_csv(self.file("results.csv")),
-            "executed.ipynb": lambda: self.notebook,
+            "claims.csv": lambda: self.claims["verdict"].map(CLASSES.__getitem__),
+            "results.csv": lambda: kept.table(self.folder, "results.csv"),
+            "executed.ipynb": lambda: (self.notebook, self.figures),
         }
         for name, read in readers.items():
             if not (self.folder / name).exists():

@@ -88,7 +88,7 @@ def _matched(a: Path, b: Path) -> pd.DataFrame:
 def _rows(folder: Path) -> pd.DataFrame:
     """The numbers of a run; what names a row as text, empty where there is nothing."""
     named = [*INDEX, *GIVEN]
-    table = pd.read_csv(kept.file(folder, "results.csv"), dtype=dict.fromkeys(named, str))
+    table = kept.table(folder, "results.csv", dtype=dict.fromkeys(named, str))
     texts = {name: table[name].fillna("") if name in table else "" for name in named}
     return table.assign(**texts)[[*named, "value", "low", "high"]]
 
@@ -147,12 +147,11 @@ def prune() -> int:
             freed += _remove(path)
     for path in sorted((RUNS / "sweeps").glob("*.json")):
         try:
-            sweep = json.loads(path.read_text(encoding="utf-8"))
-            whole = all((RUNS / sweep["study"] / run).exists() for run in sweep["runs"])
-        except (KeyError, TypeError, ValueError):
-            print(f"kept {path}: it is damaged; delete it and make the sweep again")
+            sweep = kept.sweep(path)
+        except records.Damaged as error:
+            print(f"kept {path}: {error}")
             continue
-        if not whole:
+        if not all((RUNS / sweep["study"] / run).exists() for run in sweep["runs"]):
             path.unlink()
             path.with_suffix(".csv").unlink(missing_ok=True)
     keep |= {unit.name for run in wanted for unit in _with_bases(run.units)}

@@ -6,6 +6,8 @@ from, and only files that changed are written, so that Sphinx reads again what i
 
 import argparse
 import ast
+import base64
+import copy
 import functools
 import html
 import re
@@ -19,7 +21,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from lib import hashing, records
+from lib import claims, hashing, records
 from lib.book import architecture, benchmarks_page, pages, scale, statements, sweeps
 from lib.book.pages import RunRecord, SiteError
 from lib.hashing import ROOT
@@ -29,7 +31,12 @@ CODE = "_static/code"
 LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?"')
 MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?\)")
 CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
-STYLE = re.compile(r"<style>pre \{ line-height.*?</style>", re.S)  # of IPython's Code; the theme has light and dark
+STILL = re.compile(
+    r'<div class="chart">.*?</script></div>'
+    r'<img class="still" style="display:none" src="figures/(?P<name>[^"]*)"(?P<alt>[^>]*)>',
+    re.S,
+)
+FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
 
@@ -123,16 +130,12 @@ def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode, name: 
         cells.append(cell)
         if "parameters" in cell.metadata.get("tags", []):
             cells += injected
-    return nbformat.from_dict(executed | {"cells": cells, "metadata": _metadata(executed)})
+    return nbformat.from_dict(executed | {"cells": cells})
 
 
 def _form(cell: str) -> str:
     """A code cell without comments and layout, as in a run's key; its magics left out."""
     return hashing.normal_form(ast.parse(re.sub(r"^\s*[%!].*$", "", cell, flags=re.M)))
-
-
-def _metadata(executed: nbformat.NotebookNode) -> dict:
-    return {k: v for k, v in executed.metadata.items() if k in ("kernelspec", "language_info")}
 
 
 def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
@@ -147,18 +150,34 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
         if run.kind == "this book":
             raise
         notebook = executed  # a run of earlier code keeps the prose it was made with
-    files = {f"{run.static}/{run.study}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
+    download = f"{run.static}/{run.study}.ipynb"
+    files = {download: (nbformat.writes(_alone(notebook, run)) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
-    for figure in sorted((run.folder / "figures").glob("[!.]*")):
-        files[f"{run.static}/figures/{figure.name}"] = run.file(f"figures/{figure.name}").read_bytes()
+    files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
     _answer_first(notebook.cells)
     for cell in notebook.cells:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
     _stamp(notebook.cells, f"{run.stamp('../' * page.count('/'))}\n\n{_scale(run)}")
+    notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
+
+
+def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.NotebookNode:
+    """The notebook as it is downloaded: every chart is its still picture, in the file; it has no scripts and no links
+    to files beside it."""
+
+    def still(match: re.Match) -> str:
+        picture = base64.b64encode(run.figures.get(match["name"], b"")).decode()
+        return f'<img src="data:image/svg+xml;base64,{picture}"{match["alt"]}>'
+
+    found = copy.deepcopy(notebook)
+    for output in (output for cell in found.cells for output in cell.get("outputs", [])):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = STILL.sub(still, FIGURE_LINKS.sub("", output.data["text/html"]))
+    return found
 
 
 def _scale(run: RunRecord) -> str:
@@ -180,8 +199,9 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
     for output in cell.get("outputs", []):
         about = output.get("metadata", {}).get("book", {})
         if "verdicts" in about:  # the wording is the present one; the numbers are the run's
+            names = [name for name in about["verdicts"] if name in claims.known()]
             judged, records_ = report.judged(run.claims), report.recorded(run.study)
-            output.data["text/markdown"] = report.verdicts(judged, records_, list(about["verdicts"]))
+            output.data["text/markdown"] = report.verdicts(judged, records_, names)
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
 
@@ -226,7 +246,6 @@ def _plain(cell, run: RunRecord):
 
 def _links(text: str, run: RunRecord, up: str) -> str:
     """Point a figure's links, which are relative to the run's folder, into the site."""
-    text = STYLE.sub("", text)
     text = re.sub(r'(src|href)="(figures/|provenance\.json)', rf'\1="{up}{run.static}/\2', text)
     return LINK.sub(lambda m: f'href="{up}{_lines(m[1], m[2], run.kind == "this book")}"', text)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import vl_convert
 
-from lib import claims, records
+from lib import claims
 from lib.book import pages
 from lib.figures import charts
-from lib.study import page
+from lib.study import kept, page
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ class Sweep:
         linked = {run.id: f"../{run.page}" for run in asked}
         linked |= {run.id: f"../notebooks/{run.study}" for run in chapters.values()}
         rows = [self._row(row, linked) for row in table.astype(object).to_dict("records")]
-        head = (*self.swept, "claim", "effect", "95 % interval", "seeds", "verdict", "run")
+        head = (*map(html.escape, self.swept), "claim", "effect", "95 % interval", "seeds", "verdict", "run")
         figure, files = self._chart(table, base)
         text = (
-            f"# {self.title}\n\nStudy `{self.content['study']}`, preset `{self.content['preset']}`, "
+            f"# {html.escape(self.title)}\n\nStudy {html.escape(self.content['study'])}, preset "
+            f"{html.escape(self.content['preset'])}, "
             f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
             f"{pages.raw(pages.table(head, rows, 'sweep'))}\n\n{figure}\n"
         )
@@ -96,7 +97,7 @@ class Sweep:
 
 def load(path: Path) -> Sweep:
     """The sweep of a file ``results/runs/sweeps/<name>.json``."""
-    return Sweep(path.stem, records.read_json(path, "remove it and start the sweep again", ("study", "grid", "runs")))
+    return Sweep(path.stem, kept.sweep(path))
 
 
 def on_this_machine() -> list[Sweep]:

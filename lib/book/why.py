@@ -9,8 +9,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from lib import records
 from lib.book import runs
-from lib.hashing import ROOT
 from lib.study import key
 
 PRINT = (
@@ -53,15 +53,16 @@ def changes(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> l
 
 def parts_at(commit: str, study: str, values: dict) -> dict[str, dict[str, str]]:
     """The parts of the key as a commit's files make them; ValueError for no commit, or one that cannot make them."""
-    tree = subprocess.run(["git", "-C", str(ROOT), "archive", "--format=tar", commit], capture_output=True)
-    if tree.returncode:
-        raise ValueError(f"SINCE={commit!r} is no commit of this repository; `git log` lists them")
+    try:
+        tree = records.git("archive", "--format=tar", commit)
+    except (OSError, subprocess.CalledProcessError):
+        raise ValueError(f"SINCE={commit!r} is no commit of this repository; `git log` lists them") from None
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(tree.stdout)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
             archive.extractall(folder, filter="data")
         env = os.environ | {"PYTHONPATH": folder}
         command = [sys.executable, "-c", PRINT, study, json.dumps(values)]
-        found = subprocess.run(command, cwd=Path(folder), env=env, capture_output=True, text=True)
+        found = subprocess.run(command, cwd=Path(folder), env=env, capture_output=True, encoding="utf-8")
     if found.returncode:
         reason = found.stderr.strip().splitlines()[-1] if found.stderr.strip() else "no reason given"
         raise ValueError(f"commit {commit[:10]} cannot make this run's key ({reason}); name a later one")

@@ -161,7 +161,7 @@ def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, sta
             save_file({"z": z, "y": labels[split], **more}, path)
     with records.atomic(unit.folder / "checkpoint.safetensors") as path:
         save_file(weights, path)
-    with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="") as f:
+    with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("undersampled", "epoch", "loss"), *curves])
     record = records.of_training(unit, [len(t.kept) for t in trained], digests, start, unit.packages)
     records.seal(unit.folder / "record.json", record)
@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None, *, run: Callable, read: Callable[[s
     torch.set_num_threads(options.threads)
     records.end_with_build()
     try:
-        units = [read(line) for line in options.units.read_text().splitlines()]
+        units = [read(line) for line in options.units.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

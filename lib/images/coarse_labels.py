@@ -84,13 +84,11 @@ def coarsen(fine: sets.Images, coarse: tuple[tuple[int, ...], tuple[str, ...]] |
     """Coarse labels of fine classes.
 
     coarse: the coarse class of each fine code, and the coarse classes' names; None: the fine classes themselves.
-    DataError: a label for which there is no coarse class.
+    DataError: as many coarse classes are not given as there are fine ones.
     """
     codes, classes = coarse or (tuple(range(len(fine.classes))), fine.classes)
-    low, high = (int(fine.y.min()), int(fine.y.max())) if len(fine) else (0, 0)
-    if low < 0 or high >= len(codes):
-        wrong = low if low < 0 else high
-        raise DataError(f"label {wrong} is out of range; the {len(codes)} strata are coded 0 to {len(codes) - 1}")
+    if len(codes) != len(fine.classes):
+        raise DataError(f"{len(codes)} coarse codes for {len(fine.classes)} classes: give one of each class")
     none = torch.zeros(len(fine), dtype=torch.bool)
     return Strata(fine.x, torch.tensor(codes)[fine.y], fine.y, tuple(classes), tuple(fine.classes), none)
 

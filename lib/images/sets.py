@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lib import checks
 from lib.sources import DataError, data_root
 
 DIGITS_TEST = 600  # images held out of scikit-learn's 1,797 digits, which come without a split
@@ -60,11 +61,17 @@ class Images:
     """A labelled image set.
 
     x: (n, channels, height, width) uint8; y: (n,) int64 class codes; classes: the name of each code.
+    ValueError: other shapes or dtypes, no image, or a code without a name.
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        checks.tensors(
+            x=(self.x, "n channels height width", checks.PIXELS), y=(self.y, "n", checks.codes(len(self.classes)))
+        )
 
     def __len__(self) -> int:
         return len(self.y)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from lib import checks
 from lib.sources import DataError
 
 
@@ -14,6 +15,7 @@ class Strata:
 
     x: (n, channels, height, width) uint8; y: (n,) int64 coarse labels; stratum: (n,) int64; classes, names: of the
     codes of y and of stratum; held_out: (n,) bool, images that training does not see and that choose the best epoch.
+    ValueError: other shapes or dtypes, no image, or a code without a name.
     """
 
     x: Tensor
@@ -22,6 +24,14 @@ class Strata:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     held_out: Tensor
+
+    def __post_init__(self) -> None:
+        checks.tensors(
+            x=(self.x, "n channels height width", checks.PIXELS),
+            y=(self.y, "n", checks.codes(len(self.classes))),
+            stratum=(self.stratum, "n", checks.codes(len(self.names))),
+            held_out=(self.held_out, "n", checks.MASK),
+        )
 
     def __len__(self) -> int:
         return len(self.y)

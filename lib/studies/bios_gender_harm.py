@@ -1,5 +1,6 @@
 """The study of gender in texts: its encoders, and two clouds whose distances are known."""
 
+import re
 from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
@@ -86,6 +87,8 @@ def plan(p: SimpleNamespace) -> TextArms:
     if "no cue" in labels and p.data != "generated":
         raise ValueError(f"others={p.others!r}: 'no cue' needs generated texts; data={p.data!r} has the cues it has")
     s = TextSettings(**{f.name: getattr(p, f.name) for f in fields(TextSettings) if hasattr(p, f.name)})
+    if s.revision and (s.data != "bios" or not re.fullmatch("[0-9a-f]{40}", s.revision)):
+        raise ValueError(f"revision={s.revision!r}: a commit of the data set bios is expected, 40 hex digits")
     fold_of = {seed: seed % p.folds if p.folds else OWN_SPLIT for seed in seeds_of(p)}
 
     def repeats(s: TextSettings, members: tuple[str, ...], ratio: float, shift: int = 0) -> list[list[TextUnit]]:

@@ -17,29 +17,14 @@ from lib.studies.shared.evidence import Evidence
 def plan(p: SimpleNamespace) -> Arms:
     """Balanced control, every treated class at one or two ratios, null, reference and untrained encoders.
 
-    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``read``.
+    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``evidence.read``.
     """
     classes, treated = classes_of(p)
     if p.embeddings:
-        arms = Arms(classes, treated, [], [], [], [], [], [])
-        read(p, arms)  # before any work
-        return arms
+        return evidence.checked(p, classes, treated)
     s = settings_of(p, classes)
     arms = with_mild(p, arms_of(p, s, classes, treated))
     return replace(arms, null=control(s, p.seed + NULL_SHIFT, p.null_seeds))
-
-
-def read(p: SimpleNamespace, arms: Arms) -> Evidence:
-    """The features that the study judges: a reader's, or those of its own encoders.
-
-    ValueError: a reader's file that cannot be used, see ``evidence.of_file``, or that has no undersampled encoder.
-    """
-    found = evidence.of_file(p.embeddings, arms.classes) if p.embeddings else evidence.of_arms(arms)
-    if not found.treated:
-        raise ValueError(
-            f"embeddings={p.embeddings!r}: 'group' names no undersampled class, so there is no harm to judge"
-        )
-    return found
 
 
 def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from lib import mediation
 from lib.intervals import Estimate
 from lib.mediation import Effects, Toy
-from lib.studies.shared import null, outcomes
+from lib.studies.shared import evidence, null, outcomes
 from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild
 from lib.studies.shared.evidence import Evidence
 
@@ -25,9 +25,19 @@ MODELLED = {
 
 
 def plan(p: SimpleNamespace) -> Arms:
-    """Balanced control, every treated class at one or two ratios, look-alike reference and untrained encoders."""
+    """Balanced control, every treated class at one or two ratios, look-alike reference and untrained encoders.
+
+    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``evidence.read``.
+    """
     classes, treated = classes_of(p)
+    if p.embeddings:
+        return evidence.checked(p, classes, treated)
     return with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
+
+
+def heads(arms: Arms) -> tuple[str, ...]:
+    """The kinds of head that can be trained: of a reader's encoders no embeddings of training images are known."""
+    return tuple(kind for kind in outcomes.KINDS if arms.balanced or kind != "train")
 
 
 def judged(

@@ -11,6 +11,7 @@ import difflib
 import functools
 import math
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lib.hashing import ROOT
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 WHOLE = 2**53  # numbers from here on are no parameters: not every whole one is a float
 SHOWN = 60  # characters of a refused value that are shown
+LONGEST = 1000  # characters of a text
 WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
@@ -62,10 +64,13 @@ class Parameter:
     @property
     def expected(self) -> str:
         """Type and range in words."""
-        return f"{self.type} in {self.range}" if self.range else self.type
+        free = f"str of at most {LONGEST} characters" if self.type == "str" else self.type
+        return f"{self.type} in {self.range}" if self.range else free
 
     def _inside(self, value) -> bool:
         if self.type in ("int", "float") and not abs(value) < WHOLE:  # nan too
+            return False
+        if self.type == "str" and len(value) > LONGEST:
             return False
         if not self.range:
             return True
@@ -130,9 +135,16 @@ def check(study: str, given: dict) -> dict:
 
 
 def words(text: str, example: str) -> dict[str, str]:
-    """The values of ``name=value`` words by name; ParameterError for another word, or a name that comes twice."""
+    """The values of ``name=value`` words by name; quotation marks hold a value with blanks, as in a shell.
+
+    ParameterError: another word, a name that comes twice, a quotation mark without its partner.
+    """
     found = {}
-    for word in text.split():
+    try:
+        parts = shlex.split(text)
+    except ValueError:
+        raise ParameterError(f"{_cut(text)}: a quotation mark or a backslash has no partner") from None
+    for word in parts:
         name, sign, value = word.partition("=")
         if not sign or not name:
             raise ParameterError(f"{_cut(word)} is not name=value; write for instance {example}")

@@ -45,7 +45,8 @@ def parts(study: str, values: dict) -> dict[str, dict[str, str]]:
     cell_texts, reached = _code(study)
     texts = [*cell_texts, *(d.text for d in reached.values())]
     files = hashing.named(texts, (ROOT / "results/reported").glob("*.csv"))
-    files += [Path(values.get("embeddings") or "")]
+    given = Path(values.get("embeddings") or "").expanduser()
+    files += sorted(given.glob("*.npy")) if values.get("embeddings") and given.is_dir() else [given]
     return {
         "cells": {f"cell {i}": hashing.digest(text) for i, text in enumerate(cell_texts, 1)},
         "definitions": {f"{module}.{name}": hashing.digest(d.text) for (module, name), d in reached.items()},

@@ -4,6 +4,7 @@ import base64
 import html
 import inspect
 import io
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -48,10 +49,31 @@ def code(*objects) -> None:
 
 def live(chart, name: str, alt: str, still: str) -> str:
     """HTML of a chart that answers the pointer, and of the still picture shown without JavaScript and on paper."""
-    chart = chart.properties(description=alt, usermeta={"embedOptions": EMBED})
-    drawn = chart.to_html(template="universal", fullhtml=False, output_div=f"chart-{name}", embed_options=EMBED)
     hidden = f'<img class="still" style="display:none" src="{still}" alt="{html.escape(alt)}">'
-    return f'<div class="chart">{drawn}</div>{hidden}'
+    return f'<div class="chart">{drawn(chart.properties(description=alt).to_dict(), name)}</div>{hidden}'
+
+
+def drawn(spec: dict, name: str) -> str:
+    """HTML and script of a Vega-Lite specification; no string in it can end the script."""
+    import altair
+
+    return altair.utils.spec_to_html(
+        spec | {"usermeta": {"embedOptions": EMBED}},
+        "vega-lite",
+        altair.VEGA_VERSION,
+        altair.VEGAEMBED_VERSION,
+        altair.VEGALITE_VERSION,
+        template="universal",
+        fullhtml=False,
+        output_div=f"chart-{name}",
+        embed_options=dict(EMBED),
+        json_kwds={"cls": _Script},
+    )
+
+
+class _Script(json.JSONEncoder):
+    def encode(self, value) -> str:
+        return super().encode(value).replace("<", "\\u003c")
 
 
 def _raster(path: Path, image: Image.Image, alt: str) -> str:

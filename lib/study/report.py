@@ -85,8 +85,8 @@ def recorded(name: str) -> list[Record]:
     found = []
     for path in sorted((RECORDED / name).glob("*/provenance.json")):
         about = kept.provenance(path.parent)
-        verdicts = marked(pd.read_csv(kept.file(path.parent, "claims.csv")), about["params"])
-        found.append(Record(pd.read_csv(kept.file(path.parent, "results.csv"), dtype=names), verdicts, about))
+        verdicts = marked(kept.table(path.parent, "claims.csv"), about["params"])
+        found.append(Record(kept.table(path.parent, "results.csv", dtype=names), verdicts, about))
     return found
 
 

@@ -123,7 +123,10 @@ class Results:
                 frame.to_csv(path, index=False, float_format="%.6g")
 
     def tables(self, run: str, seeds: int, preset: str, data: str):
-        """The frames of results.csv and claims.csv; seeds: of a row that does not say."""
+        """The frames of results.csv and claims.csv; seeds: of a row that does not say.
+
+        ValueError: two numbers of one name, which nothing could compare with those of another run.
+        """
         import pandas as pd
 
         about = {"study": self.study, "run": run, "seeds": seeds, "preset": preset, "data": data}
@@ -133,4 +136,8 @@ class Results:
             {"source": source} | asdict(j) | tail | {"values": " ".join(map(repr, j.values))}
             for source, j in self.judged
         ]
-        return table[[c for c in (*COLUMNS, *TAIL) if c in table]], pd.DataFrame(verdicts, columns=VERDICT)
+        kept = table[[c for c in (*COLUMNS, *TAIL) if c in table]]
+        twice = kept[kept.duplicated([c for c in COLUMNS if c in kept])]
+        if len(twice):
+            raise ValueError(f"two numbers are named {dict(twice.iloc[0].dropna())}; say what tells them apart")
+        return kept, pd.DataFrame(verdicts, columns=VERDICT)

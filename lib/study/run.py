@@ -65,7 +65,7 @@ class Run(Results):
         if all(unit.done for unit in self.units):
             return
         command = [sys.executable, "-m", "lib.book.make", "encoders", self.study, json.dumps(self.values)]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as graph:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace") as graph:
             reason = ""
             for line in graph.stderr:
                 print(line, end="", file=sys.stderr, flush=True)

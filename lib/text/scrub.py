@@ -6,6 +6,7 @@ assumed (``lib.harms.predictability``).
 """
 
 import re
+import unicodedata
 
 # Given names in pairs, so that swapping is a bijection.  The generated biographies use these and no others.
 _GIVEN = """
@@ -39,12 +40,21 @@ NOT_A_NAME = frozenset(_NOT_A_NAME.split())
 
 _NEXT = r"(?=(\s+[A-Za-z0-9]+)?)"  # the word that follows, which the match leaves where it is
 _GENDERED = re.compile(r"\b([A-Za-z]+)\b" + _NEXT)
-_TITLED = re.compile(
-    r"\b(Ms|Mrs|Mr|Miss|Madam|Dame|Sir|Dr|Prof|Professor|Doctor)\b(\.?)((?:[ \u00a0]+(?:[A-Z]\.|[A-Z][\w'’-]+)){0,3})"
+_LETTER = r"[^\W\d_]"  # of any script
+_INITIALS = rf"(?:{_LETTER}\.-?)+"  # J., J.R., J.-P.
+_NAME = rf"{_LETTER}\w*(?:['’‐‑-]\w+)*"
+_HYPHENS = "[‐‑-]"
+_PARTICLES = "al bin da de del della den der di dos du el ibn la le ten ter van von"
+_TITLE = re.compile(r"\b(Ms|Mrs|Mr|Miss|Madam|Dame|Sir|Dr|Prof|Professor|Doctor)\b(\.?)")
+_GAP = r"[ \u00a0]+"
+_WORD = re.compile(
+    rf"(?P<before>(?:{_GAP}(?:{_PARTICLES.replace(' ', '|')})\b)*{_GAP})"
+    rf"(?:{_INITIALS}(?P<after>{_NAME})?|(?P<name>{_NAME}))"
 )
 _SWAP = {a.lower(): b.lower() for pair in (*GIVEN, *NOUNS) for a, b in (pair, pair[::-1])}
 _SWAP |= {"she": "he", "he": "she", "herself": "himself", "himself": "herself", "him": "her", "hers": "his"}
 _SWAP |= {"ms": "mr", "mrs": "mr", "miss": "mr", "mr": "ms", "madam": "sir", "dame": "sir", "sir": "madam"}
+_OF_WORK = ("Dr", "Prof", "Professor", "Doctor")  # titles that tell no gender
 _TITLES = frozenset(title.lower() for pair in TITLES for title in pair)
 _PROPER = frozenset(name.lower() for pair in GIVEN for name in pair)  # these count with a capital alone
 
@@ -64,13 +74,26 @@ def scrub(text: str) -> str:
     """The text with pronouns, titles and names replaced by neutral forms, case and word boundaries kept.
 
     she, he → they; her, his → their, or them where "her" is an object (rule of ``swap``); hers → theirs; herself,
-    himself → themself.  Ms, Mr and their like → "Mx".  Up to three capitalised words after a title, Dr and Professor
-    too, are a name: each → "Person", there and wherever else it stands in the text.  Given names of ``GIVEN`` →
-    "Person".  Verbs are not adapted ("they works"), and gendered nouns (mother, chairman) stay.
+    himself → themself.  Ms, Mr and their like → "Mx".  Up to three words after a title, Dr and Professor too, that do
+    not begin with a small letter are a name: each → "Person", there and wherever else it or a part of it that a hyphen
+    joins stands in the text; initials, of any number, there alone; "van" and its like stay.  Given names of ``GIVEN`` →
+    "Person".  Verbs are not adapted ("they works"), and gendered nouns (mother, chairman) stay.  Letters are those of
+    every script, in normal form C.
     """
-    own = {word for match in _TITLED.finditer(text) for word in _names(match[3]) if len(word) > 1}
-    text = _TITLED.sub(_neutral_title, text)
-    return _GENDERED.sub(lambda match: _neutral(match, own), text)
+    text = unicodedata.normalize("NFC", text)
+    own, shown, at = set(), [], 0
+    for title in _TITLE.finditer(text):
+        if title.start() < at:  # a part of a name
+            continue
+        shown += [text[at : title.start()], title[1] if title[1] in _OF_WORK else NEUTRAL_TITLE, title[2]]
+        at = title.end()
+        for word in _named(text, at):
+            own |= _parts(word["name"] or word["after"] or "")
+            shown += [word["before"], NEUTRAL_NAME, _ending(word[0])]
+            at = word.end()
+    text = "".join(shown) + text[at:]
+    text = _anywhere(own).sub(NEUTRAL_NAME, text) if own else text
+    return _GENDERED.sub(_neutral, text)
 
 
 def _swapped(match: re.Match) -> str:
@@ -84,9 +107,9 @@ def _swapped(match: re.Match) -> str:
     return _cased(_SWAP[low], word)
 
 
-def _neutral(match: re.Match, own: set[str]) -> str:
+def _neutral(match: re.Match) -> str:
     word, low = match[1], match[1].lower()
-    if word in own or word in _NAMES:
+    if word in _NAMES:
         return NEUTRAL_NAME
     if low == "her" and not _owns(match):
         return _cased("them", word)
@@ -95,29 +118,30 @@ def _neutral(match: re.Match, own: set[str]) -> str:
     return _cased(NEUTRAL[low], word) if low in NEUTRAL else word
 
 
-def _neutral_title(match: re.Match) -> str:
-    title = match[1] if match[1] in ("Dr", "Prof", "Professor", "Doctor") else NEUTRAL_TITLE
-    names = _names(match[3])
-
-    def neutral(word: re.Match) -> str:
-        return NEUTRAL_NAME + _ending(word[0]) if _bare(word[0]) in names else word[0]
-
-    tail = re.sub(r"[A-Z]\.|[A-Z][\w'’-]*", neutral, match[3])
-    return title + match[2] + tail
-
-
-def _names(words: str) -> list[str]:
-    """The names among the words after a title, up to the first that begins a sentence or clause."""
+def _named(text: str, at: int) -> list[re.Match]:
+    """The words of a name that begins there, three at most, up to a title or a word that begins a sentence."""
     found = []
-    for word in map(_bare, words.split()):
-        if word in NOT_A_NAME:
+    while len(found) < 3 and (word := _WORD.match(text, at)):
+        first = word[0].removeprefix(word["before"])
+        bare = first.removesuffix(_ending(first))
+        if first[0].islower() or bare in NOT_A_NAME or _TITLE.fullmatch(bare):
             break
         found.append(word)
+        at = word.end()
     return found
 
 
-def _bare(word: str) -> str:
-    return word.removesuffix(".").removesuffix(_ending(word))
+def _parts(name: str) -> set[str]:
+    """A name without its possessive, and the parts that hyphens join, none of one letter or of a small one."""
+    name = name.removesuffix(_ending(name))
+    return {part for part in (name, *re.split(_HYPHENS, name)) if len(part) > 1 and not part[0].islower()}
+
+
+def _anywhere(names: set[str]) -> re.Pattern:
+    """The names as whole words, the longest first, whichever apostrophe or hyphen they are written with."""
+    either = dict.fromkeys("'’", "['’]") | dict.fromkeys("‐‑-", _HYPHENS)
+    words = ("".join(either.get(c, re.escape(c)) for c in name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"\b(?:{'|'.join(words)})\b")
 
 
 def _ending(word: str) -> str:
