@@ -64,7 +64,7 @@ for number, units in enumerate(JOBS):
 
 
 rule study:
-    input: lambda w: [] if RUNS[w.run].done else [f"{unit.folder}/record.json" for unit in RUNS[w.run].units]
+    input: lambda w: [] if RUNS[w.run].done else [f"{unit.folder}/record.json" for unit in RUNS[w.run].own]
     output:
         "results/runs/{study}/{run}/executed.ipynb",
         "results/runs/{study}/{run}/results.csv",

@@ -138,7 +138,7 @@ else:
 # clear of 0. Mitigations share SimCLR's balanced encoder and its answer.
 
 # %%
-measured = {label: comparison.measure(run.plan.arms[label], e, treated) for label, e in seen.items()}
+measured = {label: comparison.measure(e, treated) for label, e in seen.items()}
 kinds = {label: comparison.kind(label) for label in measured}  # "method", "mitigation" or "control"
 untrained = seen["simclr"].accuracy("untrained")
 learned = {label: claims.has_learned(m.accuracy, untrained) for label, m in measured.items()}
@@ -319,7 +319,7 @@ fit = {claim: learned["simclr"] and learned[comparison.ABOUT.get(claim, "simclr"
 run.judge_all(here, {claim: float(value) for claim, value in authors.items()}, fit, null)
 
 # %% tags=["remove-input"]
-run.save()
+run.save(measures=evidence.measures(seen.values()))
 run.verdicts()
 
 # %% [markdown]

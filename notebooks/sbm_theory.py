@@ -480,7 +480,10 @@ run.say(f"Nodes that are of the block to which most of their cluster belong: {ag
 # %%
 seen = evidence.of_arms(run.plan)
 names, own = list(seen.classes), list(seen.treated)
-alpha_hat = torch.stack([estimate.connectivity(z, seen.y, len(names), p.nearest) for z in seen.reference]).mean(0)
+edges = seen.each(
+    "reference", theory.joined(p.nearest), lambda z: estimate.connectivity(z, seen.y, len(names), p.nearest)
+)
+alpha_hat = edges.mean(0)
 predicted = estimate.predicted_harm(alpha_hat / alpha_hat.max(), own, p.ratio, p.temperature)  # (T, K)
 similar = seen.cosines("reference").mean(0)[own]  # (T, K)
 _, measured = evidence.harm_matrix(seen)  # (seeds, T, K)
@@ -534,7 +537,7 @@ whole = [printed[:2, 0, 0], printed[:, 1, 1], printed[:, 2, 2]]  # blocks of 32 
 run.judge("harms-11a", max(w.max() for w in whole), source="authors")
 gap = theory.apart(shipped[0], theory.population((1, 1, 1)).numpy())  # of the panel with 256 nodes a block
 run.judge("harms-11c", gap, source="authors")
-run.save(seeds=0)
+run.save(seeds=0, measures=seen.measures())
 run.verdicts()
 
 # %% tags=["remove-input", "in-short"]

@@ -12,11 +12,10 @@ from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison, Measured
-from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.evidence import Evidence, embedded
 from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
-EMPTY = torch.empty(0)
 
 
 def plan(**change) -> Comparison:
@@ -46,15 +45,20 @@ def test_measure_takes_the_rows_of_the_classes_that_count():
     balanced = torch.eye(4, dtype=torch.float64)[y] + 0.2 * torch.randn(1, 120, 4, generator=g, dtype=torch.float64)
     moved = torch.eye(4, dtype=torch.float64)[torch.where(y == 2, 0, y)]
     under = torch.stack([balanced[0], moved + 0.2 * torch.randn(120, 4, generator=g, dtype=torch.float64)])[None]
-    seen = Evidence(("a", "b", "c"), (1, 2), y, balanced, under, EMPTY, EMPTY, EMPTY, EMPTY)
     settings = Settings("digits", epochs=20, batch_size=16, pretrained=False)
-    record = {"seconds": 12.0, "samples": [90, 85]}
-    unit = SimpleNamespace(record=record, members=("b", "c"), settings=settings, embeddings=lambda split: (balanced, y))
-    m = comparison.measure(SimpleNamespace(under=[[unit]]), seen, ("c",))
+
+    def seen(settings: Settings) -> Evidence:
+        unit = SimpleNamespace(members=("b", "c"), settings=settings)
+        record = {"seconds": 12.0, "samples": [90, 85]}
+        row = [replace(embedded(z, y), unit=unit, record=record) for z in under[0]]
+        whole = replace(embedded(balanced[0], y), record={"samples": [120]})
+        return Evidence(("a", "b", "c"), (1, 2), y, [whole], [row])
+
+    m = comparison.measure(seen(settings), ("c",))
     assert m.rh.shape == m.nie.shape == (1, 1, 3) and m.treated == (2,) and m.seconds == 6.0
     assert m.steps == 20 * 5
-    over = SimpleNamespace(**vars(unit) | {"settings": replace(settings, weighting="oversample")})
-    assert comparison.measure(SimpleNamespace(under=[[over]]), seen, ("c",)).steps == 20 * 7, "steps of all 120 images"
+    over = seen(replace(settings, weighting="oversample"))
+    assert comparison.measure(over, ("c",)).steps == 20 * 7, "steps of all 120 images"
     assert float(m.rh[0, 0, 0]) < 0.3 and float(m.rh[0, 0, 1]) == pytest.approx(1, abs=0.1)
     assert float(m.nie_diagonal()) < -0.2 and float(m.accuracy) > 0.95 > float(m.accuracy_under)
 
@@ -69,7 +73,8 @@ def test_similarity_pairs_each_cell_with_its_cosine():
         return torch.stack([angles.cos(), angles.sin()], 1)[None]
 
     y = torch.tensor([0, 0, 1, 1, 2, 2])
-    seen = Evidence(("a", "b", "c"), (0,), y, at(0, 45, 90), at(0, 0, 90)[:, None], EMPTY, EMPTY, EMPTY, EMPTY)
+    balanced, under = (embedded(at(*centres)[0], y) for centres in ((0, 45, 90), (0, 0, 90)))
+    seen = Evidence(("a", "b", "c"), (0,), y, [balanced], [[under]])
     (cosine,), (pull,) = comparison.similarity(seen)
     near = math.cos(math.radians(10)) ** 2
     assert cosine.tolist() == pytest.approx([near * 2**-0.5, 0.0])

@@ -24,8 +24,9 @@ from lib.encoders import checkpoints, labels, pretrain, robust
 from lib.encoders import store as stored
 from lib.encoders.label_settings import LabelSettings, LabelUnit
 from lib.encoders.robust_settings import RobustSettings, RobustUnit
-from lib.figures import cifar10_undersampling
 from lib.records import Damaged
+from lib.studies.shared import evidence
+from lib.studies.shared.evidence import Embedded
 from lib.study import RUNS, Run, kept, report
 
 TINY = {"data": "spurious_digits", "net": "mlp", "epochs": 1, "validation": 0.0, "augment": "digits"}
@@ -69,7 +70,7 @@ READERS = {
     "strata.safetensors": lambda u: (u.strata(), u.logits(), u.held_out()),
     "groups.safetensors": lambda u: (u.groups(), u.weights()),
     "labels.safetensors": LabelUnit.tensors,
-    "loss.csv": lambda u: cifar10_undersampling.loss_curves(SimpleNamespace(balanced=[[u]], under=[])),
+    "loss.csv": lambda u: evidence.losses(Embedded(u.embeddings, unit=u)),
     "record.json": lambda u: u.record,
 }
 

@@ -41,10 +41,10 @@ def case(function, kinds: dict, **given) -> Case:
 
 
 BY_GENDER = {"z": Z, "occupation": S, "gender": torch.arange(N) // 2 % 2, "num_occupations": 2}
+BY_CLASS = {"z": "rows", "y": "codes", "num_classes": "count"}
 CASES = {
-    "class_cosines": case(
-        harms.class_cosines, {"z": "rows", "y": "codes", "num_classes": "count"}, z=Z, y=Y, num_classes=K
-    ),
+    "class_cosines": case(harms.class_cosines, BY_CLASS, z=Z, y=Y, num_classes=K),
+    "class_means": case(harms.class_means, BY_CLASS, z=Z, y=Y, num_classes=K),
     "representation_harm": case(
         harms.representation_harm,
         {"cos_under": "real", "cos_balanced": "real"},

@@ -2,6 +2,8 @@
 counts by hand, a ratio's interval by simulation.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -12,25 +14,9 @@ from sklearn.preprocessing import normalize
 
 from lib import images, probe
 from lib.studies.shared import outcomes
-from lib.studies.shared.arms import Arms
-from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.evidence import Embedded, Evidence
 
 K, N, D = 3, 240, 6
-EMPTY = torch.empty(0)
-
-
-class Unit:
-    """An encoder that was trained, as far as the heads ask."""
-
-    def __init__(self, z: torch.Tensor, y: torch.Tensor, seed: int, cut: int = -1):
-        self.z, self.y, self.seed, self.members = z, y, seed, (cut,)
-
-    def embeddings(self, split: str):
-        assert split == "train"
-        return self.z, self.y
-
-    def kept(self, member: int):
-        return images.undersample(self.y, member, 0.2, self.seed)
 
 
 def blobs(members: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,13 +26,16 @@ def blobs(members: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def study() -> tuple[Evidence, Arms]:
+def study() -> Evidence:
     """One seed; classes 0 and 2 undersampled."""
     z, y = blobs(3, seed=0)
     train, labels = blobs(3, seed=1)
-    seen = Evidence(("a", "b", "c"), (0, 2), y, z[:1].double(), z[None, 1:].double(), EMPTY, EMPTY, EMPTY, EMPTY)
-    balanced, under = [[Unit(train[:1], labels, 7)]], [[Unit(train[1:2], labels, 7, 0), Unit(train[2:], labels, 7, 2)]]
-    return seen, Arms(("a", "b", "c"), ("a", "c"), balanced, under, [], [], [], [])
+
+    def encoder(m: int) -> Embedded:
+        both = {"test": (z[m], y), "train": (train[m], labels)}
+        return Embedded(both.__getitem__, unit=SimpleNamespace(seed=7))
+
+    return Evidence(("a", "b", "c"), (0, 2), y, [encoder(0)], [[encoder(1), encoder(2)]])
 
 
 def head(x, y, weight=None):
@@ -57,18 +46,19 @@ def head(x, y, weight=None):
 @pytest.mark.parametrize("kind", outcomes.KINDS)
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_the_four_cells_are_sklearns(study, kind):
-    seen, arms = study
-    made = outcomes.of(seen, arms, kind, 0.2)
+    seen = study
+    made = outcomes.of(seen, kind, 0.2)
     y, rows = seen.y.numpy(), made.means()
     for t, k in enumerate(seen.treated):
         for m in (0, 1):
-            z = (seen.under[0, t] if m else seen.balanced[0]).numpy()
+            encoder = seen.under[0][t] if m else seen.balanced[0]
+            z = encoder.load("test")[0].numpy()
             for treatment in (0, 1):
                 found = []
                 for split in (0,) if kind == "train" else (0, 1):
                     if kind == "train":
-                        x, labels = (arms.under[0][t] if m else arms.balanced[0][0]).embeddings("train")
-                        x, labels, test = x[0].numpy(), labels.numpy(), np.arange(N)
+                        x, labels = encoder.load("train")
+                        x, labels, test = x.numpy(), labels.numpy(), np.arange(N)
                         mask = np.ones(N, bool)
                         if treatment:
                             mask[:] = False
@@ -88,14 +78,14 @@ def test_the_four_cells_are_sklearns(study, kind):
 
 
 def test_effects_add_up_and_rows_sum_to_zero(study):
-    effects = outcomes.of(*study, "paper", 0.2).effects()
+    effects = outcomes.of(study, "paper", 0.2).effects()
     assert effects.residual() < 1e-12 and effects.TE.shape == (1, 2, 3)
     assert float(effects.TE.sum(-1).abs().max()) < 1e-12
     assert float(effects.TE[0, 0, 0]) < 0, "a head with a fifth of the images of a class recalls it less"
 
 
 def test_cells_are_the_one_hots_behind_the_means(study):
-    made = outcomes.of(*study, "paper", 0.2)
+    made = outcomes.of(study, "paper", 0.2)
     for t in range(2):
         for cells, means in zip(made.cells(t), made.means(), strict=True):
             by_split = [split.sum((0, 1)) / split.sum() for split in cells]

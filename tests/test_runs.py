@@ -149,6 +149,15 @@ def test_record_copies_the_small_files_and_refuses_uncommitted_code(folders):
     assert not (runs.RECORDED / "one" / "quick-bb").exists()
 
 
+@pytest.mark.parametrize(("size", "kept"), [(2**20, True), (5 * 2**20 + 1, False)])
+def test_measures_of_encoders_are_recorded_where_they_fit_into_git(folders, capsys, size, kept):
+    (study.RUNS / "one/quick-aa/encoders.safetensors").write_bytes(bytes(size))
+    runs.command_record(SimpleNamespace(run="aa"))
+    assert (runs.RECORDED / "one/quick-aa/encoders.safetensors").exists() == kept
+    assert (runs.RECORDED / "one/quick-aa/results.csv").exists()
+    assert ("not kept: " in capsys.readouterr().out) == (not kept)
+
+
 def test_a_sweep_is_one_table_of_the_runs_own_verdicts(folders, monkeypatch):
     monkeypatch.setattr(pages, "RESULTS", folders / "results")
     path = study.RUNS / "sweeps" / "s.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import records, study
+from lib.encoders.recorded import FILE, MOST_BYTES
 from lib.encoders.store import STORE
 from lib.encoders.units import read_unit
 from lib.study import RUNS, Run, kept
@@ -108,18 +109,29 @@ def command_compare(options) -> int:
 
 
 def command_record(options) -> int:
-    """Copy a run into results/recorded, as a run of record; a run of uncommitted code is refused."""
-    folder = find(options.run)
+    """Copy a run into results/recorded, as a run of record."""
+    print(f"recorded: {record(find(options.run), RECORDED)}; commit it")
+    return 0
+
+
+def record(folder: Path, root: Path) -> Path:
+    """Copy a run's tables, its record and what was measured of its encoders to its place under ``root``, and return it.
+
+    A file of measures that is too large for git stays behind, and is named.
+    ValueError: a run, or encoders, of uncommitted code, or a tree with uncommitted changes.
+    """
     about = provenance(folder)
     trees = [about["git"], *(e["git"] for e in about["encoders"]), records.git_state()]
     if any(tree["dirty"] or not tree["commit"] for tree in trees):
         raise ValueError(f"run {folder.name}: made from, or recorded in, a tree with uncommitted changes; commit first")
-    target = RECORDED / folder.parent.name / folder.name
-    for path in [kept.file(folder, name) for name in KEPT]:
+    target, measures = root / folder.parent.name / folder.name, folder / FILE
+    fits = measures.exists() and measures.stat().st_size <= MOST_BYTES
+    if measures.exists() and not fits:
+        print(f"not kept: {measures} ({measures.stat().st_size / 2**20:.1f} MiB, at most {MOST_BYTES / 2**20:.0f})")
+    for path in [kept.file(folder, name) for name in (*([FILE] if fits else []), *KEPT)]:
         with records.atomic(target / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    print(f"recorded: {target}; commit it")
-    return 0
+    return target
 
 
 def prune() -> int:

@@ -3,12 +3,11 @@
 import numpy as np
 import openTSNE
 import pandas as pd
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from lib.studies.shared.arms import Arms
-from lib.studies.shared.evidence import Evidence
+from lib.studies.shared import evidence
+from lib.studies.shared.evidence import Embedded, Evidence
 
 
 def image_grid(drawn: dict[str, tuple[Tensor, Tensor]], per_side: int = 8, side: int = 36) -> Image.Image:
@@ -47,12 +46,17 @@ def _tile(x: Tensor, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.NEAREST)
 
 
-def loss_curves(arms: Arms) -> pd.DataFrame:
-    """The training loss of every balanced and undersampled encoder: encoder, undersampled, seed, epoch, loss."""
-    units = [unit for arm in (arms.balanced, arms.under) for seed in arm for unit in seed]
-    tables = [pd.read_csv(u.file("loss.csv"), dtype={"undersampled": str}).assign(seed=u.seed) for u in units]
-    curves = pd.concat(tables)
+def loss_curves(seen: Evidence) -> pd.DataFrame:
+    """The training loss of every balanced and undersampled encoder: undersampled, epoch, loss, seed, encoder."""
+    encoders = [*seen.balanced, *(e for row in seen.under for e in row)]
+    curves = pd.concat([_curve(e) for e in encoders])
     return curves.assign(encoder=curves.undersampled + ", seed " + curves.seed.astype(str))
+
+
+def _curve(encoder: Embedded) -> pd.DataFrame:
+    loss = evidence.losses(encoder)
+    about = {"undersampled": encoder.unit.members[encoder.member] or "balanced"}
+    return pd.DataFrame(about | {"epoch": np.arange(1, len(loss) + 1), "loss": loss, "seed": encoder.unit.seed})
 
 
 def pair_dots(cells: pd.DataFrame, null: pd.DataFrame | None, pairs: set[tuple[str, str]]) -> pd.DataFrame:
@@ -69,18 +73,21 @@ def pair_dots(cells: pd.DataFrame, null: pd.DataFrame | None, pairs: set[tuple[s
     return pd.concat(parts, ignore_index=True)[["group", "label", "value", "low", "high"]]
 
 
-def tsne(seen: Evidence, k: int, seed: int) -> pd.DataFrame:
+def tsne(seen: Evidence, k: int, seed: int) -> pd.DataFrame | None:
     """The evaluation images in the plane, under the balanced encoder of the first seed and the one that undersampled k.
 
-    The first 300 images of each class, or 100 of more than four.  panel, image (its place), class, x, y.
+    Those of ``evidence.sample``.  panel, image (its place), class, x, y; None where a run of record kept no features of
+    one of the two.
     """
-    count = 100 if len(seen.classes) > 4 else 300
-    which = torch.cat([(seen.y == c).nonzero()[:count, 0] for c in range(len(seen.classes))])
+    which = seen.sampled
     settings = {"perplexity": 30, "metric": "cosine", "random_state": seed, "n_jobs": 1, "initialization": "pca"}
-    panels = {"balanced": seen.balanced[0]}
-    panels[f"class {seen.classes[k]} undersampled"] = seen.under[0, seen.treated.index(k)]
+    under = seen.under[0][seen.treated.index(k)]
+    panels = {"balanced": seen.balanced[0], f"class {seen.classes[k]} undersampled": under}
+    samples = {panel: evidence.sample(seen, encoder) for panel, encoder in panels.items()}
+    if any(z is None for z in samples.values()):
+        return None
     shown, frames = {"image": which.tolist(), "class": [seen.classes[c] for c in seen.y[which].tolist()]}, []
-    for panel, z in panels.items():
-        x, y = np.asarray(openTSNE.TSNE(**settings).fit(z[which].numpy())).round(2).T
+    for panel, z in samples.items():
+        x, y = np.asarray(openTSNE.TSNE(**settings).fit(z.double().numpy())).round(2).T
         frames.append(pd.DataFrame({"panel": panel, **shown, "x": x, "y": y}))
     return pd.concat(frames, ignore_index=True)

@@ -7,6 +7,7 @@ from lib.harms.gender import gender_representation_harm, mean_gap, permutation_n
 from lib.harms.representation import (
     allocation,
     class_cosines,
+    class_means,
     diagonal_mean,
     dose_share,
     nearest_classes,

@@ -15,6 +15,16 @@ def class_cosines(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
     With m_i the mean of the unit vectors of class i, the mean over all pairs (x in i, y in j) of cos(x, y) is
     m_i · m_j exactly: no loop over pairs is needed.
     z: (..., n, d) features of any length; y: (n,) int64 codes below num_classes = K.  Returns (..., K, K).
+    ValueError: see ``class_means``.
+    """
+    means = class_means(z, y, num_classes)
+    return means @ means.transpose(-1, -2)
+
+
+def class_means(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """Mean of the unit vectors of every class.
+
+    z: (..., n, d) features of any length; y: (n,) int64 codes below num_classes = K.  Returns (..., K, d).
     ValueError: a class without a sample, a code out of range, or a feature that is zero or not finite.
     """
     checks.number("num_classes", num_classes, 1, whole=True)
@@ -24,8 +34,7 @@ def class_cosines(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
         raise ValueError(f"every class 0..{num_classes - 1} needs a sample; counts {counts.tolist()}")
     has_direction(z)
     member = F.one_hot(y, num_classes).to(z.dtype) / counts  # (n, K)
-    means = member.T @ F.normalize(z, dim=-1)  # (..., K, d)
-    return means @ means.transpose(-1, -2)
+    return member.T @ F.normalize(z, dim=-1)
 
 
 def representation_harm(cos_under: Tensor, cos_balanced: Tensor, per_seed: bool = False) -> Tensor:

@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from lib import harms, intervals
+from lib import harms, images, intervals
 from lib.encoders import pretrain
 from lib.studies.shared import evidence, null
-from lib.studies.shared.arms import NULL_SHIFT, Arms, arms_of, classes_of, control, settings_of, with_mild
+from lib.studies.shared.arms import HARM, NULL_SHIFT, Arms, arms_of, classes_of, control, settings_of, with_mild
 from lib.studies.shared.evidence import Evidence
 
 
@@ -24,7 +24,9 @@ def plan(p: SimpleNamespace) -> Arms:
         return evidence.checked(p, classes, treated)
     s = settings_of(p, classes)
     arms = with_mild(p, arms_of(p, s, classes, treated))
-    return replace(arms, null=control(s, p.seed + NULL_SHIFT, p.null_seeds))
+    shown = {"balanced": (*HARM["balanced"], "loss", *(("variance",) if p.seeds > 1 else ()))}
+    shown["under"] = (*HARM["under"], "loss")
+    return replace(arms, null=control(s, p.seed + NULL_SHIFT, p.null_seeds), measures=HARM | shown)
 
 
 def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:
@@ -36,8 +38,9 @@ def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:
     found = {}
     for unit in arms.under[0]:
         for name in unit.members:
-            mine, stays = train.y == arms.classes.index(name), torch.zeros(len(train), dtype=torch.bool)
-            stays[unit.kept(name)] = True
+            code = arms.classes.index(name)
+            mine, stays = train.y == code, torch.zeros(len(train), dtype=torch.bool)
+            stays[images.undersample(train.y, code, unit.ratio, unit.seed)] = True
             found[name] = train.x[mine & stays], train.x[mine & ~stays]
     return found
 

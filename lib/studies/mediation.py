@@ -1,6 +1,7 @@
 """The study of mediation: its encoders, what its claims are about, a broken placebo, and a model with known effects."""
 
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -32,7 +33,9 @@ def plan(p: SimpleNamespace) -> Arms:
     classes, treated = classes_of(p)
     if p.embeddings:
         return evidence.checked(p, classes, treated)
-    return with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
+    arms = with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
+    own = tuple(classes.index(name) for name in treated)
+    return replace(arms, measures=outcomes.asked(own, p.ratio, p.milder if arms.mild else None))
 
 
 def heads(arms: Arms) -> tuple[str, ...]:

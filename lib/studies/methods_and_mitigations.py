@@ -11,8 +11,8 @@ from lib import harms
 from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
 from lib.studies.shared import evidence, null
-from lib.studies.shared.arms import Arms, arms_of, check_start, classes_of, settings_of, treated_units
-from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
+from lib.studies.shared.evidence import Embedded, Evidence
 from lib.studies.shared.words import chosen, listed, seeds_of
 
 # The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
@@ -64,6 +64,14 @@ class Comparison:
     def units(self) -> list[Unit]:
         return list({unit.name: unit for arms in self.arms.values() for unit in arms.units}.values())
 
+    @property
+    def asks(self) -> dict[Unit, set[str]]:
+        """What the study measures of each encoder, see ``Arms.asks``."""
+        found: dict[Unit, set[str]] = {}
+        for unit, names in (pair for arms in self.arms.values() for pair in arms.asks.items()):
+            found.setdefault(unit, set()).update(names)
+        return found
+
 
 def plan(p: SimpleNamespace) -> Comparison:
     """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
@@ -102,7 +110,7 @@ def plan(p: SimpleNamespace) -> Comparison:
     for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
-    return Comparison(arms)
+    return Comparison({label: replace(one, measures=HARM) for label, one in arms.items()})
 
 
 def _rates(p: SimpleNamespace) -> dict[str, float]:
@@ -204,28 +212,29 @@ class Measured:
         return [(k, j) for k, j in pairs if k in self.treated]
 
 
-def measure(arms: Arms, seen: Evidence, treated: tuple[str, ...]) -> Measured:
+def measure(seen: Evidence, treated: tuple[str, ...]) -> Measured:
     """Everything that the comparison shows of one label; ``treated`` are the undersampled classes that count."""
+    every = [encoder for row in seen.under for encoder in row]
     mine = [seen.treated.index(seen.classes.index(name)) for name in treated]
-    seen = replace(seen, treated=tuple(seen.treated[t] for t in mine), under=seen.under[:, mine])
-    units = [unit for units in arms.under for unit in units]
+    under = [[row[t] for t in mine] for row in seen.under]
+    seen = replace(seen, treated=tuple(seen.treated[t] for t in mine), under=under)
     return Measured(
         evidence.harm_matrix(seen)[1],
         seen.allocation_harm(),
         seen.treated,
         seen.accuracy("balanced"),
         seen.accuracy("under").mean(-1),
-        _steps(units[0]),
-        sum(u.record["seconds"] for u in units) / sum(len(u.members) for u in units),
+        _steps(every[0], seen.balanced[0]),
+        sum(e.record["seconds"] / len(e.unit.members) for e in every) / len(every),
         tuple(Measured(*each, seen.treated) for each in zip(null.harm(seen), null.change(seen), strict=True)),
     )
 
 
-def _steps(unit: Unit) -> int:
-    """Optimiser steps of an undersampled encoder of the unit; oversampling fills every class to the largest."""
-    s, kept = unit.settings, unit.record["samples"][-1]
-    whole = s.equal_steps or s.weighting == "oversample"
-    return s.epochs * ((unit.embeddings("train")[1].numel() if whole else kept) // s.batch_size)
+def _steps(under: Embedded, balanced: Embedded) -> int:
+    """Optimiser steps of an undersampled encoder's unit; oversampling fills every class to the largest."""
+    s = under.unit.settings
+    seen = balanced if s.equal_steps or s.weighting == "oversample" else under
+    return s.epochs * (seen.record["samples"][-1] // s.batch_size)
 
 
 def similarity(seen: Evidence, without: bool = False) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from lib import sbm
 from lib.hashing import ROOT
-from lib.studies.shared.arms import REFERENCE_SHIFT, Arms, arms_of, classes_of, control, settings_of
+from lib.studies.shared.arms import HARM, REFERENCE_SHIFT, Arms, arms_of, classes_of, control, settings_of
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])  # the paper's connectivity
 CONNECTIVITIES = np.array([0.05, 0.1, 0.2, 0.4])  # the paper's values of α₁₂
@@ -41,7 +41,13 @@ def plan(p: SimpleNamespace) -> Arms:
         arms_of(p, s, classes, treated, reference=False),
         reference=control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds),
         untrained=control(replace(s, method="untrained"), p.seed, p.seeds),
+        measures=HARM | {"under": ("means",), "reference": ("means", joined(p.nearest))},
     )
+
+
+def joined(nearest: int) -> str:
+    """The name of the connectivity of so many nearest neighbours among the measures of an encoder."""
+    return f"connectivity of {nearest} nearest"
 
 
 def connected(alpha12) -> Tensor:

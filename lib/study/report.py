@@ -185,6 +185,8 @@ def stamp(run) -> str:
     commit = (
         f"`{git['commit'][:12]}`{', with uncommitted changes' if git['dirty'] else ''}" if git["commit"] else "unknown"
     )
+    taken = [e for e in about["encoders"] if e["recorded"]]
+    made = {f"`{(e['git']['commit'] or 'unknown')[:12]}`, torch {e['torch']}, {e['device']}" for e in taken}
     rows = [
         ("run", f"`{about['study']}` / `{about['run']}`"),
         ("commit", commit),
@@ -197,6 +199,9 @@ def stamp(run) -> str:
         ("time", f"{about['seconds']:.0f} s for the study, {about['training_seconds']:.0f} s for its encoders"),
         ("seeds", ", ".join(map(str, about["seeds"]))),
     ]
+    if taken:
+        text = f"{len(taken)} of {len(about['encoders'])} as runs of record keep them: {'; '.join(sorted(made))}"
+        rows.append(("encoders", text))
     return table(["", ""], rows)
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from IPython import get_ipython
 
 from lib import claims, records
+from lib.encoders import recorded as encoders
 from lib.encoders.units import AnyUnit
 from lib.hashing import ROOT
 from lib.study import kept, key, page, report
@@ -56,13 +57,26 @@ class Run(Results):
         return self.plan.units
 
     @property
+    def own(self) -> list[AnyUnit]:
+        """Those of them that are trained here: of the others a run of record has all that the study measures."""
+        asks = self._asks
+        return [u for u in self.units if u.done or u not in asks or not encoders.of(u, asks[u])]
+
+    @functools.cached_property
+    def _asks(self) -> dict[AnyUnit, set[str]]:
+        return getattr(self.plan, "asks", {})
+
+    def _record(self, unit: AnyUnit) -> dict:
+        return encoders.record(unit, self._asks.get(unit, ()))
+
+    @property
     def p(self) -> SimpleNamespace:
         """The parameters as attributes."""
         return SimpleNamespace(**self.values)
 
     def train(self) -> None:
         """Train the encoders that are missing, through the same graph as ``make``; RuntimeError where one failed."""
-        if all(unit.done for unit in self.units):
+        if all(unit.done for unit in self.own):
             return
         command = [sys.executable, "-m", "lib.book.make", "encoders", self.study, json.dumps(self.values)]
         with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", errors="replace") as graph:
@@ -75,7 +89,7 @@ class Run(Results):
 
     def face(self) -> str:
         """What every figure says of itself: data, preset, device, seeds."""
-        return face(self.values, sorted({unit.record["device"] for unit in self.units}) or ["CPU"])
+        return face(self.values, sorted({self._record(unit)["device"] for unit in self.units}) or ["CPU"])
 
     @functools.cached_property
     def recorded(self) -> list[report.Record]:
@@ -122,23 +136,29 @@ class Run(Results):
         """Show what made the page."""
         page.say(report.stamp(self))
 
-    def save(self, seeds: int | None = None, data: dict[str, str] | None = None) -> None:
+    def save(
+        self, seeds: int | None = None, data: dict[str, str] | None = None, measures: encoders.Measures | None = None
+    ) -> None:
         """Write results.csv, claims.csv and provenance.json into the run folder, each whole or not at all.
 
         seeds: of a row that does not say; by default the run's.
-        The record is written last and holds the sha256 of the two tables.
+        The record is written last and holds the sha256 of the files beside it.
         data: sha256 of the splits, {"train": ...}, of a study that trains its own nets; encoders bring theirs.
+        measures: what was measured of the encoders, for the file that a run of record keeps in their place.
         """
         self.write(self.folder, self.id, self.p.seeds if seeds is None else seeds, self.p.preset, self.p.data)
-        tables = ("results.csv", "claims.csv")
-        records.seal(self.folder / kept.PROVENANCE, self.provenance(data), tables)
+        files = ["results.csv", "claims.csv"]
+        if measures:
+            encoders.write(self.folder / encoders.FILE, measures)
+            files.append(encoders.FILE)
+        records.seal(self.folder / kept.PROVENANCE, self.provenance(data), files)
 
     def provenance(self, data: dict[str, str] | None = None) -> dict:
         """Parameters, seeds, code, data, versions, device, time and memory of the run and of its encoders.
 
         recorded: the runs of record that the page draws; None of a page that draws none, whatever is recorded.
         """
-        trained = [unit.record for unit in self.units]
+        trained = [self._record(unit) for unit in self.units]
         data = trained[0]["data_sha256"] if trained else data or {}
         first, count = (0 if self.values.get("embeddings") else self.values.get(name, 0) for name in ("seed", "seeds"))
         return {
@@ -158,7 +178,14 @@ class Run(Results):
             "training_seconds": round(sum(r["seconds"] for r in trained), 1),
             "peak_memory_mib": max([records.peak_memory_mib(), *(r["peak_memory_mib"] for r in trained)]),
             "encoders": [
-                {"unit": u.name, "seconds": r["seconds"], "git": r["git"]}
+                {
+                    "unit": u.name,
+                    "seconds": r["seconds"],
+                    "git": r["git"],
+                    "device": r["device"],
+                    "torch": r["packages"]["torch"],
+                    "recorded": not u.done,
+                }
                 for u, r in zip(self.units, trained, strict=True)
             ],
         }

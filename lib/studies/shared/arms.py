@@ -1,6 +1,6 @@
 """The encoders of a study that undersamples classes, arm by arm.  No torch here: the graph is planned with these."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from types import SimpleNamespace
 
 from lib.encoders.settings import CLASSES, Settings, Unit
@@ -9,6 +9,10 @@ from lib.studies.shared.words import chosen, seeds_of
 
 NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
+
+ARMS = ("balanced", "under", "mild", "null", "reference", "untrained")
+HARM = {"balanced": ("means", "confusion"), "under": ("means", "confusion"), "mild": ("means",), "null": ("means",)}
+HARM |= {"reference": ("means",), "untrained": ("confusion",)}  # the measures of RH and AH
 
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
@@ -20,6 +24,7 @@ class Arms:
 
     balanced: all images; under, mild: each class cut to ``ratio`` or ``milder``, in the order of ``treated``;
     null, reference: balanced encoders of other seeds; untrained: the nets at their random start.
+    measures: the names of those that the study takes of the encoders of an arm, see ``evidence.Embedded``.
     """
 
     classes: tuple[str, ...]
@@ -30,11 +35,20 @@ class Arms:
     null: list[list[Unit]]
     reference: list[list[Unit]]
     untrained: list[list[Unit]]
+    measures: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def units(self) -> list[Unit]:
-        arms = (self.balanced, self.under, self.mild, self.null, self.reference, self.untrained)
-        return [unit for arm in arms for seed in arm for unit in seed]
+        return [unit for arm in ARMS for seed in getattr(self, arm) for unit in seed]
+
+    @property
+    def asks(self) -> dict[Unit, set[str]]:
+        """What the study measures of each encoder: where a run of record has all of it, no encoder is trained."""
+        found: dict[Unit, set[str]] = {}
+        for arm in ARMS:
+            for unit in (unit for seed in getattr(self, arm) for unit in seed):
+                found.setdefault(unit, set()).update(self.measures[arm])
+        return found
 
 
 def settings_of(p: SimpleNamespace, classes: tuple[str, ...]) -> Settings:

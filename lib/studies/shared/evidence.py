@@ -1,5 +1,7 @@
 """The embeddings that an undersampling study judges: those of its own encoders, or a reader's."""
 
+import csv
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,45 +12,74 @@ import torch
 from torch import Tensor
 
 from lib import checks, harms, intervals, probe
+from lib.encoders import pretrain, recorded
+from lib.encoders.settings import Unit
 from lib.studies.shared import vectors
-from lib.studies.shared.arms import Arms, known_pairs
+from lib.studies.shared.arms import ARMS, Arms, known_pairs
 
 SPLITS = (0, 1)  # the public code's seeds of the 75/25 split of the test images
 READ = checks.Kind("finite floats", checks.FLOATS.dtypes)
 WHOLE = checks.Kind("whole numbers", ("uint8", "int8", "int16", "int32", "int64"))
-ROWS = 256  # images whose cosines to all others are held at once
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One encoder, by what is measured of its features.  A measure is taken once, or comes from a run of record.
+
+    load: (z, y) of the "test" or "train" split, features (n, d) and codes (n,); known: the measures taken so far.
+    unit, member, record: whose encoder it is, and what made it; None, 0 and {}: a reader's.
+    """
+
+    load: Callable[[str], tuple[Tensor, Tensor]]
+    known: dict[str, Tensor] = field(default_factory=dict)
+    unit: Unit | None = None
+    member: int = 0
+    record: dict = field(default_factory=dict)
+
+    def measure(self, name: str, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """What ``of`` makes of the features of the test images (n, d), float64."""
+        if name not in self.known:
+            self.known[name] = of(self.load("test")[0].double())
+        return self.known[name]
+
+
+Row = list[Embedded]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Features of the evaluation images under every encoder, float64.
+    """Every encoder of an undersampling study, judged on the evaluation images.
 
     y: (n,) codes; classes: all class names; treated: codes of the undersampled classes (T of them).
-    balanced, null, reference, untrained: (seeds, n, d); under, mild: (seeds, T, n, d); an arm not run is empty.
+    balanced, null, reference, untrained: an encoder a seed; under, mild: T a seed; an arm not run is empty.
     """
 
     classes: tuple[str, ...]
     treated: tuple[int, ...]
     y: Tensor
-    balanced: Tensor
-    under: Tensor
-    mild: Tensor
-    null: Tensor
-    reference: Tensor
-    untrained: Tensor
-    _confusions: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    balanced: Row
+    under: list[Row]
+    mild: list[Row] = field(default_factory=list)
+    null: Row = field(default_factory=list)
+    reference: Row = field(default_factory=list)
+    untrained: Row = field(default_factory=list)
+
+    def each(self, arm: str, name: str, of: Callable[[Tensor], Tensor]) -> Tensor:
+        """A measure of every encoder of an arm: (seeds, ...), or (seeds, T, ...)."""
+        rows = [part if isinstance(part, list) else [part] for part in getattr(self, arm)]
+        if not rows:
+            return torch.empty(0)
+        found = torch.stack([torch.stack([e.measure(name, of) for e in row]) for row in rows])
+        return found if isinstance(getattr(self, arm)[0], list) else found[:, 0]
 
     def cosines(self, arm: str) -> Tensor:
         """Class cosines of an arm: (seeds, K, K), or (seeds, T, K, K)."""
-        return harms.class_cosines(getattr(self, arm), self.y, len(self.classes))
+        means = self.each(arm, "means", lambda z: harms.class_means(z, self.y, len(self.classes)))
+        return means @ means.mT
 
     def confusion(self, arm: str) -> Tensor:
         """Confusion under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
-        if arm not in self._confusions:
-            features, k = getattr(self, arm), len(self.classes)
-            found = [confusion(z, self.y, k) for z in features.reshape(-1, *features.shape[-2:])]
-            self._confusions[arm] = torch.stack(found).reshape(*features.shape[:-2], k, k)
-        return self._confusions[arm]
+        return self.each(arm, "confusion", lambda z: confusion(z, self.y, len(self.classes)))
 
     def accuracy(self, arm: str) -> Tensor:
         """Balanced accuracy of these heads, a share: (seeds, [T])."""
@@ -62,13 +93,33 @@ class Evidence:
         rows, own = torch.arange(len(self.treated)), list(self.treated)
         return self.confusion("under")[:, rows, own] - self.confusion("balanced")[:, own]
 
+    @property
+    def sampled(self) -> Tensor:
+        """Positions of the images of ``sample``: the first 300 of each class, or 100 of more than four."""
+        count = 100 if len(self.classes) > 4 else 300
+        return torch.cat([(self.y == c).nonzero()[:count, 0] for c in range(len(self.classes))])
+
     def own(self, matrix: Tensor) -> Tensor:
         """The cells (k, k) of the undersampled classes: (..., T, K) to (..., T)."""
         return matrix[..., torch.arange(len(self.treated)), list(self.treated)]
 
     def of_pixels(self, x: Tensor) -> "Evidence":
         """The same images judged on their raw pixels x (n, c, h, w), in place of the balanced features."""
-        return replace(self, balanced=x.flatten(1).double()[None])
+        return replace(self, balanced=[embedded(x.flatten(1), self.y)])
+
+    def measures(self) -> recorded.Measures:
+        """Every measure taken, by unit, for the run's file of them."""
+        return measures([self])
+
+
+def measures(seen: Iterable[Evidence]) -> recorded.Measures:
+    """Every measure taken in several, by unit."""
+    found: recorded.Measures = {}
+    for arm in (getattr(one, name) for one in seen for name in ARMS):
+        for e in (e for part in arm for e in (part if isinstance(part, list) else [part])):
+            if e.unit:
+                found.setdefault(e.unit, (e.record, [{} for _ in e.unit.members]))[1][e.member].update(e.known)
+    return found
 
 
 def confusion(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
@@ -82,21 +133,53 @@ def confusion(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
     return torch.stack(found).mean(0)
 
 
+def embedded(z: Tensor, y: Tensor) -> Embedded:
+    """An encoder of which nothing but its features of the test images is known."""
+    return Embedded(lambda split: {"test": (z, y)}[split])
+
+
+def losses(encoder: Embedded) -> list[float]:
+    """The mean training loss of every epoch, six digits."""
+    if "loss" not in encoder.known:
+        own = encoder.unit.members[encoder.member] or "balanced"
+        with open(encoder.unit.file("loss.csv"), encoding="utf-8", newline="") as f:
+            values = [float(row["loss"]) for row in csv.DictReader(f) if row["undersampled"] == own]
+        encoder.known["loss"] = torch.tensor(values, dtype=torch.float64)
+    return encoder.known["loss"].tolist()
+
+
+def sample(seen: Evidence, encoder: Embedded) -> Tensor | None:
+    """Features (m, d) float16 of the images ``seen.sampled``; None where a run of record kept others' alone."""
+    if "sample" not in encoder.known and encoder.unit and not encoder.unit.done:
+        return None
+    return encoder.measure("sample", lambda z: z[seen.sampled].half())
+
+
 def of_arms(arms: Arms) -> Evidence:
-    """Read the embeddings of a plan's units."""
+    """The encoders of a plan's units: trained here, or as runs of record keep them."""
 
-    def read(arm):
-        return (
-            torch.stack([torch.cat([u.embeddings()[0] for u in units]) for units in arm]).double() if arm else _none()
-        )
+    asks = arms.asks
 
-    def one(arm):
-        return read(arm).flatten(0, 1) if arm else _none()
+    def read(arm: list[list[Unit]]) -> list[Row]:
+        return [[_of_unit(unit, m, asks[unit]) for unit in units for m in range(len(unit.members))] for units in arm]
 
-    treated = tuple(arms.classes.index(c) for c in arms.treated)
+    def one(arm: list[list[Unit]]) -> Row:
+        return [e for row in read(arm) for e in row]
+
+    treated, first = tuple(arms.classes.index(c) for c in arms.treated), arms.balanced[0][0]
+    y = first.embeddings()[1] if first.done else pretrain.images_of(first.settings, "test").y
     controls = (one(arm) for arm in (arms.null, arms.reference, arms.untrained))
-    y = arms.balanced[0][0].embeddings()[1]
     return Evidence(arms.classes, treated, y, one(arms.balanced), read(arms.under), read(arms.mild), *controls)
+
+
+def _of_unit(unit: Unit, member: int, asks: set[str]) -> Embedded:
+    def load(split: str) -> tuple[Tensor, Tensor]:
+        z, y = unit.embeddings(split)
+        return z[member], y
+
+    found = None if unit.done else recorded.of(unit, asks)
+    known, record = (found.measures(member), found.record) if found else ({}, unit.record)
+    return Embedded(load, known, unit, member, record)
 
 
 def read(p: SimpleNamespace, arms: Arms) -> Evidence:
@@ -173,11 +256,11 @@ def _by_encoder(z: Tensor, labels: Tensor, group: Tensor, seed: Tensor, classes:
         raise ValueError(f"does not fit: 'group' has {lacking[0]!r}, of which there is no image")
     if len(here) < 3:
         raise ValueError(f"has images of {len(here)} classes; at least 3 are needed, a pair and another")
-    balanced = torch.stack([z[blocks[s, vectors.CONTROL]] for s in seeds])
-    under = torch.stack([torch.stack([z[blocks[s, g]] for g in treated]) for s in seeds]) if treated else _none()
     kept = tuple(classes[k] for k in here)
     own, y = tuple(here.index(g) for g in treated), torch.searchsorted(torch.tensor(here), y)
-    return Evidence(kept, own, y, balanced, under, _none(), _none(), _none(), _none())
+    balanced = [embedded(z[blocks[s, vectors.CONTROL]], y) for s in seeds]
+    under = [[embedded(z[blocks[s, g]], y) for g in treated] for s in seeds] if treated else []
+    return Evidence(kept, own, y, balanced, under)
 
 
 def harm_matrix(evidence: Evidence, arm: str = "under") -> tuple[Tensor, Tensor]:
@@ -209,21 +292,21 @@ def printed_spread(evidence: Evidence) -> Tensor:
     sqrt(a² + b²), a the SD over seeds of c_kj under undersampling, b the mean over seeds of the standard error, over
     the pairs of images, of the balanced c_kj.  Both SDs have the divisor n.  Memory grows with n, not with n².
     """
-    y, own = evidence.y, list(evidence.treated)
-    under = evidence.cosines("under")[:, torch.arange(len(own)), own].std(0, correction=0)
-    counts = torch.bincount(y, minlength=len(evidence.classes)).double()
-    errors = []
-    for z, means in zip(
-        torch.nn.functional.normalize(evidence.balanced, dim=-1), evidence.cosines("balanced"), strict=True
-    ):
-        squares = torch.zeros(
-            len(own), len(counts), dtype=z.dtype
-        )  # summed over pairs, about the mean of the two classes
-        for row, k in zip(squares, own, strict=True):
-            for some in z[y == k].split(ROWS):
-                row.index_add_(0, y, (some @ z.T - means[k, y]).square().sum(0))
-        errors.append(squares.sqrt() / torch.outer(counts[own], counts))
-    return (under**2 + torch.stack(errors).mean(0) ** 2).sqrt()
+    rows, own, pairs = torch.arange(len(evidence.treated)), list(evidence.treated), torch.bincount(evidence.y)
+    under = evidence.cosines("under")[:, rows, own].std(0, correction=0)
+    k = len(evidence.classes)
+    variances = evidence.each("balanced", "variance", lambda z: pair_variances(z, evidence.y, k))[:, own]
+    return (under**2 + (variances / torch.outer(pairs[own], pairs)).sqrt().mean(0) ** 2).sqrt()
+
+
+def pair_variances(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
+    """Variance, divisor n, of the cosine over the pairs of images of every two classes: (K, K).
+
+    The mean of (x · y)² over x in i and y in j is the inner product of the second moments of the classes.
+    """
+    unit = torch.nn.functional.normalize(z, dim=-1)
+    moments = torch.stack([unit[y == k].mT @ unit[y == k] / (y == k).sum() for k in range(num_classes)]).flatten(1)
+    return (moments @ moments.mT - harms.class_cosines(z, y, num_classes) ** 2).clamp(min=0)
 
 
 def square(matrix: Tensor, treated: tuple[int, ...]) -> Tensor:
@@ -259,7 +342,3 @@ def cells(evidence: Evidence, each: Tensor, value: Tensor | None = None) -> pd.D
         ],
         columns=["row", "column", "value", "low", "high"],
     )
-
-
-def _none() -> Tensor:
-    return torch.empty(0)

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor
 
-from lib import harms, mediation, probe
-from lib.studies.shared.arms import Arms
-from lib.studies.shared.evidence import SPLITS, Evidence
+from lib import harms, images, mediation, probe
+from lib.studies.shared.arms import HARM
+from lib.studies.shared.evidence import SPLITS, Embedded, Evidence
 
 KINDS = ("paper", "weighted", "train")
 
@@ -20,14 +20,13 @@ class Outcomes:
     """Predictions for every undersampled class k in the cells y00, y01, y10, y11 (T first, M second).
 
     codes: four (splits, seeds, T, n) predicted codes, -1 where a split did not score the image or it is not of class k;
-    treated: codes of the T classes; classes: K; heads, iterations: regressions solved, and steps of the slowest.
+    treated: codes of the T classes; classes: K; heads: how many decided.
     """
 
     codes: tuple[Tensor, Tensor, Tensor, Tensor]
     treated: tuple[int, ...]
     classes: int
     heads: int
-    iterations: int
 
     def cells(self, t: int) -> tuple[Tensor, ...]:
         """One-hot predictions (splits, seeds, n_k, K) of the t-th undersampled class's images, zero if unscored."""
@@ -47,7 +46,7 @@ class Outcomes:
         return mediation.effects(*self.means())
 
 
-def of(seen: Evidence, arms: Arms, kind: str, ratio: float, arm: str = "under") -> Outcomes:
+def of(seen: Evidence, kind: str, ratio: float, arm: str = "under") -> Outcomes:
     """The decisions of one kind of head for every class that ``arm`` ("under", "mild") undersampled to ``ratio``.
 
     "paper": trained on 75 % of the evaluation images and scored on the rest, for both seeds of the split; at T = 1 the
@@ -55,26 +54,55 @@ def of(seen: Evidence, arms: Arms, kind: str, ratio: float, arm: str = "under") 
     class-weighted.  "train": trained on the training split, at T = 1 without what the undersampled encoder did not see
     of class k, scored on all evaluation images.
     """
-    features, y, own = getattr(seen, arm), seen.y, seen.treated
-    seeds, n, splits = len(seen.balanced), len(y), 1 if kind == "train" else len(SPLITS)
-    codes = torch.full((4, splits, seeds, len(own), n), -1)
-    solved, slowest = 0, 0
+    y, own, seeds = seen.y, seen.treated, len(seen.balanced)
+    splits = 1 if kind == "train" else len(SPLITS)
+    codes = torch.full((4, splits, seeds, len(own), len(y)), -1)
     for s in range(seeds):
-        tasks = _train_tasks(arms, s, y, own, arm) if kind == "train" else _split_tasks(y, own, ratio)
+        cut = ((1, encoder, (k,)) for encoder, k in zip(getattr(seen, arm)[s], own, strict=True))
+        for mediator, encoder, mine in [(0, seen.balanced[s], own), *cut]:
+            name = measure_name(kind, ratio, () if mediator else own)
+            found = decisions(name, encoder, y, kind, ratio, mine)
+            places = torch.isin(y, torch.tensor(mine)).nonzero()[:, 0]
+            for k in mine:
+                at = y[places] == k
+                codes[mediator::2, :, s, own.index(k), places[at]] = found[:, :, at].long()
+    return Outcomes(tuple(codes), own, len(seen.classes), splits * seeds * (1 + 3 * len(own)))
+
+
+def asked(own: tuple[int, ...], ratio: float, milder: float | None) -> dict[str, tuple[str, ...]]:
+    """The measures that mediation takes by arm: those of RH and AH, and heads at one or two shares kept."""
+    paper = [] if milder is None else [measure_name("paper", milder, own)]
+    found = {"balanced": (*HARM["balanced"], *(measure_name(kind, ratio, own) for kind in KINDS), *paper)}
+    found["under"] = (*HARM["under"], *(measure_name(kind, ratio) for kind in KINDS))
+    return HARM | found | ({} if milder is None else {"mild": (measure_name("paper", milder),)})
+
+
+def measure_name(kind: str, ratio: float, own: tuple[int, ...] = ()) -> str:
+    """What ``decisions`` are called among the measures of an encoder; own: of a balanced one."""
+    return f"{kind} heads, {ratio:g}" + (f" of {' '.join(map(str, sorted(own)))}" if own else "")
+
+
+def decisions(name: str, encoder: Embedded, y: Tensor, kind: str, ratio: float, own: tuple[int, ...]) -> Tensor:
+    """What an encoder's heads call the images of the classes ``own``: its measure ``name``.
+
+    (2, splits, images of own) int8, -1 where a split did not score the image: by the head on balanced labels, and by
+    the head for which the image's own class was cut.
+    """
+    mine = torch.isin(y, torch.tensor(own))
+
+    def of(z: Tensor) -> Tensor:
+        x = encoder.load("train")[0] if kind == "train" else z
+        tasks = _train_tasks(encoder, own, ratio, len(y)) if kind == "train" else _split_tasks(y, own, ratio)
+        codes = torch.full((2, len(tasks), len(y)), -1, dtype=torch.int8)
         for split, (labels, kept, scored) in enumerate(tasks):
-            for t in (-1, *range(len(own))):  # the balanced encoder, then each undersampled one
-                z = seen.balanced[s] if t < 0 else features[s, t]
-                x = _train_features(arms, s, t, arm) if kind == "train" else z
-                masks = kept if t < 0 else kept[[0, t + 1]]
-                made = probe.predict(x, labels, masks, z[scored], kind == "weighted")
-                solved, slowest = solved + made.fits, max(slowest, made.iterations)
-                for i in range(len(own)) if t < 0 else (t,):
-                    mine = y[scored] == own[i]
-                    places = scored[mine]
-                    mediator = int(t >= 0)
-                    codes[mediator, split, s, i, places] = made.codes[0][mine]
-                    codes[2 + mediator, split, s, i, places] = made.codes[i + 1 if t < 0 else 1][mine]
-    return Outcomes(tuple(codes), own, len(seen.classes), solved, slowest)
+            made = probe.predict(x, labels, kept, z[scored], kind == "weighted")
+            codes[0, split, scored] = made.codes[0].to(torch.int8)
+            for head, k in enumerate(own, 1):
+                places = scored[y[scored] == k]
+                codes[1, split, places] = made.codes[head][y[scored] == k].to(torch.int8)
+        return codes[:, :, mine].contiguous()
+
+    return encoder.measure(name, of)
 
 
 def placebo(balanced: Tensor, under: Tensor, treated: tuple[int, ...]) -> Tensor:
@@ -140,18 +168,11 @@ def _split_tasks(y: Tensor, own: tuple[int, ...], ratio: float) -> list[tuple[Te
     return found
 
 
-def _train_tasks(arms: Arms, s: int, y: Tensor, own: tuple[int, ...], arm: str):
-    """The same of the training split; what is cut is what the encoders of the arm did not see."""
-    labels = arms.balanced[s][0].embeddings("train")[1]
+def _train_tasks(encoder: Embedded, own: tuple[int, ...], ratio: float, scored: int):
+    """The same of the training split; what is cut is what an encoder of the same seed did not see of the class."""
+    labels = encoder.load("train")[1]
     kept = torch.zeros(1 + len(own), len(labels), dtype=torch.bool)
     kept[0] = True
-    seen = [unit.kept(member) for unit in getattr(arms, arm)[s] for member in unit.members]
-    for mask, positions in zip(kept[1:], seen, strict=True):
-        mask[positions] = True
-    return [(labels, kept, torch.arange(len(y)))]
-
-
-def _train_features(arms: Arms, s: int, t: int, arm: str) -> Tensor:
-    """Features of the training split under the balanced encoder of a seed (t = -1) or the t-th undersampled one."""
-    units = arms.balanced[s] if t < 0 else getattr(arms, arm)[s]
-    return torch.cat([unit.embeddings("train")[0] for unit in units])[max(t, 0)]
+    for mask, k in zip(kept[1:], own, strict=True):
+        mask[images.undersample(labels, k, ratio, encoder.unit.seed)] = True
+    return [(labels, kept, torch.arange(scored))]
