@@ -1,9 +1,9 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell reads their text.  make itself
 # expands what its command line gives, before any recipe: P='$(shell date)' runs date.  Take no P from strangers.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record prune student tune new why readme bench lab serve clean
+.PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN SINCE CORES PROFILE DATA_ROOT
+export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE DATA_ROOT
 export PYTHONPATH := .
 export PYTHONUTF8 := 1
 PYTHON ?= python3
@@ -20,6 +20,8 @@ help:
 	@echo 'make sweep     STUDY=x GRID="ratio=0.01,0.05 seed=0..4" [PRESET=p] [P="..."]: a grid, one table and page'
 	@echo 'make compare   A=run B=run: two runs side by side'
 	@echo 'make record    RUN=run: keep a run in results/recorded'
+	@echo 'make open      the claims that no run of record decides: seeds, encoders and hours that would'
+	@echo 'make campaign  [LIST=records.yaml] [HOURS=h]: the runs of record of a list; without HOURS what is done'
 	@echo 'make prune     remove runs and encoders of older code'
 	@echo 'make why       RUN=run [SINCE=commit]: what changed since the run was made, that renames it'
 	@echo 'make new       STUDY=name: a new study from the template'
@@ -47,7 +49,7 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
 
-book run params sweep compare record prune student tune new why readme: .venv/core
+book run params sweep compare record campaign prune student tune new why readme open: .venv/core
 	@$(PY) -m lib.book.make $@
 
 lint: .venv/test

@@ -84,18 +84,36 @@ def _mixed(points: np.ndarray, chance: float) -> float:
     first, last = float(points.min()), float(points.max())
     if first == last:
         return first
-    return optimize.brentq(lambda x: 1 - chance - _above(points, x), first, last, xtol=1e-12)
+    return optimize.brentq(lambda x: 1 - chance - float(_above(points, x)), first, last, xtol=1e-12)
 
 
-def _above(points: np.ndarray, x: float) -> float:
+def share_beyond(values, x: float, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the whole interval ``of_share`` of each experiment lies above x, and whether below; no end is computed.
+
+    values: (..., seeds) shares, an experiment a row.  Returns two of shape (...,), bool.
+    """
+    values, most = np.asarray(values, float), 0.5 + level / 2
+    ends = [np.concatenate([values, np.full((*values.shape[:-1], 1), end)], -1) for end in (0.0, 1.0)]
+    return _above(ends[0], x) >= most, _above(ends[1], x) <= 1 - most
+
+
+def _above(points: np.ndarray, x: float) -> np.ndarray:
     """P(Σ_i D_i points_i > x), D uniform on the simplex: P(Σ_i a_i E_i > Σ_j b_j E_j) of independent exponentials E.
 
     a, b: distances from x of the points above and of the others.  The larger of two terms a E and b E' exceeds the
     other by an exponential of its own scale, so that P(i, j) = (a_i P(i, j - 1) + b_j P(i - 1, j)) / (a_i + b_j).
+    points: (..., n).  Returns (...,).
     """
-    found = np.zeros(1 + (points <= x).sum())
-    for a in points[points > x] - x:
-        found[0] = 1
-        for j, b in enumerate(x - points[points <= x], 1):
-            found[j] = (a * found[j - 1] + b * found[j]) / (a + b)
-    return float(found[-1])
+    above, below = (np.sort(np.clip(side * (points - x), 0, None), -1)[..., ::-1] for side in (1, -1))
+    i, j = ((part > 0).sum(-1).max() for part in (above, below))  # a distance of 0 changes nothing
+    found = [np.zeros(points.shape[:-1])] * (1 + j)
+    for a in np.moveaxis(above[..., :i], -1, 0):
+        last = np.where(a > 0, 1.0, found[0])
+        row = [last]
+        for b, before in zip(np.moveaxis(below[..., :j], -1, 0), found[1:], strict=True):
+            total = a + b
+            last = np.where(total > 0, (a * last + b * before) / np.where(total > 0, total, 1), before)
+            row.append(np.where(a > 0, last, before))
+            last = row[-1]
+        found = row
+    return found[-1]

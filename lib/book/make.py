@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib import records, study
-from lib.book import asked, cost, failures, jobs, new, readme, runs, sweeps, tune, why
+from lib.book import asked, campaign, cost, failures, jobs, new, readme, runs, sweeps, tune, undecided, why
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -54,7 +54,7 @@ def quick_runs() -> list[Run]:
 
 def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
-    units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.units)]}
+    units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.own)]}
     most = jobs.SUBMITTED_SECONDS if os.environ.get("PROFILE") else jobs.JOB_SECONDS
     return jobs.together([unit for unit in units.values() if not unit.done], most)
 
@@ -235,6 +235,11 @@ def command_encoders(options) -> int:
     return build([Run(options.study, json.loads(options.values))], "encoders")
 
 
+def command_execute(options) -> int:
+    """Execute one run, with the encoders that it lacks, and build no page."""
+    return build([Run(options.study, json.loads(options.values))], "studies")
+
+
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib.book import data_sets
@@ -282,8 +287,11 @@ COMMANDS = {
     "tune": command_tune,
     "new": new.command_new,
     "readme": readme.command_readme,
+    "open": undecided.command_open,
     "why": why.command_why,
     "encoders": command_encoders,
+    "execute": command_execute,
+    "campaign": campaign.command_campaign,
     "data": command_data,
 }
 
@@ -304,7 +312,7 @@ def main() -> int:
     env = os.environ.get
     parser = argparse.ArgumentParser(prog="make", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    arguments = {"encoders": ("study", "values"), "data": ("name", "output")}
+    arguments = {"encoders": ("study", "values"), "execute": ("study", "values"), "data": ("name", "output")}
     for name in COMMANDS:
         command = commands.add_parser(name)
         for argument in arguments.get(name, ()):
@@ -313,7 +321,7 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
-        options.since = env("SINCE", "")
+        options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
         if options.command in ("run", "sweep", "params", "student", "tune"):

@@ -278,14 +278,14 @@ def _twice(mine: list[claims.Claim], source: str, chapters: dict, records_: list
     family = [(claim, j) for claim, j in found if j.get("seeds", 0) > 0]
     ends = [(j.get("null_low", math.nan), j.get("null_high", math.nan)) for _, j in family]
     each = zip(family, ends, strict=True)
-    strict = claims.holm([(claim, j["verdict"], _values(j), *null) for (claim, j), null in each])
+    strict = claims.holm([(claim, j["verdict"], seeds_of(j), *null) for (claim, j), null in each])
     for (_, j), word in zip(family, strict, strict=True):
         j["holm"] = badge(word)
     own = [[j for other, j in found if other == claim] for claim in mine]
     return [("<br>".join(map(verdict, js)), "<br>".join(j.get("holm", "–") for j in js)) for js in own]
 
 
-def _values(j: dict) -> tuple[float, ...]:
+def seeds_of(j: dict) -> tuple[float, ...]:
     """The effects of a judgement, one a seed; () where the run did not keep them."""
     return tuple(map(float, j["values"].split())) if isinstance(j.get("values"), str) else ()
 

@@ -22,8 +22,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, pages, scale, statements, sweeps
+from lib.book import architecture, benchmarks_page, pages, scale, statements, sweeps, undecided
 from lib.book.pages import RunRecord, SiteError
+from lib.book.runs import KEPT
 from lib.hashing import ROOT
 from lib.study import report
 
@@ -66,6 +67,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "verdicts": pages.verdicts(chapters, recorded),
         "papers": pages.papers(chapters, recorded),
         "ungated": pages.ungated(),
+        "open": undecided.table(recorded),
         "coverage": pages.coverage(),
         "many claims": pages.many_claims(chapters, recorded),
         "headlines": pages.headlines(chapters, recorded),
@@ -81,8 +83,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
     for run in recorded:
-        names = sorted(f.name for f in run.folder.iterdir() if f.is_file())
-        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
+        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in KEPT}
     files |= files_measured | {"_static/coverage.csv": pages.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()

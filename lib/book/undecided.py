@@ -1,0 +1,216 @@
+"""What would decide the claims that no run of record decides: ``make open``, and a table of the scoreboard.
+
+The run of record with the most seeds that judges a claim is the claim's pilot: its effect and the standard deviation
+between its seeds are taken for the true ones.  A run that is to decide takes fresh seeds, for the pilot chose their
+number.
+"""
+
+import functools
+import html
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from lib import claims, intervals, study
+from lib.book import cost, jobs, pages
+from lib.book.pages import RunRecord
+from lib.claims import Claim
+from lib.study import key
+
+POWER = 0.8
+MOST = 100  # seeds that a run can have
+PRICE = ("seeds", "encoders", "hours, 2 cores", "hours, GPU")
+DRAWS = 200  # experiments behind the power of a share
+NEVER = f"cannot be decided by seeds: the effect lies on the threshold ({MOST} would not do)"
+ALIKE = "no spread between the pilot's seeds"
+UNLEARNED = "not judged: the encoders did not learn enough"
+NO_SPREAD = "the pilot kept no spread between its seeds"
+UNKNOWN = "the pilot's parameters are of earlier code"
+
+
+@dataclass(frozen=True)
+class Open:
+    """An undecided claim: effect and spread (standard deviation between seeds) of its pilot, and what would decide it.
+
+    seen: seeds of the pilot; seeds: fresh ones, for a verdict with a chance of POWER; None: see reason.  encoders: of
+    so many seeds, controls among them; cores, gpu: hours of their training on two CPU cores and on a GPU.
+    """
+
+    claim: Claim
+    pilot: RunRecord
+    effect: float
+    spread: float
+    seen: int
+    seeds: int | None = None
+    encoders: int = 0
+    cores: float = math.nan
+    gpu: float = math.nan
+    reason: str = ""
+
+
+def all_open(records: list[RunRecord]) -> tuple[list[Open], list[Claim]]:
+    """The claims that runs of record judge and none decides, cheapest first; and those that none judges."""
+    found, unjudged = [], []
+    for claim in claims.known().values():
+        judged = [(run, row) for run in records if run.study == claim.study for row in _rows(run, claim)]
+        if not judged:
+            unjudged.append(claim)
+        elif all(row["verdict"] == claims.UNDECIDED for _, row in judged):
+            found.append(priced(claim, *max(judged, key=lambda pair: pair[1]["seeds"])))
+    return sorted(found, key=lambda o: (o.seeds is None, o.cores, o.claim.id)), unjudged
+
+
+def priced(claim: Claim, pilot: RunRecord, row: dict) -> Open:
+    """What would decide a claim by its row in the pilot's table of verdicts."""
+    seen, spread = int(row["seeds"]), _spread(row)
+    known = Open(claim, pilot, row["effect"], spread, seen)
+    if _decided(claim, row):
+        return _with(known, reason=UNLEARNED)
+    if math.isnan(spread):
+        return _with(known, reason=NO_SPREAD)
+    if not spread and not claim.share:
+        return _with(known, reason=ALIKE)
+    seeds = seeds_needed(claim.id, float(row["effect"]), spread)
+    if seeds is None:
+        return _with(known, reason=NEVER)
+    try:
+        return _with(known, seeds=seeds, **_price(pilot, seeds))
+    except ValueError:
+        return _with(known, seeds=seeds, reason=UNKNOWN)
+
+
+@functools.cache
+def seeds_needed(claim: str, effect: float, spread: float) -> int | None:
+    """The fewest seeds that decide a claim with a chance of POWER, were effect and spread true; None: above MOST."""
+    about = claims.known()[claim]
+    low, high = claims.FEWEST - 1, MOST
+    if power(about, effect, spread, high) < POWER:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(about, effect, spread, middle) >= POWER else (middle, high)
+    return high
+
+
+def power(claim: Claim, effect: float, spread: float, seeds: int) -> float:
+    """The chance that so many seeds decide a claim as its effect says, of seeds with this mean and deviation.
+
+    By the noncentral t for normal seeds where the interval is Student's; simulated for a share, whose
+    seeds follow the beta law of this mean and deviation, or are 0 and 1.
+    """
+    distance = abs(effect - claim.threshold)
+    if claim.share:
+        return simulated(claim, _shares(effect, spread, seeds))
+    if not distance or seeds < claims.FEWEST:
+        return 0.0
+    edge = stats.t.ppf(0.975, seeds - 1)
+    return float(stats.nct.sf(edge, seeds - 1, distance / spread * math.sqrt(seeds)))
+
+
+def simulated(claim: Claim, draws: np.ndarray) -> float:
+    """The part of experiments on a share (draws, seeds) that are decided as their mean would be without an interval."""
+    above, below = intervals.share_beyond(draws, claim.threshold)
+    return float((above if draws.mean() > claim.threshold else below).mean())
+
+
+def _shares(effect: float, spread: float, seeds: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    most = effect * (1 - effect)
+    if not spread or not most:
+        return np.full((1, seeds), effect)
+    if spread**2 >= most:  # no beta law has so much: 0 and 1
+        return generator.binomial(1, effect, (DRAWS, seeds)).astype(float)
+    total = most / spread**2 - 1
+    return generator.beta(effect * total, (1 - effect) * total, (DRAWS, seeds))
+
+
+def _rows(run: RunRecord, claim: Claim) -> list[dict]:
+    """The claim's rows in a run's table, and the ends that the file has, those of a rule of earlier among them."""
+    then = pd.read_csv(run.file("claims.csv"))[["low", "high"]]
+    table = run.claims.join(then.rename(columns="{} then".format))
+    return table[(table["source"] == "run") & (table["claim"] == claim.id)].to_dict("records")
+
+
+def _spread(row: dict) -> float:
+    """The standard deviation between seeds: of the values, or behind Student's interval where they were not kept, in
+    files of before, from below 10 seeds."""
+    values = pages.seeds_of(row)
+    if len(values) > 1:
+        return float(np.std(values, ddof=1))
+    seeds = int(row["seeds"])
+    half = (row["high then"] - row["low then"]) / 2
+    return float(half * math.sqrt(seeds) / stats.t.ppf(0.975, seeds - 1)) if 1 < seeds < 10 else math.nan
+
+
+def _decided(claim: Claim, row: dict) -> bool:
+    """Whether the interval decides the claim, which the verdict does not: the encoders did not pass the gate."""
+    return claims.decide(claim, row["low"], row["high"]) != claims.UNDECIDED
+
+
+def _price(pilot: RunRecord, seeds: int) -> dict:
+    """Encoders and hours of a run like the pilot with so many seeds, by the seconds that the pilot's encoders took."""
+    about = pilot.provenance
+    few, more = (_units(pilot.study, about["params"] | {"seeds": n}) for n in (3, 4))
+    a_seed = [unit for unit in more if unit not in few]
+    first = sum(len(unit.members) for unit in few) - 3 * sum(len(unit.members) for unit in a_seed)
+    encoders = first + seeds * sum(len(unit.members) for unit in a_seed)
+    made = _units(pilot.study, about["params"])
+    each = about["training_seconds"] / sum(len(unit.members) for unit in made)
+    on_gpu = cost.estimate(jobs.together(few), 1, True)[0] / sum(len(unit.members) for unit in few)
+    cpu = about["device"] == ["CPU"]
+    return {
+        "encoders": encoders,
+        "cores": encoders * each / 2 / 3600 if cpu else math.nan,
+        "gpu": encoders * (on_gpu if cpu else each) / 3600,
+    }
+
+
+def _units(name: str, params: dict) -> list:
+    known = study.parameters(name)
+    return key.plan(name, study.complete(name, {k: v for k, v in params.items() if k in known})).units
+
+
+def _with(known: Open, **changes) -> Open:
+    return Open(**vars(known) | changes)
+
+
+def table(records: list[RunRecord]) -> str:
+    """What would decide each undecided claim, as a table of the site, and how many claims no run of record judges."""
+    found, unjudged = all_open(records)
+    head = ("claim", "effect", "between seeds", "holds where", "pilot", *PRICE)
+    rows = []
+    for o in found:
+        claim = f'<a href="#{o.claim.id}">{html.escape(o.claim.id)}</a>'
+        numbers = pages.number(o.effect), "–" if math.isnan(o.spread) else pages.number(o.spread), _test(o.claim)
+        rows.append((claim, *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
+    studies = pd.Series([claim.study for claim in unjudged]).value_counts()
+    others = ", ".join(f"`{name}` {n}" for name, n in studies.items())
+    left = f"{len(unjudged)} claims have no run of record: {others or '–'}."
+    return f"{pages.raw(pages.table(head, rows, 'open'))}\n\n{left}"
+
+
+def _cells(o: Open) -> tuple[str, str, str, str]:
+    if o.seeds is None:
+        return o.reason, "", "", ""
+    hours = ["–" if math.isnan(h) else f"{h:.1f}" if h >= 0.05 else "below 0.1" for h in (o.cores, o.gpu)]
+    return (str(o.seeds), o.reason, "", "") if o.reason else (str(o.seeds), str(o.encoders), *hours)
+
+
+def _test(claim: Claim) -> str:
+    return f"{pages.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
+
+
+def command_open(_) -> int:
+    """Print what would decide each claim that no run of record decides."""
+    found, unjudged = all_open(pages.recorded())
+    head = ("claim", "effect", "spread", "holds where", *PRICE)
+    rows = [(o.claim.id, f"{o.effect:.3f}", f"{o.spread:.3f}", _test(o.claim), *_cells(o)) for o in found]
+    print(pd.DataFrame(rows, columns=head).to_string(index=False))
+    print(
+        f"{len(found)} claims are judged and not decided, {len(unjudged)} have no run of record. Seeds: fresh, for a "
+        f"verdict with a chance of {POWER:.0%}, were the pilot's effect and spread the true ones."
+    )
+    return 0
