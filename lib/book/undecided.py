@@ -8,7 +8,7 @@ number.
 import functools
 import html
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -68,18 +68,18 @@ def priced(claim: Claim, pilot: RunRecord, row: dict) -> Open:
     seen, spread = int(row["seeds"]), _spread(row)
     known = Open(claim, pilot, row["effect"], spread, seen)
     if _decided(claim, row):
-        return _with(known, reason=UNLEARNED)
+        return replace(known, reason=UNLEARNED)
     if math.isnan(spread):
-        return _with(known, reason=NO_SPREAD)
+        return replace(known, reason=NO_SPREAD)
     if not spread and not claim.share:
-        return _with(known, reason=ALIKE)
+        return replace(known, reason=ALIKE)
     seeds = seeds_needed(claim.id, float(row["effect"]), spread)
     if seeds is None:
-        return _with(known, reason=NEVER)
+        return replace(known, reason=NEVER)
     try:
-        return _with(known, seeds=seeds, **_price(pilot, seeds))
+        return replace(known, seeds=seeds, **_price(pilot, seeds))
     except ValueError:
-        return _with(known, seeds=seeds, reason=UNKNOWN)
+        return replace(known, seeds=seeds, reason=UNKNOWN)
 
 
 @functools.cache
@@ -98,8 +98,8 @@ def seeds_needed(claim: str, effect: float, spread: float) -> int | None:
 def power(claim: Claim, effect: float, spread: float, seeds: int) -> float:
     """The chance that so many seeds decide a claim as its effect says, of seeds with this mean and deviation.
 
-    By the noncentral t for normal seeds where the interval is Student's; simulated for a share, whose
-    seeds follow the beta law of this mean and deviation, or are 0 and 1.
+    By the noncentral t for normal seeds where the interval is Student's; simulated for a share, whose seeds follow the
+    beta law of this mean and deviation, or are 0 and 1.
     """
     distance = abs(effect - claim.threshold)
     if claim.share:
@@ -171,10 +171,6 @@ def _price(pilot: RunRecord, seeds: int) -> dict:
 def _units(name: str, params: dict) -> list:
     known = study.parameters(name)
     return key.plan(name, study.complete(name, {k: v for k, v in params.items() if k in known})).units
-
-
-def _with(known: Open, **changes) -> Open:
-    return Open(**vars(known) | changes)
 
 
 def table(records: list[RunRecord]) -> str:
