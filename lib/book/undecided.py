@@ -22,7 +22,7 @@ from lib.study import key
 
 POWER = 0.8
 MOST = 100  # seeds that a run can have
-PRICE = ("seeds", "encoders", "hours, 2 cores", "hours, GPU")
+PRICE = ("seeds", "encoders", "hours, 2 cores", "hours, GPU", "why not")
 DRAWS = 200  # experiments behind the power of a share
 NEVER = f"cannot be decided by seeds: the effect lies on the threshold ({MOST} would not do)"
 ALIKE = "no spread between the pilot's seeds"
@@ -188,11 +188,9 @@ def table(records: list[RunRecord]) -> str:
     return f"{pages.raw(pages.table(head, rows, 'open'))}\n\n{left}"
 
 
-def _cells(o: Open) -> tuple[str, str, str, str]:
-    if o.seeds is None:
-        return o.reason, "", "", ""
+def _cells(o: Open) -> tuple[str, ...]:
     hours = ["–" if math.isnan(h) else f"{h:.1f}" if h >= 0.05 else "below 0.1" for h in (o.cores, o.gpu)]
-    return (str(o.seeds), o.reason, "", "") if o.reason else (str(o.seeds), str(o.encoders), *hours)
+    return ("–" if o.seeds is None else str(o.seeds), str(o.encoders or "–"), *hours, o.reason)
 
 
 def _test(claim: Claim) -> str:
