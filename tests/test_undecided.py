@@ -13,28 +13,38 @@ from lib.book.pages import RunRecord
 from lib.claims import UNDECIDED
 
 NORMAL, SHARE = claims.known()["harms-4b"], claims.known()["harms-4a"]  # below -0.05; a share, at least 0.9
+NULL = np.linspace(-0.06, 0.06, 13)  # of encoders without the treatment; all of so few are spanned
 
 
-def verdicts(claim: str, draws: np.ndarray, word: str) -> float:
+def verdicts(claim: str, draws: np.ndarray, word: str, null=()) -> float:
     """The part of experiments (draws, seeds) with this verdict, by the book's own rule."""
-    return float(np.mean([claims.judge(claim, seeds).verdict == word for seeds in draws]))
+    return float(np.mean([claims.judge(claim, seeds, True, null).verdict == word for seeds in draws]))
 
 
-@pytest.mark.parametrize(("effect", "spread", "word"), [(-0.08, 0.03, claims.HOLDS), (-0.02, 0.02, claims.FAILS)])
-def test_the_seeds_needed_decide_four_times_in_five(effect, spread, word):
-    n = undecided.seeds_needed(NORMAL.id, effect, spread)
+@pytest.mark.parametrize(
+    ("effect", "spread", "edge", "word", "null"),
+    [
+        (-0.08, 0.03, -0.05, claims.HOLDS, NULL / 10),
+        (-0.08, 0.03, -0.06, claims.HOLDS, NULL),
+        (-0.02, 0.02, -0.05, claims.FAILS, NULL),
+    ],
+)
+def test_the_seeds_needed_decide_four_times_in_five(effect, spread, edge, word, null):
+    assert undecided._edge(NORMAL, effect, *claims.span(null)) == pytest.approx(edge)
+    n = undecided.seeds_needed(effect, spread, edge, share=False)
     generator = np.random.default_rng(0)
-    found, fewer = (verdicts(NORMAL.id, generator.normal(effect, spread, (4000, m)), word) for m in (n, n - 1))
-    assert found == pytest.approx(undecided.power(NORMAL, effect, spread, n), abs=0.02) and found > 0.78
-    assert fewer == pytest.approx(undecided.power(NORMAL, effect, spread, n - 1), abs=0.02) and fewer < 0.82
+    for seeds, most, least in ((n, 1.0, 0.78), (n - 1, 0.82, 0.0)):
+        found = verdicts(NORMAL.id, generator.normal(effect, spread, (4000, seeds)), word, null)
+        assert found == pytest.approx(undecided.power(effect, spread, edge, False, seeds), abs=0.02)
+        assert least < found < most
 
 
 def test_the_power_of_a_share_is_that_of_the_books_verdicts():
-    draws = np.random.default_rng(1).binomial(4, 0.6, (300, 6)) / 4
-    assert undecided.simulated(SHARE, draws) == verdicts(SHARE.id, draws, claims.FAILS) > 0.3
-    n = undecided.seeds_needed(SHARE.id, 0.6, 0.2)
+    n = undecided.seeds_needed(0.6, 0.2, 0.9, share=True)
     shares = undecided._shares(0.6, 0.2, n)
-    assert shares.std() == pytest.approx(0.2, abs=0.02) and verdicts(SHARE.id, shares, claims.FAILS) >= 0.8
+    assert shares.std() == pytest.approx(0.2, abs=0.02)
+    found = verdicts(SHARE.id, shares, claims.FAILS)
+    assert found == undecided.power(0.6, 0.2, 0.9, True, n) >= 0.8 > undecided.power(0.6, 0.2, 0.9, True, n - 1)
 
 
 @pytest.mark.parametrize("x", [0.0, 0.3, 0.5, 0.9, 1.0])
@@ -46,18 +56,21 @@ def test_an_interval_beyond_a_number_is_the_interval_of_the_share(x):
     assert (above == (ends[:, 0] >= x))[sure].all() and (below == (ends[:, 1] <= x))[sure].all() and sure.sum() > 20
 
 
-def test_an_effect_on_its_threshold_needs_no_number_of_seeds():
-    assert undecided.seeds_needed(NORMAL.id, -0.05, 0.01) is None
-    assert undecided.power(NORMAL, -0.05, 0.01, 50) == 0
-    assert undecided.seeds_needed(NORMAL.id, -0.0501, 0.03) is None, "more than a run can have"
+def test_an_effect_on_its_threshold_or_within_its_null_has_no_number_of_seeds():
+    assert undecided.seeds_needed(-0.05, 0.01, -0.05, share=False) is None
+    assert undecided.power(-0.05, 0.01, -0.05, False, 50) == 0
+    assert undecided.seeds_needed(-0.0501, 0.03, -0.05, share=False) is None, "more than a run can have"
+    assert undecided._edge(NORMAL, -0.08, -0.1, 0.1) is None, "it passes the threshold, and the null does too"
+    assert undecided._edge(NORMAL, -0.08, math.nan, math.nan) is None
+    assert undecided._edge(NORMAL, -0.04, -0.1, 0.1) == -0.05, "a claim fails whatever the null"
 
 
-def pilot(folder, verdict: str = UNDECIDED, values: str | None = None, name: str = "a") -> RunRecord:
+def pilot(folder, values: str | None = None, name: str = "a") -> RunRecord:
     """A run of record of three seeds that judges one claim, with the mean -0.07 and a deviation of 0.03."""
     half = 4.302653 * 0.03 / math.sqrt(3)  # Student's t at 0.975 and two degrees of freedom
     row = {"source": "run", "claim": NORMAL.id, "effect": -0.07, "low": -0.07 - half, "high": -0.07 + half, "seeds": 3}
-    row |= {"verdict": verdict, "preset": "laptop", "data": "cifar10", "run": name, "mark": "reduced"}
-    row |= {} if values is None else {"values": values}
+    row |= {"verdict": UNDECIDED, "preset": "laptop", "data": "cifar10", "run": name, "mark": "reduced"}
+    row |= {"null_low": -0.01, "null_high": 0.01} | ({} if values is None else {"values": values})
     home = folder / "recorded/mediation" / name
     home.mkdir(parents=True)
     pd.DataFrame([row]).to_csv(home / "claims.csv", index=False)
@@ -72,18 +85,18 @@ def test_the_spread_is_of_the_values_or_stands_behind_the_interval(tmp_path, val
     (found,), others = undecided.all_open([pilot(tmp_path, values=values)])
     assert found.claim == NORMAL and found.spread == pytest.approx(0.03, rel=1e-4)
     assert len(others) == len(claims.known()) - 1 and NORMAL not in others
-    assert found.seeds == undecided.seeds_needed(NORMAL.id, -0.07, found.spread) == 20
+    assert found.seeds == undecided.seeds_needed(-0.07, found.spread, -0.05, False) == 20
     assert found.encoders == 20 * 4, "of a seed: balanced, two undersampled, untrained"
     assert found.cores == pytest.approx(20 * 4 * 100 / 2 / 3600), "1,200 s of twelve encoders, on two cores"
     assert 0 < found.gpu < found.cores
 
 
 def test_a_claim_that_any_record_decides_is_closed_and_the_gate_is_named(tmp_path, capsys, monkeypatch):
-    still, decided = pilot(tmp_path), pilot(tmp_path, claims.HOLDS, name="b")
+    still, decided, gated = (pilot(tmp_path, values="-0.0699 -0.07 -0.0701", name=name) for name in "abc")
+    for run, word in ((decided, claims.HOLDS), (gated, UNDECIDED)):
+        path = run.folder / "claims.csv"
+        pd.read_csv(path).assign(low=-0.071, high=-0.069, verdict=word).to_csv(path, index=False)
     assert undecided.all_open([still, decided])[0] == []
-    gated = pilot(tmp_path, values="-0.0699 -0.07 -0.0701", name="c")
-    table = pd.read_csv(gated.folder / "claims.csv").assign(low=-0.071, high=-0.069)
-    table.to_csv(gated.folder / "claims.csv", index=False)
     monkeypatch.setattr(pages, "recorded", lambda: [gated])
     assert undecided.command_open(None) == 0
     said = capsys.readouterr().out

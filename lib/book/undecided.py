@@ -25,9 +25,10 @@ MOST = 100  # seeds that a run can have
 PRICE = ("seeds", "encoders", "hours, 2 cores", "hours, GPU", "why not")
 DRAWS = 200  # experiments behind the power of a share
 NEVER = f"cannot be decided by seeds: the effect lies on the threshold ({MOST} would not do)"
-ALIKE = "no spread between the pilot's seeds"
-UNLEARNED = "not judged: the encoders did not learn enough"
-NO_SPREAD = "the pilot kept no spread between its seeds"
+UNLEARNED = "not judged: the encoders did not learn, or what the claim presupposes was not seen"
+NO_SPREAD = "the pilot has no spread between its seeds"
+NO_NULL = "the pilot has no null, beyond which the effect must lie"
+WITHIN = "cannot be decided by seeds: the effect passes the threshold and lies within the null"
 UNKNOWN = "the pilot's parameters are of earlier code"
 
 
@@ -65,15 +66,17 @@ def all_open(records: list[RunRecord]) -> tuple[list[Open], list[Claim]]:
 
 def priced(claim: Claim, pilot: RunRecord, row: dict) -> Open:
     """What would decide a claim by its row in the pilot's table of verdicts."""
-    seen, spread = int(row["seeds"]), _spread(row)
-    known = Open(claim, pilot, row["effect"], spread, seen)
-    if _decided(claim, row):
+    effect, spread, null = float(row["effect"]), _spread(row), (row.get("null_low"), row.get("null_high"))
+    null = tuple(math.nan if end is None else float(end) for end in null)
+    known = Open(claim, pilot, effect, spread, int(row["seeds"]))
+    edge = _edge(claim, effect, *null)
+    if claims.settle(claim, row["low"], row["high"], *null) != claims.UNDECIDED:
         return replace(known, reason=UNLEARNED)
-    if math.isnan(spread):
+    if math.isnan(spread) or not (spread or claim.share):
         return replace(known, reason=NO_SPREAD)
-    if not spread and not claim.share:
-        return replace(known, reason=ALIKE)
-    seeds = seeds_needed(claim.id, float(row["effect"]), spread)
+    if edge is None:
+        return replace(known, reason=NO_NULL if any(map(math.isnan, null)) else WITHIN)
+    seeds = seeds_needed(effect, spread, edge, claim.share)
     if seeds is None:
         return replace(known, reason=NEVER)
     try:
@@ -82,38 +85,46 @@ def priced(claim: Claim, pilot: RunRecord, row: dict) -> Open:
         return replace(known, seeds=seeds, reason=UNKNOWN)
 
 
+def _edge(claim: Claim, effect: float, null_low: float, null_high: float) -> float | None:
+    """What the interval must pass for the verdict that the effect suggests: the threshold, or the end of the null.
+
+    None: the effect passes the threshold and does not lie beyond the null, so that seeds decide nothing.
+    """
+    if not claim.against or claims.decide(claim, effect, effect) != claims.HOLDS:
+        return claim.threshold
+    if not claims.beyond(claim, effect, effect, null_low, null_high):
+        return None
+    return max(claim.threshold, null_high) if claim.side == "above" else min(claim.threshold, null_low)
+
+
 @functools.cache
-def seeds_needed(claim: str, effect: float, spread: float) -> int | None:
-    """The fewest seeds that decide a claim with a chance of POWER, were effect and spread true; None: above MOST."""
-    about = claims.known()[claim]
+def seeds_needed(effect: float, spread: float, edge: float, share: bool) -> int | None:
+    """The fewest seeds whose interval lies beyond the edge with a chance of POWER, were effect and spread true.
+
+    None: more than MOST.
+    """
     low, high = claims.FEWEST - 1, MOST
-    if power(about, effect, spread, high) < POWER:
+    if power(effect, spread, edge, share, high) < POWER:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(about, effect, spread, middle) >= POWER else (middle, high)
+        low, high = (low, middle) if power(effect, spread, edge, share, middle) >= POWER else (middle, high)
     return high
 
 
-def power(claim: Claim, effect: float, spread: float, seeds: int) -> float:
-    """The chance that so many seeds decide a claim as its effect says, of seeds with this mean and deviation.
+def power(effect: float, spread: float, edge: float, share: bool, seeds: int) -> float:
+    """The chance that the interval of so many seeds lies beyond the edge, on the side of their mean, the effect.
 
-    By the noncentral t for normal seeds where the interval is Student's; simulated for a share, whose seeds follow the
-    beta law of this mean and deviation, or are 0 and 1.
+    By the noncentral t for normal seeds of this deviation, where the interval is Student's; simulated for a share,
+    whose seeds follow the beta law of this mean and deviation, or are 0 and 1.
     """
-    distance = abs(effect - claim.threshold)
-    if claim.share:
-        return simulated(claim, _shares(effect, spread, seeds))
-    if not distance or seeds < claims.FEWEST:
+    if share:
+        above, below = intervals.share_beyond(_shares(effect, spread, seeds), edge)
+        return float((above if effect > edge else below).mean())
+    if effect == edge or seeds < claims.FEWEST:
         return 0.0
-    edge = stats.t.ppf(0.975, seeds - 1)
-    return float(stats.nct.sf(edge, seeds - 1, distance / spread * math.sqrt(seeds)))
-
-
-def simulated(claim: Claim, draws: np.ndarray) -> float:
-    """The part of experiments on a share (draws, seeds) that are decided as their mean would be without an interval."""
-    above, below = intervals.share_beyond(draws, claim.threshold)
-    return float((above if draws.mean() > claim.threshold else below).mean())
+    limit = stats.t.ppf(0.975, seeds - 1)
+    return float(stats.nct.sf(limit, seeds - 1, abs(effect - edge) / spread * math.sqrt(seeds)))
 
 
 def _shares(effect: float, spread: float, seeds: int) -> np.ndarray:
@@ -143,11 +154,6 @@ def _spread(row: dict) -> float:
     seeds = int(row["seeds"])
     half = (row["high then"] - row["low then"]) / 2
     return float(half * math.sqrt(seeds) / stats.t.ppf(0.975, seeds - 1)) if 1 < seeds < 10 else math.nan
-
-
-def _decided(claim: Claim, row: dict) -> bool:
-    """Whether the interval decides the claim, which the verdict does not: the encoders did not pass the gate."""
-    return claims.decide(claim, row["low"], row["high"]) != claims.UNDECIDED
 
 
 def _price(pilot: RunRecord, seeds: int) -> dict:
