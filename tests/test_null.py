@@ -21,9 +21,19 @@ def seen(balanced: int, other: int = 0) -> Evidence:
         centre = 3 * torch.eye(3, 5, dtype=torch.float64).repeat_interleave(20, 0)
         return centre + torch.randn(*lead, 60, 5, generator=g, dtype=torch.float64)
 
-    y, nothing = torch.arange(3).repeat_interleave(20), torch.empty(0)
-    arms = (drawn(balanced), drawn(balanced, 2), nothing, drawn(other) if other else nothing, nothing, nothing)
-    return Evidence(("a", "b", "c"), (0, 1), y, *arms)
+    y = torch.arange(3).repeat_interleave(20)
+    one, under = drawn(balanced), drawn(balanced, 2)
+    null = drawn(other) if other else []
+    one, *under, null = ([evidence.embedded(z, y) for z in part] for part in (one, *under, null))
+    return Evidence(("a", "b", "c"), (0, 1), y, one, under, null=null)
+
+
+def values(rh: torch.Tensor) -> tuple[float, ...]:
+    return tuple(rh.flatten().round(decimals=12).tolist())
+
+
+def features(row: list[evidence.Embedded]) -> torch.Tensor:
+    return torch.stack([encoder.load("test")[0] for encoder in row])
 
 
 @pytest.mark.parametrize("balanced, other, count", [(3, 0, 6), (4, 0, 24), (2, 3, 12), (2, 0, 0), (1, 0, 0), (3, 1, 0)])
@@ -37,20 +47,16 @@ def test_every_trio_is_of_three_encoders_and_stands_once(balanced, other, count)
 @pytest.mark.parametrize("other", [0, 3])
 def test_the_null_of_a_harm_is_the_harm_of_encoders_that_nobody_undersampled(other):
     one = seen(3, other)
-    rest = one.null if other else one.balanced
-    cosines, base = (harms.class_cosines(z, one.y, 3) for z in (rest, one.balanced))
-    wanted = {
-        tuple(((1 - cosines[i]) / (1 - base[s]))[:2].flatten().tolist())
-        for s, i in product(range(3), range(3))
-        if other or s != i
-    }
+    rest, balanced = features(one.null if other else one.balanced), features(one.balanced)
+    cosines, base = (harms.class_cosines(z, one.y, 3) for z in (rest, balanced))
+    wanted = {values(((1 - cosines[i]) / (1 - base[s]))[:2]) for s, i in product(range(3), range(3)) if other or s != i}
     first, second = null.harm(one)
     assert first.shape == second.shape == (len(null.trios(3, other)[0]), 2, 3)
-    assert {tuple(rh.flatten().tolist()) for rh in first} == wanted == {tuple(rh.flatten().tolist()) for rh in second}
+    assert {values(rh) for rh in first} == wanted == {values(rh) for rh in second}
     moved, _ = null.change(one)
     s, i, _ = null.trios(3, other)
     confusion = [evidence.confusion(z, one.y, 3) for z in rest]
-    before = [evidence.confusion(z, one.y, 3) for z in one.balanced]
+    before = [evidence.confusion(z, one.y, 3) for z in balanced]
     assert torch.allclose(moved, torch.stack([confusion[b] - before[a] for a, b in zip(s, i, strict=True)])[:, :2])
 
 

@@ -136,6 +136,6 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     plan = tiny("sbm_theory")
     seen = evidence.of_arms(plan)
     evidence.harm_matrix(seen)
-    seen.cosines("reference")
+    seen.accuracy("balanced"), seen.accuracy("untrained"), seen.cosines("reference")
     seen.each("reference", sbm_theory.joined(10), lambda z: estimate.connectivity(z, seen.y, 3, 10))
     assert taken(plan, [seen])
