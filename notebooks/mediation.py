@@ -21,7 +21,7 @@
 # ## Parameters
 
 # %% tags=["parameters", "hide-input"]
-preset: str = "quick"  # {quick, laptop, paper} the label of the run
+preset: str = "quick"  # {quick, laptop, gpu, paper} the label of the run
 data: str = "digits"  # {digits, cifar10} data set
 classes: str = "all"  # classes kept, separated by commas, or all
 images_per_class: int = 0  # [0, 1000000] training images of each class; 0 keeps all
