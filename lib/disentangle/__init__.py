@@ -1,0 +1,11 @@
+"""Unified disentanglement: latents and their mixing, encoders trained on pairs, what they recover, the theory of both.
+
+May import ``lib.losses`` and what is below it.
+"""
+
+from lib.disentangle.encoders import Encoders, Recipe, Training, log_offset, train
+from lib.disentangle.latents import Process, box, corner, grid, pairs, skewed, uniform
+from lib.disentangle.mixings import Mixing
+from lib.disentangle.offset import error_of_step, simulated_error, smallest_scale
+from lib.disentangle.recovery import isometry_gap, mcc, r2, scale_of
+from lib.disentangle.rooms import exchange, largest_change

@@ -1,0 +1,50 @@
+"""How well one batch tells the offset β of a loss of order a: closed forms far from the boundary, and a simulation."""
+
+import numpy as np
+
+from lib import checks
+
+
+def _ratio_moment(k: float, b: float, n: int) -> float:
+    """E_neg r^k = ((2b)^{1-k} / k)^n of Laplace pairs in the unit box, far from its boundary."""
+    return ((2 * b) ** (1 - k) / k) ** n
+
+
+def error_of_step(a: float, b: float, n: int, batch: int) -> float:
+    """Standard deviation of one Newton step in β from a batch at the optimum, the loss of order a (1: NWJ, 2: SCL).
+
+    Its square is (E_neg r^{2a} / (E_neg r^a)² - 1) / (B(B-1)) + (E_neg r^{2a-1} / (E_neg r^a)² - 1) / B
+    = ((a/4b)^n - 1) / (B(B-1)) + ((a²/(2a-1))^n - 1) / B, for a > 1/2.
+    """
+    checks.number("a", a, 0.5, inside=True)
+    checks.number("b", b, 0, inside=True)
+    checks.number("batch", batch, 2, whole=True)
+    square = _ratio_moment(a, b, n) ** 2
+    negative, positive = (_ratio_moment(k, b, n) / square - 1 for k in (2 * a, 2 * a - 1))
+    return float(np.sqrt(negative / (batch * (batch - 1)) + positive / batch))
+
+
+def smallest_scale(a: float, n: int, batch: int) -> float:
+    """b_c = (a/4) (B(B-1))^{-1/n}: the scale at which the first term of that square is about 1."""
+    checks.number("a", a, 0, inside=True)
+    checks.number("n", n, 1, whole=True)
+    checks.number("batch", batch, 2, whole=True)
+    return a / 4 * (batch * (batch - 1)) ** (-1 / n)
+
+
+def simulated_error(a: float, b: float, n: int, batch: int, draws: int, rng: np.random.Generator) -> float:
+    """The deviation of ``error_of_step`` over so many batches on the torus, where there is no boundary.
+
+    The step is (mean over positives of r^{a-1} - mean over negatives of r^a) / E_neg r^a.
+    """
+    whole = 2 * b * -np.expm1(-1 / (2 * b))  # mass of e^{-|t|/b} on [-1/2, 1/2]
+    steps = np.empty(draws)
+    for i in range(draws):
+        s, u = rng.random((batch, n)), rng.random((batch, n))
+        t = -b * np.log1p(u * np.expm1(-1 / (2 * b))) * rng.choice([-1, 1], (batch, n))
+        apart = s[:, None] - (s + t)[None]
+        log_r = -np.abs(apart - np.round(apart)).sum(2) / b - n * np.log(whole)
+        positive = np.exp((a - 1) * np.diag(log_r)).mean()
+        off = ~np.eye(batch, dtype=bool)
+        steps[i] = positive - np.exp(a * log_r[off]).mean()
+    return float(steps.std() / (whole**-a * 2 * b / a * -np.expm1(-a / (2 * b))) ** n)
