@@ -1,0 +1,195 @@
+"""Charts of disentanglement: a lattice under training, a box that lets axes turn, rooms that meet, a rare corner."""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from lib.figures.theme import BLUE, GREY, INK, ORANGE, series, tips
+from lib.studies.disentanglement import RARE_NAMES, START
+
+FACTOR = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
+REACH = alt.Scale(domain=[-0.3, 1.3], nice=False)
+
+
+def frames(at: np.ndarray, codes: dict[str, list[tuple[int, np.ndarray]]]) -> pd.DataFrame:
+    """The frame of ``moving``: a row a point of the lattice (m, 2) at each step of each recipe.
+
+    recipe, frame (0, 1, …), step, i and j (column and row of the lattice), x, y.
+    """
+    side = round(len(at) ** 0.5)
+    where = {"i": np.arange(len(at)) % side, "j": np.arange(len(at)) // side}
+    parts = [
+        pd.DataFrame({"recipe": name, "frame": f, "step": step, **where, "x": z[:, 0].round(3), "y": z[:, 1].round(3)})
+        for name, kept in codes.items()
+        for f, (step, z) in enumerate(kept)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _net(base: alt.Chart, x: alt.X, y: alt.Y, colour: alt.Color) -> list[alt.Chart]:
+    """Rows and columns of a lattice as lines, its points coloured by the column.  base: with i, j."""
+    lines = [
+        base.mark_line(color=INK, opacity=0.45, strokeWidth=1).encode(x, y, detail=f"{own}:N", order=f"{other}:Q")
+        for own, other in (("i", "j"), ("j", "i"))
+    ]
+    return [*lines, base.mark_point(filled=True, size=26, opacity=1).encode(x, y, colour)]
+
+
+def _hue(most: float, title: str = "factor s₁") -> alt.Color:
+    scale, axis = alt.Scale(domain=[0, most], range=list(FACTOR)), alt.Legend(format=".1f", title=title)
+    return alt.Color("shade:Q", scale=scale, legend=axis)
+
+
+def moving(df: pd.DataFrame, side: int = 250) -> alt.HConcatChart:
+    """The lattice of true factors beside its image under an encoder; buttons pick the recipe, a slider the step.
+
+    df: as ``frames`` makes it.
+    """
+    names, last, most = list(dict.fromkeys(df.recipe)), int(df.frame.max()), int(df.i.max())
+    recipe = alt.param(name="pick_recipe", value=names[0], bind=alt.binding_radio(options=names, name="recipe "))
+    slider = alt.binding_range(min=0, max=last, step=1, name="frame, first to last step ")
+    frame = alt.param(name="pick_frame", value=last, bind=slider)
+    hue = _hue(1.0)
+    true = df[(df.recipe == names[0]) & (df.frame == 0)].assign(x=df.i / most, y=df.j / most, shade=df.i / most)
+    at = (alt.X("x:Q", title="s₁", scale=REACH), alt.Y("y:Q", title="s₂", scale=REACH))
+    left = alt.layer(*_net(alt.Chart(true, title="factors", width=side, height=side), *at, hue))
+    seen = alt.Chart(df, title="codes", width=side, height=side)
+    seen = seen.transform_filter("datum.recipe == pick_recipe && datum.frame == pick_frame")
+    seen = seen.transform_calculate(shade=f"datum.i / {most}")
+    wide = alt.Scale(domain=[-0.7, 1.7], nice=False, clamp=True)
+    codes = (alt.X("x:Q", title="z, matched to s₁", scale=wide), alt.Y("y:Q", title="z, matched to s₂", scale=wide))
+    words = seen.transform_aggregate(step="max(step)").transform_calculate(words="'step ' + datum.step")
+    words = words.mark_text(color=INK, fontSize=12, align="left").encode(
+        text="words:N", x=alt.value(6), y=alt.value(12)
+    )
+    right = alt.layer(*_net(seen, *codes, hue), words)
+    return alt.hconcat(left, right, spacing=24).add_params(recipe, frame)
+
+
+def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
+    """What a box of κ lets turn: the true square turned as far as it fits, beside the trained encoders; a slider for κ.
+
+    df: kappa, seed, angle (degrees, 0 to 45).
+    """
+    kappa = alt.param(name="pick_kappa", value=1.25, bind=alt.binding_range(min=1, max=1.5, step=0.01, name="box κ "))
+    turn = "asin(min(1, pick_kappa * pick_kappa - 1)) / 2"
+    corners = pd.DataFrame({"k": range(5), "u": [-0.5, 0.5, 0.5, -0.5, -0.5], "v": [-0.5, -0.5, 0.5, 0.5, -0.5]})
+    scale = alt.Scale(domain=[-0.85, 0.85], nice=False)
+    where = {"x": alt.X("x:Q", scale=scale, axis=None), "y": alt.Y("y:Q", scale=scale, axis=None), "order": "k:Q"}
+    base = alt.Chart(corners, width=side, height=side)
+    outer = base.transform_calculate(x="pick_kappa * datum.u", y="pick_kappa * datum.v")
+    inner = base.transform_calculate(
+        x=f"cos({turn}) * datum.u - sin({turn}) * datum.v", y=f"sin({turn}) * datum.u + cos({turn}) * datum.v"
+    )
+    drawn = [
+        outer.mark_line(color=INK, strokeDash=[4, 3]).encode(**where),
+        inner.mark_line(color=BLUE, strokeWidth=2.5).encode(**where),
+    ]
+    words = f"'rotations that fit: up to ' + format({turn} * 180 / PI, '.1f') + '°'"
+    one = alt.Chart(corners.head(1)).transform_calculate(words=words).mark_text(color=INK, fontSize=12)
+    drawn.append(one.encode(text="words:N", x=alt.value(side / 2), y=alt.value(side - 4)))
+    grid = np.round(np.linspace(1, 1.5, 101), 3)
+    most = np.degrees(np.arcsin(np.minimum(1, grid**2 - 1))) / 2
+    area = alt.Chart(pd.DataFrame({"kappa": grid, "most": most}), width=side, height=side)
+    x = alt.X("kappa:Q", title="box κ, in true boxes", scale=alt.Scale(domain=[0.97, 1.5], nice=False))
+    fits = area.mark_area(color=GREY, opacity=0.3).encode(x, alt.Y("most:Q", title="angle of the axes, degrees"))
+    dots = alt.Chart(df).mark_point(filled=True, size=55, color=ORANGE, opacity=0.9)
+    dots = dots.encode(x, alt.Y("angle:Q"), tooltip=tips((), ("kappa", "seed", "angle"), ".3~g"))
+    rule = alt.Chart(corners.head(1)).transform_calculate(kappa="pick_kappa").mark_rule(color=INK, strokeDash=[4, 3])
+    right = alt.layer(fits, rule.encode(x="kappa:Q"), dots)
+    return alt.hconcat(alt.layer(*drawn), right, spacing=28).add_params(kappa)
+
+
+def rooms(df: pd.DataFrame, width: float = 0.3, side: int = 330) -> alt.LayerChart:
+    """Two rooms, the far one moved by a slider; buttons exchange its factors about its corner.
+
+    df: step (0, 1, … the slider's places), height, change (largest of a taxicab distance under the exchange), squared.
+    """
+    last = int(df.step.max())
+    slide = alt.param(
+        name="pick_step", value=last, bind=alt.binding_range(min=0, max=last, step=1, name="height of the far room ")
+    )
+    kinds = ["as they are", "exchanged"]
+    kind = alt.param(name="pick_map", value=kinds[1], bind=alt.binding_radio(options=kinds, name="factors there "))
+    at = [(i, j) for i in range(7) for j in range(7)]
+    mesh = pd.DataFrame(at, columns=["i", "j"]).assign(
+        u=lambda d: (d.i * width / 6).round(4), v=lambda d: (d.j * width / 6).round(4), shade=lambda d: d.i / 6
+    )
+    scale = alt.Scale(domain=[-0.05, 1.08], nice=False)
+    x, y = alt.X("x:Q", title="first coordinate", scale=scale), alt.Y("y:Q", title="second coordinate", scale=scale)
+    near = alt.Chart(mesh).transform_calculate(x="datum.u", y="datum.v")
+    height = f"(pick_step * {float(df.height.max()) / last!r})"
+    far = alt.Chart(mesh).transform_calculate(
+        x=f"{1 - width!r} + (pick_map == '{kinds[1]}' ? datum.v : datum.u)",
+        y=f"{height} + (pick_map == '{kinds[1]}' ? datum.u : datum.v)",
+    )
+    hue = _hue(1.0, "true s₁ in the room")
+    chosen = alt.Chart(df).transform_filter("datum.step == pick_step")
+    numbers = "format(datum.change, '.2f') + ' taxicab, ' + format(datum.squared, '.2f') + ' squared'"
+    text = f"'largest change of a distance: ' + {numbers}"
+    words = chosen.transform_calculate(words=text).mark_text(color=INK, fontSize=12, align="left")
+    words = words.encode(text="words:N", x=alt.value(4), y=alt.value(8))
+    chart = alt.layer(*_net(near, x, y, hue), *_net(far, x, y, hue), words)
+    return chart.properties(width=side, height=side).add_params(slide, kind)
+
+
+def learned_corner(at: np.ndarray, codes: np.ndarray, rh: np.ndarray, shares: list[float]) -> pd.DataFrame:
+    """The frame of ``corner``: a row a point of the lattice (m, 2) for each density and recipe.
+
+    codes: (ε, recipes, m, 2), matched; rh: (ε, recipes) means over seeds.
+    """
+    side, parts = round(len(at) ** 0.5), []
+    for e, share in enumerate(shares):
+        for r, name in enumerate(RARE_NAMES):
+            z = codes[e, r]
+            where = {"i": np.arange(len(at)) % side, "j": np.arange(len(at)) // side}
+            place = {"x": z[:, 0].round(3), "y": z[:, 1].round(3)}
+            about = {"recipe": name, "step": e, "density": share, "rh": round(float(rh[e, r]), 3)}
+            rare = (at > START).all(1).astype(int)
+            parts.append(pd.DataFrame(about | where | place | {"rare": rare}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def corner(df: pd.DataFrame, side: int = 165) -> alt.HConcatChart:
+    """The learned plane of three recipes, points of the rare corner marked; a slider over the density there.
+
+    df: as ``learned_corner`` makes it.
+    """
+    last = int(df.step.max())
+    slider = alt.binding_range(min=0, max=last, step=1, name="density of the corner, 1 to the least ")
+    pick = alt.param(name="pick_density", value=last, bind=slider)
+    scale, panels = alt.Scale(domain=[-0.3, 1.3], nice=False, clamp=True), []
+    for name, part in df.groupby("recipe", sort=False):
+        base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=side, height=side)
+        base = base.transform_filter("datum.step == pick_density")
+        x, y = alt.X("x:Q", title="code of s₁", scale=scale), alt.Y("y:Q", title="code of s₂", scale=scale)
+        lines = [
+            base.mark_line(color=INK, opacity=0.5, strokeWidth=1).encode(x, y, detail=f"{a}:N", order=f"{b}:Q")
+            for a, b in (("i", "j"), ("j", "i"))
+        ]
+        rare = base.transform_filter("datum.rare == 1").mark_point(filled=True, size=26, color=ORANGE, opacity=1)
+        text = "'density ' + datum.density + ', RH ' + format(datum.rh, '.2f')"
+        words = base.transform_aggregate(density="max(density)", rh="max(rh)").transform_calculate(words=text)
+        words = words.mark_text(color=INK, fontSize=12, align="left")
+        panels.append(
+            alt.layer(*lines, rare.encode(x, y), words.encode(text="words:N", x=alt.value(4), y=alt.value(8)))
+        )
+    return alt.hconcat(*panels, spacing=12).add_params(pick)
+
+
+def ranges(df: pd.DataFrame) -> alt.LayerChart:
+    """The least scale that a batch decides, over the batch, a colour a loss and a dash a number of factors.
+
+    df: batch, loss, factors (words), least.
+    """
+    pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
+    colour, _ = series("loss", df.loss, alt.Legend(orient="bottom", title=None))
+    base = alt.Chart(df, width=440, height=260).encode(
+        alt.X("batch:Q", title="pairs in a batch B", scale=alt.Scale(type="log", nice=False)),
+        alt.Y("least:Q", title="least scale b_c", scale=alt.Scale(type="log", nice=False)),
+        colour,
+        alt.StrokeDash("factors:N", legend=alt.Legend(orient="bottom", title=None)),
+        opacity=alt.condition(pick, alt.value(1), alt.value(0.12)),
+        tooltip=tips(("loss", "factors"), ("batch", "least"), ".3~g"),
+    )
+    return alt.layer(base.mark_line(strokeWidth=2).add_params(pick))

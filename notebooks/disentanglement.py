@@ -1,0 +1,707 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Disentanglement: which losses recover the factors?
+#
+# **Question.** Data are made from hidden factors, such as the place and the size of an object. {cite:t}`matthes2023` say
+# that a whole family of contrastive losses recovers the factors. Which losses do, up to what, and when does training miss
+# what the theory allows? And what happens to a rare *combination* of factors, each of which alone is common?
+#
+# Of the paper its abstract, its introduction and a public summary were read: not its tables, proofs and appendix. Every
+# set-up on this page is ours, and the one number quoted is the summary's: a mean correlation above 95 % in several
+# synthetic settings. Every statement says what it rests on.
+#
+# ## Parameters
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # {quick, laptop} the label of the run
+data: str = "none"  # {none} the study simulates its data
+seed: int = 1000  # [0, 1000000000] first seed
+seeds: int = 5  # [3, 100] number of seeds, each with its own mixing, start and pairs
+steps: int = 600  # [1, 1000000] steps of training
+batch: int = 128  # [2, 65536] pairs a step, where an experiment does not set its own
+width: int = 64  # [1, 4096] units of the two hidden layers of an encoder
+learning_rate: float = 0.01  # (0, 10] of Adam, top of the schedule
+mixing: str = "orthogonal"  # {orthogonal, conditioned} layers of the mixing: random orthogonal, or as in the code of Zimmermann et al.
+shares: str = "1,0.05,0.01"  # densities of the rare corner, from 1 down, separated by commas; 0.05 is judged
+draws: int = 300  # [10, 1000000] simulated batches for the error of the offset
+extra: int = 0  # [0, 1000] seeds of the longer experiments; 0 leaves them out
+
+# %% tags=["remove-input"]
+from lib import study
+
+run = study.start("disentanglement", globals())
+
+# %% tags=["hide-input"]
+import itertools
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+
+from lib import claims, disentangle
+from lib.disentangle import encoders, latents, recovery
+from lib.figures import charts
+from lib.figures import disentanglement as figures
+from lib.studies import disentanglement as measure
+from lib.studies.disentanglement import FOUR, KAPPAS, MATCHED, NAMES, RARE_NAMES, SKEWED, WRONG
+
+torch.set_num_threads(1)
+p = run.p
+lab = measure.Lab(p)
+show = partial(run.show, face="computed, float64, CPU")  # of what has no data and no seeds
+broken = {}  # encoders with NaN, by experiment
+
+# %% [markdown]
+# ## The process
+#
+# Factors $s$ lie in a region $S \subset \mathbb{R}^n$, here the unit box or a union of boxes, with density $p(s)$. A second
+# view has factors $\tilde s$ near $s$:
+#
+# $$
+# p(\tilde s \mid s) = \frac{Q(\tilde s)\, e^{-d(s, \tilde s)}}{Z(s)}, \qquad d(s, \tilde s) = \tfrac1c \sum_i |s_i - \tilde s_i|^p .
+# $$
+#
+# With $p = 1$, $c = b$ the views differ by Laplace noise; with $p = 2$, $c = 2\sigma^2$ by normal noise. An encoder $f$ sees
+# $x = g(s)$ and $\tilde x = g(\tilde s)$, with $g$ injective, and never the factors. With $\tilde p$ the density of
+# $\tilde s$, $\alpha = \log Z$ and $\tilde\alpha = \log(\tilde p / Q)$,
+#
+# $$
+# \log r(s, \tilde s) = \log \frac{p(\tilde s \mid s)}{\tilde p(\tilde s)} = -\left[ d(s, \tilde s) + \alpha(s) + \tilde\alpha(\tilde s) \right] .
+# $$
+#
+# So an encoder is scored by $T(x, \tilde x) = \beta - d(z, \tilde z) - \alpha(x) - \tilde\alpha(\tilde x)$, $z = f(x)$, the two
+# functions learned or held at 0. In a box $Z$ is not constant even if $p$ and $Q$ are: the walls alone make $\alpha$ necessary.
+#
+# Latents are drawn exactly, in double precision. The mixing $g$ is three layers with leaky rectifiers between them. The
+# encoders are perceptrons with two hidden layers; all recipes and seeds train side by side, each step a few products of
+# stacked matrices. Encoders of one seed share mixing, start and pairs: recipes are compared in pairs.
+
+# %% tags=["remove-input"]
+run.code(latents.Process, encoders.train)
+
+# %% [markdown]
+# **Measures.** *MCC*: the mean $|$correlation$|$ of factors and codes, matched one to one. *R²*: of an affine map from codes to
+# factors, scored on other points than it was fitted on. *Isometry gap*: the relative root mean square of
+# $d(z, z') - d(s, s')$; the theorems state that it is 0, and a correlation cannot see it. All are taken on fresh uniform
+# points. An encoder with NaN counts as one that maps all points to one: MCC 0, gap 1. MCC has a high floor: a random rotation
+# of two independent factors has about .9, of four .77.
+
+# %% tags=["remove-input"]
+run.code(recovery.mcc, recovery.isometry_gap)
+
+# %% [markdown]
+# ## The losses and their optima
+#
+# | loss | formula | optimum | takes |
+# |---|---|---|---|
+# | δ-NCE | $\mathbb{E}_+ \log(1 + e^{-T}) + \mathbb{E}_- \log(1 + e^{T})$ | $\log r$ | α, α̃, β |
+# | δ-INCE | $-\mathbb{E} \log \big[ e^{T(x, \tilde x_1)} / \sum_{j \le K} e^{T(x, \tilde x_j)} \big]$, the positive among the candidates | $\log r + {}$any $c(x)$ | α̃ |
+# | reversed | the same, anchored at the second view | $\log r + {}$any $c(\tilde x)$ | α |
+# | δ-SCL | $-2\, \mathbb{E}_+ e^{T} + \mathbb{E}_- e^{2T}$ | $\log r$ | α, α̃, β |
+# | δ-NWJ | $-\mathbb{E}_+ T + e^{-1} \mathbb{E}_- e^{T}$ | $1 + \log r$ | α, α̃, β |
+# | DV | $-\mathbb{E}_+ T + \log \mathbb{E}_- e^{T}$ | $\log r + {}$constant | α, α̃ |
+# | log-SCL | $-2 \log \mathbb{E}_+ e^{T} + \log \mathbb{E}_- e^{2T}$ | $\log r + {}$constant | α, α̃ |
+# | order $a$ | $\tfrac1a \mathbb{E}_- e^{aT} - \tfrac1{a-1} \mathbb{E}_+ e^{(a-1)T}$ | $\log r$ | α, α̃, β |
+#
+# $\mathbb{E}_+$ runs over positive pairs, $\mathbb{E}_-$ over pairs of independent marginals. The first, second, fourth and fifth
+# are the paper's. Order $a$ is the α-divergence of {cite:t}`kitazawa2024`, who finds no gain in accuracy: $a = 2$ is half of SCL,
+# $a \to 1$ is NWJ without its shift. DV and log-SCL are the orders 1 and 2 of the variational Rényi formula
+# {cite:p}`birrell2021`.
+#
+# :::{prf:proposition} The optima (known before)
+# :label: dis-optima
+# Over all scores $T$ the losses are least exactly where the table says.
+# :::
+#
+# :::{prf:proof}
+# *NCE, NWJ, order $a$*: with $J$ and $N$ the densities of positive and of independent pairs, the derivative in $T$ at a pair is
+# $N\sigma(T) - J\sigma(-T)$, $N e^{T-1} - J$, $e^{(a-1)T}(N e^T - J)$. Each changes sign once, where $e^T = r$ (NWJ: $e^{T-1} = r$).
+# *SCL* is $\mathbb{E}_- (e^T - r)^2 - \mathbb{E}_- r^2$. *DV*: a constant added to $T$ changes nothing, so $\mathbb{E}_- e^T = 1$ may be
+# assumed; then Jensen. *log-SCL*: Cauchy and Schwarz, $(\mathbb{E}_- r u)^2 \le \mathbb{E}_- r^2\, \mathbb{E}_- u^2$ with $u = e^T$.
+# *INCE*: given the candidates, the positive is the $i$-th with probability $r(x, \tilde x_i) / \sum_j r(x, \tilde x_j)$; the
+# cross-entropy is least where the softmax equals it, that is where $T - \log r$ does not depend on $\tilde x$.
+# :::
+
+# %%
+optima = measure.optima(p.seed)
+run.exact("disentangle-1a", max(gradient for gradient, _ in optima.values()))
+run.exact("disentangle-1b", min(rise for _, rise in optima.values()))
+run.exact("disentangle-8d", measure.unseen_offset(lab))
+
+# %% tags=["hide-input"]
+run.table(
+    ["loss", "largest gradient at the optimum", "least rise of 100 moves"],
+    [(name, f"{gradient:.1e}", f"{rise:.1e}") for name, (gradient, rise) in optima.items()],
+)
+
+# %% [markdown]
+# The table is computed in double precision on a random joint distribution of 12 × 12 values; for INCE by enumeration of all
+# batches of two pairs of 4 × 4 values.
+#
+# ## What the optimum says about the codes
+#
+# Write $h = f \circ g$, from factors to codes. A loss is at its optimum where $T = \log r$ up to a function of one argument.
+#
+# :::{prf:theorem} The functions cannot absorb distance (derived here)
+# :label: dis-alpha
+# Let one encoder serve both views, $d$ be symmetric with $d(s, s) = 0$, and $p, \tilde p$ be positive on the same $S$. If $T$
+# equals $\log r$ up to functions of one argument, then $d(h(s), h(\tilde s)) = d(s, \tilde s)$ on $S \times S$.
+# :::
+#
+# :::{prf:proof}
+# $d(h(s), h(\tilde s)) = d(s, \tilde s) + u(s) + \tilde u(\tilde s)$ for some $u, \tilde u$. Put $\tilde s = s$: $\tilde u = -u$.
+# Exchange $s$ and $\tilde s$; both distances are symmetric, so $u(s) - u(\tilde s) = u(\tilde s) - u(s)$ and $u$ is constant.
+# :::
+#
+# So a loss that leaves $c(x)$ free loses nothing, and the independence of the factors is used nowhere.
+#
+# :::{prf:theorem} Isometries of a connected region (known before)
+# :label: dis-connected
+# Let $d = \lVert \cdot \rVert_p^p / c$ with $p \ge 1$, $S$ open and connected, $h$ continuous with $d(h(s), h(\tilde s)) =
+# d(s, \tilde s)$. Then $h$ is affine. Its linear part is a signed permutation for $p \ne 2$, and any rotation or reflection for
+# $p = 2$.
+# :::
+#
+# :::{prf:proof}
+# $h$ is injective, since $d > 0$ off the diagonal, so $h(S)$ is open (invariance of domain). An isometry between open connected
+# sets extends to an affine one (Mankiewicz). Linear isometries of $\ell_p^n$, $p \ne 2$, are signed permutations (Banach and
+# Lamperti).
+# :::
+#
+# ## Four losses
+#
+# Four factors, Laplace pairs with $b = 0.1$. β is learned from 0; or it starts at its optimum
+# $\beta^* = n \log(1/2b)$ ("from β*"); or it rises to β* over 60 % of the steps and then stays ("ramped").
+
+# %%
+found = measure.matched(lab)
+broken["four losses"] = found.broken
+at = {(r.loss, r.offset): i for i, r in enumerate(MATCHED)}
+for letter, loss in zip("abcd", FOUR, strict=True):
+    run.judge(f"disentangle-2{letter}", found.mcc[at[loss, "learned"]])
+agreeing = found.mcc[[at["info_nce", "learned"], *(at[loss, "ramp"] for loss in ("nce", "scl", "nwj"))]]
+run.judge("disentangle-2e", np.ptp(agreeing, 0))
+run.judge("disentangle-7a", found.mcc[at["scl", "ramp"]] - found.mcc[at["scl", "start"]])
+run.judge("disentangle-7b", found.mcc[at["scl", "ramp"]])
+
+# %% tags=["hide-input"]
+words = {"learned": "", "start": ", from β*", "ramp": ", ramped"}
+named = [NAMES[r.loss] + words[r.offset] for r in MATCHED]
+rows, lines = [], []
+for i, name in enumerate(named):
+    mcc, gap = run.note(f"MCC, {name}", found.mcc[i]), run.note(f"isometry gap, {name}", found.gap[i])
+    rows += [("MCC", name, mcc), ("isometry gap", name, gap)]
+    lines.append((name, mcc, gap, f"{found.r2[i].mean():.3f}", f"{found.scale[i].mean():.2f}"))
+dots = charts.estimates([row for row in rows if row[0] == "MCC"])
+low, high = dots.value.min(), dots.value.max()
+run.show(
+    "losses",
+    charts.dots(dots, title="MCC", neutral=0.95),
+    alt=f"MCC of {len(named)} recipes on four factors, from {low:.2f} ({dots.label[dots.value.argmin()]}) to {high:.3f} "
+    f"({dots.label[dots.value.argmax()]}).",
+    caption=f"MCC runs from {low:.2f} ({dots.label[dots.value.argmin()]}) to {high:.3f} ({dots.label[dots.value.argmax()]}). Four "
+    "factors, b = 0.1; 95 % intervals over seeds; dashed: the 0.95 of the summary.",
+    data=dots,
+    source="lib/studies/disentanglement.py:matched",
+)
+run.table(["recipe", "MCC", "isometry gap", "R²", "scale of distances"], lines)
+
+# %% [markdown]
+# The figure below shows it in the plane: the true lattice of two factors, and where training takes it.
+
+# %% tags=["hide-input"]
+small = measure.lattice(10)
+moving = figures.frames(small, measure.moving(lab, small))
+last = moving[moving.frame == moving.frame.max()]
+turn = {
+    name: measure.angle(small, part.sort_values(["j", "i"])[["x", "y"]].to_numpy())
+    for name, part in last.groupby("recipe")
+}
+run.show(
+    "lattice",
+    figures.moving(moving),
+    alt=f"A lattice of 100 true factors and its codes during training. At the last step the axes of the codes are turned by "
+    f"{turn['δ-INCE, p = 1']:.0f}° for δ-INCE with p = 1 and by {turn['δ-INCE, p = 2']:.0f}° with p = 2.",
+    caption=f"The taxicab distance leaves the lattice upright (turned by {turn['δ-INCE, p = 1']:.0f}°), the squared distance lets it come "
+    f"to rest turned (by {turn['δ-INCE, p = 2']:.0f}°). One seed, two factors; buttons pick the recipe, the slider the step.",
+    data=moving,
+    source="lib/studies/disentanglement.py:moving",
+    face=f"simulated, {p.preset}, CPU, seed {p.seed}",
+)
+
+# %% [markdown]
+# ## Squared distances: a rotation, and what a box mends
+#
+# :::{prf:theorem} Squared distances in a box (derived here)
+# :label: dis-box
+# Let $p = 2$, the factors fill the open unit box, $h$ be as in {prf:ref}`dis-connected`, and the codes lie in $[0, \kappa]^n$. For $\kappa < 1$ this is
+# impossible. For $\kappa = 1$, $h$ is a signed permutation of the box's axes. For $\kappa > 1$ every rotation that fits is an
+# optimum: in the plane all angles θ with $|\cos\theta| + |\sin\theta| \le \kappa$, so all of them from $\kappa = \sqrt2$ on.
+# :::
+#
+# :::{prf:proof}
+# $h$ is an affine isometry, so its image has volume 1, and $\kappa < 1$ leaves too little room. For $\kappa = 1$ the closure of the image is
+# convex, lies in the box and has its volume, so it is the box. The linear part then keeps the cube $[-\tfrac12, \tfrac12]^n$, hence
+# the maximum norm, and is a signed permutation. The square turned by θ is $|\cos\theta| + |\sin\theta|$ wide along both axes.
+# :::
+#
+# So a box identifies the factors if the scale of the distances is right: too low a temperature is $\kappa > 1$. Four factors, normal
+# pairs with $\sigma = 0.15$, δ-INCE:
+
+# %%
+boxed = measure.turned(lab)
+broken["squared distances"] = boxed.broken
+taxicab = found.mcc[at["info_nce", "learned"]]
+run.judge("disentangle-3a", boxed.r2[0])
+run.judge("disentangle-3b", taxicab - boxed.mcc[0])
+run.judge("disentangle-3c", boxed.mcc[1] - boxed.mcc[0])
+
+# %% tags=["hide-input"]
+lines = [
+    ("taxicab, codes free", run.note("MCC, taxicab", taxicab), f"{found.r2[at['info_nce', 'learned']].mean():.3f}")
+]
+for i, name in enumerate(("squared, codes free", "squared, codes in the true box")):
+    lines.append((name, run.note(f"MCC, {name}", boxed.mcc[i]), run.note(f"R2, {name}", boxed.r2[i])))
+run.table(["distance", "MCC", "R²"], lines)
+flat, angles = measure.plane(lab)
+broken["boxes in the plane"] = flat.broken
+dots = charts.long(angles.round(3), kappa=KAPPAS, seed=lab.seeds()).rename(columns={"value": "angle"})
+largest = {k: run.note(f"angle of the axes, box {k:g}", a) for k, a in zip(KAPPAS, angles, strict=True)}
+run.show(
+    "box",
+    figures.boxes(dots),
+    alt=f"Left: the true square turned as far as a box of κ lets it. Right: angles of trained encoders, on average "
+    f"{largest[1.0].value:.1f}° in the true box and {largest[1.45].value:.1f}° in one of 1.45.",
+    caption=f"Trained axes are turned by {largest[1.0].value:.1f}° on average in the true box, by {largest[1.45].value:.1f}° in a box of "
+    "1.45; grey: the angles that fit. Two factors, σ = 0.1; the slider moves κ. A point above the grey has not reached an optimum.",
+    data=dots,
+    source="lib/studies/disentanglement.py:plane",
+)
+
+# %% [markdown]
+# ## Functions and constants
+#
+# The summary says that constants in place of α and α̃ cost little. Two factors with density falling as $e^{-4s}$, $b = 0.15$, $Q$
+# constant. By {prf:ref}`dis-optima` the forward loss then needs α̃ and the reversed loss nothing. β has five times the rate of
+# the encoder.
+
+# %%
+skew = measure.marginals(lab)
+broken["marginals"] = skew.broken
+forward, learned, backward = skew.gap[:3]
+run.judge("disentangle-4a", skew.mcc[1] - skew.mcc[0])
+run.judge("disentangle-4b", forward / learned)
+run.judge("disentangle-4c", forward / backward)
+for i, loss in enumerate(("nce", "scl", "nwj")):
+    run.judge(f"disentangle-4e-{loss}", skew.gap[3 + 2 * i] / skew.gap[4 + 2 * i])
+    run.judge(f"disentangle-4f-{loss}", skew.mcc[4 + 2 * i] - skew.mcc[3 + 2 * i])
+
+# %% tags=["hide-input"]
+kinds = ["learned functions" if r.alpha or r.alpha_tilde else "constants" for r in SKEWED]
+lines = []
+for i, (r, kind) in enumerate(zip(SKEWED, kinds, strict=True)):
+    name = f"{NAMES[r.loss]}, {kind}"
+    lines.append(
+        (name, run.note(f"MCC, skewed, {name}", skew.mcc[i]), run.note(f"isometry gap, skewed, {name}", skew.gap[i]))
+    )
+run.table(["recipe", "MCC", "isometry gap"], lines)
+
+# %% [markdown]
+# ## Dependent factors, and rooms
+#
+# Nothing above asks for independent factors. In the first experiment two factors have correlation 0.85, and MCC is taken on
+# uniform ones, since correlation would raise it. In the second, factors fill four rooms, $[0, .35]$ or $[.65, 1]$ in each
+# coordinate.
+
+# %%
+correlated = measure.dependent(lab)
+mcc_rooms, worst_room = measure.grid_of_rooms(lab)
+broken["dependent factors"] = correlated.broken
+run.judge("disentangle-5", correlated.mcc[0])
+run.judge("disentangle-6a", mcc_rooms)
+run.judge("disentangle-6a-room", worst_room)
+changed, on_grid, hidden = measure.exchanges(p.seed)
+run.exact("disentangle-6b", changed)
+run.exact("disentangle-6b-grid", on_grid)
+run.exact("disentangle-6e", hidden)
+
+# %% [markdown]
+# :::{prf:theorem} Rooms (derived here)
+# :label: dis-rooms
+# Let $S$ be a union of disjoint open boxes and $h$ keep $d = \lVert \cdot \rVert_p^p / c$ on $S \times S$.
+# (i) For $p > 1$, $h$ is one isometry on all rooms: $S$ need not be connected.
+# (ii) For $p = 1$, with $h$ the identity on a room $U$: a room that shares at least $n - 1$ of its coordinate ranges with $U$ is
+# fixed. If all ranges of the other room lie above those of $U$, its factors may be permuted, and shifted by amounts of sum 0 that
+# leave them above; with two rooms each such map is an optimum.
+# (iii) A grid of rooms, where neighbours share $n - 1$ ranges, is recovered.
+# :::
+#
+# :::{prf:proof}
+# $h$ is affine on $U$ by {prf:ref}`dis-connected`; take it to be the identity there. Let $t$ lie in another room. (i) $s \mapsto d(s, t)$
+# on $U$ has the gradient $(p/c) \operatorname{sign}(s_i - t_i) |s_i - t_i|^{p-1}$, which determines $t$; $d(s, h(t))$ is the same function,
+# so $h(t) = t$. (ii) $s \mapsto \lVert s - t \rVert_1$ has a kink at $s_i = t_i$ for each $t_i$ in the range of $U$, which determines these
+# coordinates; of all others only the signed sum enters, and it determines one that is missing. If all lie above $U$, the distance
+# is $\sum_i t_i - \sum_i s_i$; a permutation or such a shift keeps it, and the distances within the room. (iii) Go from
+# neighbour to neighbour.
+# :::
+
+# %% tags=["hide-input"]
+heights = np.round(np.linspace(0, 0.7, 29), 3)
+changes = measure.meeting_rooms(heights)
+meet = pd.DataFrame(
+    [(i, h, round(a, 4), round(b, 4)) for i, (h, (a, b)) in enumerate(zip(heights, changes, strict=True))],
+    columns=["step", "height", "change", "squared"],
+)
+show(
+    "rooms",
+    figures.rooms(meet),
+    alt=f"Two rooms in the plane. Exchanging the factors of the far room changes no taxicab distance once the rooms share no "
+    f"range of heights, from 0.3 on; at height 0 it changes one by {meet.change[0]:.2f}.",
+    caption=f"An exchange of factors in the far room is free from the height 0.3 on, where the rooms share no range; at height 0 it "
+    f"changes a taxicab distance by {meet.change[0]:.2f}. Squared distances change at every height.",
+    data=meet,
+    source="lib/studies/disentanglement.py:meeting_rooms",
+)
+run.table(
+    ["quantity", "value"],
+    [
+        ("MCC, factors of correlation 0.85", run.note("MCC, correlated factors", correlated.mcc[0])),
+        ("MCC, four rooms", run.note("MCC, four rooms", mcc_rooms)),
+        ("MCC within the worst room", run.note("MCC, worst room", worst_room)),
+        ("three factors, two rooms: largest change of a distance under the exchange", f"{changed:.1e}"),
+        ("the same on the grid of eight rooms", f"{on_grid:.2f}"),
+        ("MCC of the exchange itself", f"{hidden:.3f}"),
+    ],
+)
+
+# %% [markdown]
+# MCC does not notice the exchange: it sees mainly the difference *between* rooms, which the exchange keeps.
+#
+# ## Why δ-SCL is unstable
+#
+# **The start.** At the start all distances are small, so $T \approx \beta$ for every pair. With β at its optimum the loss is
+# of size $e^{2\beta^*}$, which pushes all codes apart, and the encoder folds. A ramp of β avoids this; it needs β*, hence $b$.
+#
+# **The optimum.** Let one batch of $B$ pairs correct β by a Newton step. For the loss of order $a$, far from the walls, the error of the step is (derived here)
+#
+# $$
+# \left[ \frac{(a/4b)^n - 1}{B(B-1)} + \frac{(a^2/(2a-1))^n - 1}{B} \right]^{1/2}, \qquad
+# b_c = \frac a4 \big( B(B-1) \big)^{-1/n} ,
+# $$
+#
+# with $b_c$ where the first term is about 1. The order of the loss is its range: SCL ($a = 2$) ends at twice the $b$ of NWJ ($a = 1$). InfoNCE has no β;
+# it is limited, softly, by $\log B$, since its value cannot fall below $\log B - I$.
+
+# %%
+simulated = [measure.range_of_offset(p.draws, s) for s in lab.seeds()]
+ratios = [[max(sim / closed, closed / sim) for *_, closed, sim in cases] for cases in simulated]
+run.judge("disentangle-7d", np.max(ratios, 1), data="none")
+
+# %% tags=["hide-input"]
+means = np.mean([[case[4] for case in cases] for cases in simulated], 0)
+names = {1: "δ-NWJ", 2: "δ-SCL"}
+run.table(
+    ["loss", "b", "factors", "error, closed form", "error, simulated"],
+    [
+        (names[a], f"{b:g}", n, f"{closed:.3f}", f"{mean:.3f}")
+        for (a, b, n, closed, _), mean in zip(simulated[0], means, strict=True)
+    ],
+)
+batches = 2 ** np.arange(4, 14)
+limits = pd.DataFrame(
+    [
+        (int(size), name, f"{n} factors", disentangle.smallest_scale(a, n, int(size)))
+        for a, name in ((2, "δ-SCL"), (1, "δ-NWJ"), (0.75, "order 3/4"))
+        for n in (2, 4, 10)
+        for size in batches
+    ],
+    columns=["batch", "loss", "factors", "least"],
+)
+ours = disentangle.smallest_scale(2, 4, p.batch)
+show(
+    "range",
+    figures.ranges(limits),
+    alt=f"The least scale that a batch decides falls with the batch: {ours:.3f} for δ-SCL with four factors and {p.batch} pairs, "
+    f"{disentangle.smallest_scale(2, 10, p.batch):.2f} with ten.",
+    caption=f"δ-SCL with four factors and batches of {p.batch} is in its range down to b = {ours:.3f}; with ten factors only down to "
+    f"{disentangle.smallest_scale(2, 10, p.batch):.2f}. Click the legend to pick a loss.",
+    data=limits,
+    source="lib/disentangle/offset.py:smallest_scale",
+)
+
+# %% [markdown]
+# The formula speaks of the noise of β alone. That it bounds MCC is a guess.
+#
+# **A wrong offset.** β is fixed at β* and at 2 above and below it; four factors, $b = 0.1$.
+
+# %%
+wrong = measure.wrong_offsets(lab)
+broken["wrong offsets"] = wrong.broken
+off = {(r.loss, r.shift): i for i, r in enumerate(WRONG)}
+run.judge("disentangle-8a", wrong.mcc[off["nce", 0]] - wrong.mcc[[off["nce", -2], off["nce", 2]]].min(0))
+for loss in ("nce", "nwj"):
+    scale = np.clip(wrong.scale[[off[loss, -2], off[loss, 2]]], 1e-9, None)
+    run.judge(f"disentangle-8b-{loss}", np.abs(np.log(scale)).min(0))
+run.judge("disentangle-8c", wrong.mcc[off["scl", -2]] - wrong.mcc[off["scl", 2]])
+
+# %% tags=["hide-input"]
+lines = []
+for r, mcc, scale in zip(WRONG, wrong.mcc, wrong.scale, strict=True):
+    name = f"{NAMES[r.loss]}, β* {r.shift:+g}" if r.shift else f"{NAMES[r.loss]}, β*"
+    lines.append((name, run.note(f"MCC, offset, {name}", mcc), run.note(f"scale, offset, {name}", scale)))
+run.table(["offset", "MCC", "scale of distances"], lines)
+
+# %% [markdown]
+# ## The positive in the denominator
+#
+# :::{prf:proposition} Without the positive (derived here)
+# :label: dis-positive
+# Let $T = -\lambda \hat d$ and leave the positive out of the denominator: the loss is
+# $\lambda\, \hat d_+ + \log \tfrac1K \sum_{j \le K} e^{-\lambda \hat d_j}$. If a positive is nearer on average than the nearest of the $K$
+# negatives, it is not bounded below as λ grows.
+# :::
+#
+# :::{prf:proof}
+# The second term is at most $-\lambda \min_j \hat d_j$. So the mean is at most $\lambda\, (\mathbb{E}\, \hat d_+ - \mathbb{E} \min_j \hat d_j)$,
+# which tends to $-\infty$.
+# :::
+#
+# "Decoupled" losses leave it out. Two factors, $b = 0.01$, batches of 64:
+
+# %%
+decoupled = measure.positives(lab)
+broken["the positive"] = decoupled.broken
+run.judge("disentangle-10a", decoupled.mcc[0] - decoupled.mcc[1])
+
+# %% tags=["hide-input"]
+lines = []
+for i, name in enumerate(("B-way", "positive left out")):
+    mcc = run.note(f"MCC, InfoNCE, {name}", decoupled.mcc[i])
+    lines.append((name, mcc, run.note(f"isometry gap, InfoNCE, {name}", decoupled.gap[i])))
+run.table(["InfoNCE", "MCC", "isometry gap"], lines)
+
+# %% [markdown]
+# ## A rare combination of factors
+#
+# The link to the harms of this book. Two uniform factors, $b = 0.15$, $Q$ constant; but the *corner* $s_1, s_2 > 0.6$ has only ε times
+# the density of the rest. Either factor alone is often large. With constants, the optimum of the forward loss must make $-d$ carry
+# $-\log \tilde p$: rare points are drawn together. With learned α̃, or with the direction reversed, the optimum is right for every
+# $\varepsilon > 0$. Here
+#
+# $$
+# \mathrm{RH} = \frac{\text{mean taxicab distance of codes within the corner, density } \varepsilon}{\text{the same, density } 1, \text{ same seed}} .
+# $$
+
+# %%
+densities = run.plan.shares
+fine = measure.lattice(16)
+rare = measure.corner(lab, densities, fine)
+rh, mirror = rare.inside / rare.inside[0], rare.mirror / rare.mirror[0]  # (ε, recipes, seeds)
+
+# %% tags=["hide-input"]
+if 0.05 in densities:
+    e = densities.index(0.05)
+    run.judge("disentangle-11a", rh[e, 0])
+    run.judge("disentangle-11b", rh[e, 1] - rh[e, 0])
+    run.judge("disentangle-11c", rh[e, 2] - rh[e, 0])
+    run.judge("disentangle-11f", rh[e, 1])
+    run.judge("disentangle-11d", rare.mcc[e, 0])
+    run.judge("disentangle-11e", np.abs(mirror[e, 0] - 1))
+seen = figures.learned_corner(fine, rare.codes, rh.mean(2), densities)
+least = {
+    name: run.note(f"RH of the corner at density {densities[-1]:g}, {name}", rh[-1, i])
+    for i, name in enumerate(RARE_NAMES)
+}
+run.show(
+    "corner",
+    figures.corner(seen),
+    alt=f"The learned plane with the corner marked. At density {densities[-1]:g} its RH is {least['constants'].value:.2f} with constants, "
+    f"{least['learned α̃'].value:.2f} with learned α̃, {least['reversed, constants'].value:.2f} reversed.",
+    caption=f"At density {densities[-1]:g} the rare corner has RH {least['constants'].value:.2f} with constants, "
+    f"{least['learned α̃'].value:.2f} with learned α̃ and {least['reversed, constants'].value:.2f} with the loss reversed (below 1: drawn "
+    "together). Lattice of one seed, RH over all seeds; the slider moves the density.",
+    data=seen,
+    source="lib/studies/disentanglement.py:corner",
+)
+lines = []
+for (k, density), (i, name) in itertools.product(list(enumerate(densities))[1:], enumerate(RARE_NAMES)):
+    kept = [
+        run.note(f"{what}, density {density:g}, {name}", values[k, i])
+        for what, values in (("RH", rh), ("RH of the mirror corner", mirror), ("MCC within the corner", rare.mcc))
+    ]
+    lines.append((f"{density:g}", name, *kept))
+run.table(["density", "δ-INCE", "RH", "RH, mirror corner", "MCC in the corner"], lines)
+
+# %% [markdown]
+# The RH of {doc}`the image study <cifar10_undersampling>` compares cosines of *classes* with and without one of them cut; this one
+# compares distances *within* a region, and the codes have no unit length. Both are a ratio to the balanced case, below 1 where
+# what is rare comes out too close. In the image study the cause is open; here it is a misfit of the loss to the density. By the optimum it does not vanish with more data; we did not test this by longer training.
+# Which direction is safe depends on the data: where $Q$ varies and $p$ is uniform, the reversed loss is the one that fails.
+#
+# ## A factor that the views do not share
+
+# %%
+lost = measure.lost_factor(lab)
+broken["a lost factor"] = lost.broken
+run.judge("disentangle-13a", lost.mcc[0])
+run.say(
+    f"Of two factors the second is drawn nearly anew in the second view. MCC is {run.note('MCC, a factor lost', lost.mcc[0])}: "
+    "a factor that no pair shares is not in the loss."
+)
+
+# %% [markdown]
+# ## Longer experiments
+#
+# A too wide box, the reversed loss where $Q$ varies, trained rooms in three dimensions, eight factors at the limit of SCL's range, the
+# order of the losses, the batch of InfoNCE, learned functions during training, and twenty factors. They run where `extra` is
+# above 0.
+
+# %%
+long = measure.longer(lab, p.extra) if p.extra else {}
+for claim, values in long.items():
+    run.judge(f"disentangle-{claim}", values)
+
+# %% tags=["hide-input"]
+if long:
+    quantities = {c.id.removeprefix("disentangle-"): c.quantity for c in claims.of("disentanglement")}
+    run.table(
+        ["quantity", "value"],
+        [(quantities[claim], run.note(f"longer: {claim}", values)) for claim, values in long.items()],
+    )
+else:
+    run.say("This run left them out; their claims are not run.")
+
+# %% [markdown]
+# ## Reported beside reproduced
+
+# %% tags=["hide-input"]
+best = run.note(
+    "MCC, lowest of the four losses, offset learned", found.mcc[[at[loss, "learned"] for loss in FOUR]].min(0)
+)
+run.table(
+    ["quantity", "paper, by its summary", "this run"],
+    [("MCC in several synthetic settings", "above 95 %", f"lowest of the four losses, four factors: {best}")],
+)
+count = {name: int(which.sum()) for name, which in broken.items()}
+total = sum(which.size for which in broken.values())
+run.note("encoders with NaN", sum(count.values()), seeds=0)
+run.say(
+    f"Encoders with NaN: {sum(count.values())} of {total} ({', '.join(n for n, k in count.items() if k) or 'in no experiment'})."
+)
+
+# %% [markdown]
+# ## Claims
+#
+# {doc}`../how-to-read` has the rule of verdicts. The thresholds were written after a pilot on other seeds, and committed before this
+# study's own seeds, which start at 1000, were run.
+
+# %% tags=["hide-input"]
+run.save()
+run.verdicts()
+
+# %% tags=["remove-input", "in-short"]
+verdict = {short: run.verdict(f"disentangle-{short}") for short in ("2b", "3b", "4b", "7a", "11a", "11d")}
+run.short(
+    f"With taxicab noise δ-INCE finds four factors (MCC {taxicab.mean():.3f}; above .95: {verdict['2b']}); with normal noise it finds "
+    f"them up to a rotation (MCC {boxed.mcc[0].mean():.2f}; worse by .1: {verdict['3b']}). Constants in place of learned functions leave "
+    f"MCC but spoil distances (gap {forward.mean() / learned.mean():.1f} times as large; at least twice: {verdict['4b']}). δ-SCL fails when its offset starts at "
+    f"the optimum ({verdict['7a']}). A rare combination of factors is drawn together with constants (RH "
+    f"{least['constants'].value:.2f} at density {densities[-1]:g}; below .95 at density .05: {verdict['11a']}), and MCC hides it ({verdict['11d']})."
+)
+
+# %% [markdown]
+# ## What was said too simply
+#
+# * **"The family needs an exponential-family conditional."** Only a symmetric $d$ and positive densities are used
+#   ({prf:ref}`dis-alpha`).
+# * **"The region must be connected."** For $p > 1$ it need not be; for $p = 1$ it depends on which ranges the rooms share
+#   ({prf:ref}`dis-rooms`).
+# * **"Keeping distances means disentangled."** False for $p = 2$. A box in the output helps if the scale is right
+#   ({prf:ref}`dis-box`).
+# * **"SCL is numerically unstable."** Two causes are apart above, the start and the range; neither is overflow.
+#
+# ## Limits
+#
+# * The set-ups are ours. Which $n$, $b$, batch and number of steps the paper used is not known to us.
+# * Encoders and mixings are small; orthogonal layers are easier than those of {cite:t}`zimmermann2021`, which `mixing=conditioned` takes.
+# * Pairs are drawn anew each step. A finite training set, in which a rare corner has *few samples*, is another harm.
+# * The ramp's target β* needs the scale of the data.
+# * Images of masks, and KITTI, on which the paper also trained, are not here.
+#
+# ## Exercises
+#
+# The solutions are checked when the book is built. `make student STUDY=disentanglement` writes the version without them.
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-dis-box
+# Write `largest_turn(kappa)`, in degrees: how far can the unit square turn inside a box of κ? ({prf:ref}`dis-box`)
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def largest_turn(kappa):
+    """(cos θ + sin θ)² = 1 + sin 2θ ≤ κ²."""
+    return np.degrees(np.arcsin(min(1.0, kappa**2 - 1)) / 2)
+
+
+# %%
+for kappa in (1.0, 1.1, 1.25, 1.4):
+    theta = np.radians(largest_turn(kappa))
+    assert abs(np.cos(theta) + np.sin(theta) - kappa) < 1e-9
+assert largest_turn(1.45) == 45  # from √2 on, all of them
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-dis-exchange
+# Two rooms $[0, .3]^3$ and $[.7, 1]^3$. Write `hidden_map(s)`, a map that keeps every taxicab distance, moves a point of the far room by more
+# than 0.2, and has MCC above 0.95. ({prf:ref}`dis-rooms`)
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def hidden_map(s):
+    """Turn the three factors of the far room in a cycle: their sum stays."""
+    return np.where((s > 0.5).all(1)[:, None], s[:, [1, 2, 0]], s)
+
+
+# %%
+s = measure.points(disentangle.grid(3, 0.3, diagonal=True), 5, 2000)
+assert disentangle.largest_change(s, hidden_map(s)) < 1e-9
+assert np.abs(hidden_map(s) - s).max() > 0.2 and disentangle.mcc(s, hidden_map(s)) > 0.95
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-dis-batch
+# Write `batch_for(a, n, b)`: the least number of pairs for which the loss of order $a$ is in its range, $b_c \le b$.
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def batch_for(a, n, b):
+    """B(B - 1) ≥ (a / 4b)^n."""
+    return max(2, int(np.ceil((1 + np.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2)))
+
+
+# %%
+for a, n, b in ((2, 4, 0.1), (2, 10, 0.1), (1, 10, 0.05)):
+    size = batch_for(a, n, b)
+    assert disentangle.smallest_scale(a, n, size) <= b < disentangle.smallest_scale(a, n, max(2, size - 1)) or size == 2
+
+# %% [markdown]
+# ## Stamp
+
+# %% tags=["remove-input"]
+run.stamp()
