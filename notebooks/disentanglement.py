@@ -13,13 +13,12 @@
 # %% [markdown]
 # # Disentanglement: which losses recover the factors?
 #
-# **Question.** Data are made from hidden factors, such as the place and the size of an object. {cite:t}`matthes2023` say
-# that a whole family of contrastive losses recovers the factors. Which losses do, up to what, and when does training miss
-# what the theory allows? And what happens to a rare *combination* of factors, each of which alone is common?
+# **Question.** Data are made from hidden factors, such as the place and the size of an object. {cite:t}`matthes2023` say that a whole family of contrastive
+# losses recovers the factors. Which losses do, up to what, and when does training miss what the theory allows? And what happens to a rare *combination* of
+# factors, each of which alone is common?
 #
-# Of the paper its abstract, its introduction and a public summary were read: not its tables, proofs and appendix. Every
-# set-up on this page is ours, and the one number quoted is the summary's: a mean correlation above 95 % in several
-# synthetic settings. Every statement says what it rests on.
+# Of the paper its abstract, its introduction and a public summary were read: not its tables, proofs and appendix. Every set-up on this page is ours, and the
+# one number quoted is the summary's: a mean correlation above 95 % in several synthetic settings. Every statement says what it rests on.
 #
 # ## Parameters
 
@@ -43,11 +42,9 @@ from lib import study
 run = study.start("disentanglement", globals())
 
 # %% tags=["hide-input"]
-import itertools
 from functools import partial
 
 import numpy as np
-import pandas as pd
 import torch
 
 from lib import claims, disentangle
@@ -63,40 +60,48 @@ lab = measure.Lab(p)
 show = partial(run.show, face="computed, float64, CPU")  # of what has no data and no seeds
 broken = {}  # encoders with NaN, by experiment
 
+
+def table(about, names, columns):
+    """Note the columns, one number a seed (names, seeds) each, under "column, about, name", and show them."""
+    noted = [
+        [run.note(f"{c}, {about}, {n}", v) for n, v in zip(names, found, strict=True)] for c, found in columns.items()
+    ]
+    run.table([about, *columns], list(zip(names, *noted, strict=True)))
+    return dict(zip(columns, noted, strict=True))
+
+
 # %% [markdown]
 # ## The process
 #
-# Factors $s$ lie in a region $S \subset \mathbb{R}^n$, here the unit box or a union of boxes, with density $p(s)$. A second
-# view has factors $\tilde s$ near $s$:
+# Factors $s$ lie in a region $S \subset \mathbb{R}^n$, here the unit box or a union of boxes, with density $p(s)$. A second view has factors $\tilde s$ near
+# $s$:
 #
 # $$
 # p(\tilde s \mid s) = \frac{Q(\tilde s)\, e^{-d(s, \tilde s)}}{Z(s)}, \qquad d(s, \tilde s) = \tfrac1c \sum_i |s_i - \tilde s_i|^p .
 # $$
 #
-# With $p = 1$, $c = b$ the views differ by Laplace noise; with $p = 2$, $c = 2\sigma^2$ by normal noise. An encoder $f$ sees
-# $x = g(s)$ and $\tilde x = g(\tilde s)$, with $g$ injective, and never the factors. With $\tilde p$ the density of
-# $\tilde s$, $\alpha = \log Z$ and $\tilde\alpha = \log(\tilde p / Q)$,
+# With $p = 1$, $c = b$ the views differ by Laplace noise; with $p = 2$, $c = 2\sigma^2$ by normal noise. An encoder $f$ sees $x = g(s)$ and $\tilde x =
+# g(\tilde s)$, with $g$ injective, and never the factors. With $\tilde p$ the density of $\tilde s$, $\alpha = \log Z$ and $\tilde\alpha = \log(\tilde p / Q)$,
 #
 # $$
 # \log r(s, \tilde s) = \log \frac{p(\tilde s \mid s)}{\tilde p(\tilde s)} = -\left[ d(s, \tilde s) + \alpha(s) + \tilde\alpha(\tilde s) \right] .
 # $$
 #
-# So an encoder is scored by $T(x, \tilde x) = \beta - d(z, \tilde z) - \alpha(x) - \tilde\alpha(\tilde x)$, $z = f(x)$, the two
-# functions learned or held at 0. In a box $Z$ is not constant even if $p$ and $Q$ are: the walls alone make $\alpha$ necessary.
+# So an encoder is scored by $T(x, \tilde x) = \beta - d(z, \tilde z) - \alpha(x) - \tilde\alpha(\tilde x)$, $z = f(x)$, the two functions learned or held at 0.
+# In a box $Z$ is not constant even if $p$ and $Q$ are: the walls alone make $\alpha$ necessary.
 #
-# Latents are drawn exactly, in double precision. The mixing $g$ is three layers with leaky rectifiers between them. The
-# encoders are perceptrons with two hidden layers; all recipes and seeds train side by side, each step a few products of
-# stacked matrices. Encoders of one seed share mixing, start and pairs: recipes are compared in pairs.
+# Latents are drawn exactly, in double precision. The mixing $g$ is three layers with leaky rectifiers between them. The encoders are perceptrons with two
+# hidden layers; all recipes and seeds train side by side, each step a few products of stacked matrices. Encoders of one seed share mixing, start and pairs:
+# recipes are compared in pairs.
 
 # %% tags=["remove-input"]
 run.code(latents.Process, encoders.train)
 
 # %% [markdown]
-# **Measures.** *MCC*: the mean $|$correlation$|$ of factors and codes, matched one to one. *R²*: of an affine map from codes to
-# factors, scored on other points than it was fitted on. *Isometry gap*: the relative root mean square of
-# $d(z, z') - d(s, s')$; the theorems state that it is 0, and a correlation cannot see it. All are taken on fresh uniform
-# points. An encoder with NaN counts as one that maps all points to one: MCC 0, gap 1. MCC has a high floor: a random rotation
-# of two independent factors has about .9, of four .77.
+# **Measures.** *MCC*: the mean $|$correlation$|$ of factors and codes, matched one to one. *R²*: of an affine map from codes to factors, scored on other points
+# than it was fitted on. *Isometry gap*: the relative root mean square of $d(z, z') - d(s, s')$; the theorems state that it is 0, and a correlation cannot see
+# it. All are taken on fresh uniform points. An encoder with NaN counts as one that maps all points to one: MCC 0, gap 1. MCC has a high floor: a random
+# rotation of two independent factors has about .9, of four .77.
 
 # %% tags=["remove-input"]
 run.code(recovery.mcc, recovery.isometry_gap)
@@ -115,10 +120,9 @@ run.code(recovery.mcc, recovery.isometry_gap)
 # | log-SCL | $-2 \log \mathbb{E}_+ e^{T} + \log \mathbb{E}_- e^{2T}$ | $\log r + {}$constant | α, α̃ |
 # | order $a$ | $\tfrac1a \mathbb{E}_- e^{aT} - \tfrac1{a-1} \mathbb{E}_+ e^{(a-1)T}$ | $\log r$ | α, α̃, β |
 #
-# $\mathbb{E}_+$ runs over positive pairs, $\mathbb{E}_-$ over pairs of independent marginals. The first, second, fourth and fifth
-# are the paper's. Order $a$ is the α-divergence of {cite:t}`kitazawa2024`, who finds no gain in accuracy: $a = 2$ is half of SCL,
-# $a \to 1$ is NWJ without its shift. DV and log-SCL are the orders 1 and 2 of the variational Rényi formula
-# {cite:p}`birrell2021`.
+# $\mathbb{E}_+$ runs over positive pairs, $\mathbb{E}_-$ over pairs of independent marginals. The first, second, fourth and fifth are the paper's. Order $a$ is
+# the α-divergence of {cite:t}`kitazawa2024`, who finds no gain in accuracy: $a = 2$ is half of SCL, $a \to 1$ is NWJ without its shift. DV and log-SCL are the
+# orders 1 and 2 of the variational Rényi formula {cite:p}`birrell2021`.
 #
 # :::{prf:proposition} The optima (known before)
 # :label: dis-optima
@@ -126,12 +130,11 @@ run.code(recovery.mcc, recovery.isometry_gap)
 # :::
 #
 # :::{prf:proof}
-# *NCE, NWJ, order $a$*: with $J$ and $N$ the densities of positive and of independent pairs, the derivative in $T$ at a pair is
-# $N\sigma(T) - J\sigma(-T)$, $N e^{T-1} - J$, $e^{(a-1)T}(N e^T - J)$. Each changes sign once, where $e^T = r$ (NWJ: $e^{T-1} = r$).
-# *SCL* is $\mathbb{E}_- (e^T - r)^2 - \mathbb{E}_- r^2$. *DV*: a constant added to $T$ changes nothing, so $\mathbb{E}_- e^T = 1$ may be
-# assumed; then Jensen. *log-SCL*: Cauchy and Schwarz, $(\mathbb{E}_- r u)^2 \le \mathbb{E}_- r^2\, \mathbb{E}_- u^2$ with $u = e^T$.
-# *INCE*: given the candidates, the positive is the $i$-th with probability $r(x, \tilde x_i) / \sum_j r(x, \tilde x_j)$; the
-# cross-entropy is least where the softmax equals it, that is where $T - \log r$ does not depend on $\tilde x$.
+# *NCE, NWJ, order $a$*: with $J$ and $N$ the densities of positive and of independent pairs, the derivative in $T$ at a pair is $N\sigma(T) - J\sigma(-T)$, $N
+# e^{T-1} - J$, $e^{(a-1)T}(N e^T - J)$. Each changes sign once, where $e^T = r$ (NWJ: $e^{T-1} = r$). *SCL* is $\mathbb{E}_- (e^T - r)^2 - \mathbb{E}_- r^2$.
+# *DV*: a constant added to $T$ changes nothing, so $\mathbb{E}_- e^T = 1$ may be assumed; then Jensen. *log-SCL*: Cauchy and Schwarz, $(\mathbb{E}_- r u)^2 \le
+# \mathbb{E}_- r^2\, \mathbb{E}_- u^2$ with $u = e^T$. *INCE*: given the candidates, the positive is the $i$-th with probability $r(x, \tilde x_i) / \sum_j r(x,
+# \tilde x_j)$; the cross-entropy is least where the softmax equals it, that is where $T - \log r$ does not depend on $\tilde x$.
 # :::
 
 # %%
@@ -147,8 +150,8 @@ run.table(
 )
 
 # %% [markdown]
-# The table is computed in double precision on a random joint distribution of 12 × 12 values; for INCE by enumeration of all
-# batches of two pairs of 4 × 4 values.
+# The table is computed in double precision on a random joint distribution of 12 × 12 values; for INCE by enumeration of all batches of two pairs of 4 × 4
+# values.
 #
 # ## What the optimum says about the codes
 #
@@ -156,55 +159,50 @@ run.table(
 #
 # :::{prf:theorem} The functions cannot absorb distance (derived here)
 # :label: dis-alpha
-# Let one encoder serve both views, $d$ be symmetric with $d(s, s) = 0$, and $p, \tilde p$ be positive on the same $S$. If $T$
-# equals $\log r$ up to functions of one argument, then $d(h(s), h(\tilde s)) = d(s, \tilde s)$ on $S \times S$.
+# Let one encoder serve both views, $d$ be symmetric with $d(s, s) = 0$, and $p, \tilde p$ be positive on the same $S$. If $T$ equals $\log r$ up to functions
+# of one argument, then $d(h(s), h(\tilde s)) = d(s, \tilde s)$ on $S \times S$.
 # :::
 #
 # :::{prf:proof}
-# $d(h(s), h(\tilde s)) = d(s, \tilde s) + u(s) + \tilde u(\tilde s)$ for some $u, \tilde u$. Put $\tilde s = s$: $\tilde u = -u$.
-# Exchange $s$ and $\tilde s$; both distances are symmetric, so $u(s) - u(\tilde s) = u(\tilde s) - u(s)$ and $u$ is constant.
+# $d(h(s), h(\tilde s)) = d(s, \tilde s) + u(s) + \tilde u(\tilde s)$ for some $u, \tilde u$. Put $\tilde s = s$: $\tilde u = -u$. Exchange $s$ and $\tilde s$;
+# both distances are symmetric, so $u(s) - u(\tilde s) = u(\tilde s) - u(s)$ and $u$ is constant.
 # :::
 #
 # So a loss that leaves $c(x)$ free loses nothing, and the independence of the factors is used nowhere.
 #
 # :::{prf:theorem} Isometries of a connected region (known before)
 # :label: dis-connected
-# Let $d = \lVert \cdot \rVert_p^p / c$ with $p \ge 1$, $S$ open and connected, $h$ continuous with $d(h(s), h(\tilde s)) =
-# d(s, \tilde s)$. Then $h$ is affine. Its linear part is a signed permutation for $p \ne 2$, and any rotation or reflection for
-# $p = 2$.
+# Let $d = \lVert \cdot \rVert_p^p / c$ with $p \ge 1$, $S$ open and connected, $h$ continuous with $d(h(s), h(\tilde s)) = d(s, \tilde s)$. Then $h$ is affine.
+# Its linear part is a signed permutation for $p \ne 2$, and any rotation or reflection for $p = 2$.
 # :::
 #
 # :::{prf:proof}
-# $h$ is injective, since $d > 0$ off the diagonal, so $h(S)$ is open (invariance of domain). An isometry between open connected
-# sets extends to an affine one (Mankiewicz). Linear isometries of $\ell_p^n$, $p \ne 2$, are signed permutations (Banach and
-# Lamperti).
+# $h$ is injective, since $d > 0$ off the diagonal, so $h(S)$ is open (invariance of domain). An isometry between open connected sets extends to an affine one
+# (Mankiewicz). Linear isometries of $\ell_p^n$, $p \ne 2$, are signed permutations (Banach and Lamperti).
 # :::
 #
 # ## Four losses
 #
-# Four factors, Laplace pairs with $b = 0.1$. β is learned from 0; or it starts at its optimum
-# $\beta^* = n \log(1/2b)$ ("from β*"); or it rises to β* over 60 % of the steps and then stays ("ramped").
+# Four factors, Laplace pairs with $b = 0.1$. β is learned from 0; or it starts at its optimum $\beta^* = n \log(1/2b)$ ("from β*"); or it rises to β* over 60 %
+# of the steps and then stays ("ramped").
 
 # %%
 found = measure.matched(lab)
 broken["four losses"] = found.broken
 at = {(r.loss, r.offset): i for i, r in enumerate(MATCHED)}
-for letter, loss in zip("abcd", FOUR, strict=True):
-    run.judge(f"disentangle-2{letter}", found.mcc[at[loss, "learned"]])
-agreeing = found.mcc[[at["info_nce", "learned"], *(at[loss, "ramp"] for loss in ("nce", "scl", "nwj"))]]
-run.judge("disentangle-2e", np.ptp(agreeing, 0))
-run.judge("disentangle-7a", found.mcc[at["scl", "ramp"]] - found.mcc[at["scl", "start"]])
-run.judge("disentangle-7b", found.mcc[at["scl", "ramp"]])
+agreeing = [at["info_nce", "learned"], *(at[loss, "ramp"] for loss in ("nce", "scl", "nwj"))]
+effects = {f"disentangle-2{x}": found.mcc[at[loss, "learned"]] for x, loss in zip("abcd", FOUR, strict=True)}
+effects["disentangle-2e"] = np.ptp(found.mcc[agreeing], 0)
+effects["disentangle-7a"] = found.mcc[at["scl", "ramp"]] - found.mcc[at["scl", "start"]]
+effects["disentangle-7b"] = found.mcc[at["scl", "ramp"]]
+run.judge_all(effects)
 
 # %% tags=["hide-input"]
 words = {"learned": "", "start": ", from β*", "ramp": ", ramped"}
 named = [NAMES[r.loss] + words[r.offset] for r in MATCHED]
-rows, lines = [], []
-for i, name in enumerate(named):
-    mcc, gap = run.note(f"MCC, {name}", found.mcc[i]), run.note(f"isometry gap, {name}", found.gap[i])
-    rows += [("MCC", name, mcc), ("isometry gap", name, gap)]
-    lines.append((name, mcc, gap, f"{found.r2[i].mean():.3f}", f"{found.scale[i].mean():.2f}"))
-dots = charts.estimates([row for row in rows if row[0] == "MCC"])
+columns = {"MCC": found.mcc, "isometry gap": found.gap, "R²": found.r2, "scale of distances": found.scale}
+noted = table("four losses", named, columns)
+dots = charts.estimates([("MCC", *pair) for pair in zip(named, noted["MCC"], strict=True)])
 low, high = dots.value.min(), dots.value.max()
 run.show(
     "losses",
@@ -216,7 +214,6 @@ run.show(
     data=dots,
     source="lib/studies/disentanglement.py:matched",
 )
-run.table(["recipe", "MCC", "isometry gap", "R²", "scale of distances"], lines)
 
 # %% [markdown]
 # The figure below shows it in the plane: the true lattice of two factors, and where training takes it.
@@ -225,10 +222,7 @@ run.table(["recipe", "MCC", "isometry gap", "R²", "scale of distances"], lines)
 small = measure.lattice(10)
 moving = figures.frames(small, measure.moving(lab, small))
 last = moving[moving.frame == moving.frame.max()]
-turn = {
-    name: measure.angle(small, part.sort_values(["j", "i"])[["x", "y"]].to_numpy())
-    for name, part in last.groupby("recipe")
-}
+turn = {name: figures.turned(part) for name, part in last.groupby("recipe")}
 run.show(
     "lattice",
     figures.moving(moving),
@@ -247,34 +241,30 @@ run.show(
 # :::{prf:theorem} Squared distances in a box (derived here)
 # :label: dis-box
 # Let $p = 2$, the factors fill the open unit box, $h$ be as in {prf:ref}`dis-connected`, and the codes lie in $[0, \kappa]^n$. For $\kappa < 1$ this is
-# impossible. For $\kappa = 1$, $h$ is a signed permutation of the box's axes. For $\kappa > 1$ every rotation that fits is an
-# optimum: in the plane all angles θ with $|\cos\theta| + |\sin\theta| \le \kappa$, so all of them from $\kappa = \sqrt2$ on.
+# impossible. For $\kappa = 1$, $h$ is a signed permutation of the box's axes. For $\kappa > 1$ every rotation that fits is an optimum: in the plane all angles
+# θ with $|\cos\theta| + |\sin\theta| \le \kappa$, so all of them from $\kappa = \sqrt2$ on.
 # :::
 #
 # :::{prf:proof}
-# $h$ is an affine isometry, so its image has volume 1, and $\kappa < 1$ leaves too little room. For $\kappa = 1$ the closure of the image is
-# convex, lies in the box and has its volume, so it is the box. The linear part then keeps the cube $[-\tfrac12, \tfrac12]^n$, hence
-# the maximum norm, and is a signed permutation. The square turned by θ is $|\cos\theta| + |\sin\theta|$ wide along both axes.
+# $h$ is an affine isometry, so its image has volume 1, and $\kappa < 1$ leaves too little room. For $\kappa = 1$ the closure of the image is convex, lies in
+# the box and has its volume, so it is the box. The linear part then keeps the cube $[-\tfrac12, \tfrac12]^n$, hence the maximum norm, and is a signed
+# permutation. The square turned by θ is $|\cos\theta| + |\sin\theta|$ wide along both axes.
 # :::
 #
-# So a box identifies the factors if the scale of the distances is right: too low a temperature is $\kappa > 1$. Four factors, normal
-# pairs with $\sigma = 0.15$, δ-INCE:
+# So a box identifies the factors if the scale of the distances is right: too low a temperature is $\kappa > 1$. Four factors, normal pairs with $\sigma =
+# 0.15$, δ-INCE:
 
 # %%
 boxed = measure.turned(lab)
 broken["squared distances"] = boxed.broken
 taxicab = found.mcc[at["info_nce", "learned"]]
-run.judge("disentangle-3a", boxed.r2[0])
-run.judge("disentangle-3b", taxicab - boxed.mcc[0])
-run.judge("disentangle-3c", boxed.mcc[1] - boxed.mcc[0])
+effects = {"disentangle-3a": boxed.r2[0], "disentangle-3b": taxicab - boxed.mcc[0]}
+run.judge_all(effects | {"disentangle-3c": boxed.mcc[1] - boxed.mcc[0]})
 
 # %% tags=["hide-input"]
-lines = [
-    ("taxicab, codes free", run.note("MCC, taxicab", taxicab), f"{found.r2[at['info_nce', 'learned']].mean():.3f}")
-]
-for i, name in enumerate(("squared, codes free", "squared, codes in the true box")):
-    lines.append((name, run.note(f"MCC, {name}", boxed.mcc[i]), run.note(f"R2, {name}", boxed.r2[i])))
-run.table(["distance", "MCC", "R²"], lines)
+names = ("taxicab, codes free", "squared, codes free", "squared, codes in the true box")
+straight = found.r2[at["info_nce", "learned"]]
+table("distance", names, {"MCC": [taxicab, *boxed.mcc], "R²": [straight, *boxed.r2]})
 flat, angles = measure.plane(lab)
 broken["boxes in the plane"] = flat.broken
 dots = charts.long(angles.round(3), kappa=KAPPAS, seed=lab.seeds()).rename(columns={"value": "angle"})
@@ -293,45 +283,37 @@ run.show(
 # %% [markdown]
 # ## Functions and constants
 #
-# The summary says that constants in place of α and α̃ cost little. Two factors with density falling as $e^{-4s}$, $b = 0.15$, $Q$
-# constant. By {prf:ref}`dis-optima` the forward loss then needs α̃ and the reversed loss nothing. β has five times the rate of
-# the encoder.
+# The summary says that constants in place of α and α̃ cost little. Two factors with density falling as $e^{-4s}$, $b = 0.15$, $Q$ constant. By
+# {prf:ref}`dis-optima` the forward loss then needs α̃ and the reversed loss nothing. β has five times the rate of the encoder.
 
 # %%
 skew = measure.marginals(lab)
 broken["marginals"] = skew.broken
 forward, learned, backward = skew.gap[:3]
-run.judge("disentangle-4a", skew.mcc[1] - skew.mcc[0])
-run.judge("disentangle-4b", forward / learned)
-run.judge("disentangle-4c", forward / backward)
+effects = {"disentangle-4a": skew.mcc[1] - skew.mcc[0]}
+effects |= {"disentangle-4b": forward / learned, "disentangle-4c": forward / backward}
 for i, loss in enumerate(("nce", "scl", "nwj")):
-    run.judge(f"disentangle-4e-{loss}", skew.gap[3 + 2 * i] / skew.gap[4 + 2 * i])
-    run.judge(f"disentangle-4f-{loss}", skew.mcc[4 + 2 * i] - skew.mcc[3 + 2 * i])
+    effects[f"disentangle-4e-{loss}"] = skew.gap[3 + 2 * i] / skew.gap[4 + 2 * i]
+    effects[f"disentangle-4f-{loss}"] = skew.mcc[4 + 2 * i] - skew.mcc[3 + 2 * i]
+run.judge_all(effects)
 
 # %% tags=["hide-input"]
 kinds = ["learned functions" if r.alpha or r.alpha_tilde else "constants" for r in SKEWED]
-lines = []
-for i, (r, kind) in enumerate(zip(SKEWED, kinds, strict=True)):
-    name = f"{NAMES[r.loss]}, {kind}"
-    lines.append(
-        (name, run.note(f"MCC, skewed, {name}", skew.mcc[i]), run.note(f"isometry gap, skewed, {name}", skew.gap[i]))
-    )
-run.table(["recipe", "MCC", "isometry gap"], lines)
+names = [f"{NAMES[r.loss]}, {kind}" for r, kind in zip(SKEWED, kinds, strict=True)]
+table("skewed marginal", names, {"MCC": skew.mcc, "isometry gap": skew.gap})
 
 # %% [markdown]
 # ## Dependent factors, and rooms
 #
-# Nothing above asks for independent factors. In the first experiment two factors have correlation 0.85, and MCC is taken on
-# uniform ones, since correlation would raise it. In the second, factors fill four rooms, $[0, .35]$ or $[.65, 1]$ in each
-# coordinate.
+# Nothing above asks for independent factors. In the first experiment two factors have correlation 0.85, and MCC is taken on uniform ones, since correlation
+# would raise it. In the second, factors fill four rooms, $[0, .35]$ or $[.65, 1]$ in each coordinate.
 
 # %%
 correlated = measure.dependent(lab)
 mcc_rooms, worst_room = measure.grid_of_rooms(lab)
 broken["dependent factors"] = correlated.broken
-run.judge("disentangle-5", correlated.mcc[0])
-run.judge("disentangle-6a", mcc_rooms)
-run.judge("disentangle-6a-room", worst_room)
+effects = {"disentangle-5": correlated.mcc[0], "disentangle-6a": mcc_rooms, "disentangle-6a-room": worst_room}
+run.judge_all(effects)
 changed, on_grid, hidden = measure.exchanges(p.seed)
 run.exact("disentangle-6b", changed)
 run.exact("disentangle-6b-grid", on_grid)
@@ -340,30 +322,23 @@ run.exact("disentangle-6e", hidden)
 # %% [markdown]
 # :::{prf:theorem} Rooms (derived here)
 # :label: dis-rooms
-# Let $S$ be a union of disjoint open boxes and $h$ keep $d = \lVert \cdot \rVert_p^p / c$ on $S \times S$.
-# (i) For $p > 1$, $h$ is one isometry on all rooms: $S$ need not be connected.
-# (ii) For $p = 1$, with $h$ the identity on a room $U$: a room that shares at least $n - 1$ of its coordinate ranges with $U$ is
-# fixed. If all ranges of the other room lie above those of $U$, its factors may be permuted, and shifted by amounts of sum 0 that
-# leave them above; with two rooms each such map is an optimum.
-# (iii) A grid of rooms, where neighbours share $n - 1$ ranges, is recovered.
+# Let $S$ be a union of disjoint open boxes and $h$ keep $d = \lVert \cdot \rVert_p^p / c$ on $S \times S$. (i) For $p > 1$, $h$ is one isometry on all rooms:
+# $S$ need not be connected. (ii) For $p = 1$, with $h$ the identity on a room $U$: a room that shares at least $n - 1$ of its coordinate ranges with $U$ is
+# fixed. If all ranges of the other room lie above those of $U$, its factors may be permuted, and shifted by amounts of sum 0 that leave them above; with two
+# rooms each such map is an optimum. (iii) A grid of rooms, where neighbours share $n - 1$ ranges, is recovered.
 # :::
 #
 # :::{prf:proof}
-# $h$ is affine on $U$ by {prf:ref}`dis-connected`; take it to be the identity there. Let $t$ lie in another room. (i) $s \mapsto d(s, t)$
-# on $U$ has the gradient $(p/c) \operatorname{sign}(s_i - t_i) |s_i - t_i|^{p-1}$, which determines $t$; $d(s, h(t))$ is the same function,
-# so $h(t) = t$. (ii) $s \mapsto \lVert s - t \rVert_1$ has a kink at $s_i = t_i$ for each $t_i$ in the range of $U$, which determines these
-# coordinates; of all others only the signed sum enters, and it determines one that is missing. If all lie above $U$, the distance
-# is $\sum_i t_i - \sum_i s_i$; a permutation or such a shift keeps it, and the distances within the room. (iii) Go from
-# neighbour to neighbour.
+# $h$ is affine on $U$ by {prf:ref}`dis-connected`; take it to be the identity there. Let $t$ lie in another room. (i) $s \mapsto d(s, t)$ on $U$ has the
+# gradient $(p/c) \operatorname{sign}(s_i - t_i) |s_i - t_i|^{p-1}$, which determines $t$; $d(s, h(t))$ is the same function, so $h(t) = t$. (ii) $s \mapsto
+# \lVert s - t \rVert_1$ has a kink at $s_i = t_i$ for each $t_i$ in the range of $U$, which determines these coordinates; of all others only the signed sum
+# enters, and it determines one that is missing. If all lie above $U$, the distance is $\sum_i t_i - \sum_i s_i$; a permutation or such a shift keeps it, and
+# the distances within the room. (iii) Go from neighbour to neighbour.
 # :::
 
 # %% tags=["hide-input"]
 heights = np.round(np.linspace(0, 0.7, 29), 3)
-changes = measure.meeting_rooms(heights)
-meet = pd.DataFrame(
-    [(i, h, round(a, 4), round(b, 4)) for i, (h, (a, b)) in enumerate(zip(heights, changes, strict=True))],
-    columns=["step", "height", "change", "squared"],
-)
+meet = figures.meeting(heights, measure.meeting_rooms(heights))
 show(
     "rooms",
     figures.rooms(meet),
@@ -374,16 +349,10 @@ show(
     data=meet,
     source="lib/studies/disentanglement.py:meeting_rooms",
 )
+table("factors", ("of correlation 0.85", "in four rooms", "in the worst room"), {"MCC": list(effects.values())})
 run.table(
-    ["quantity", "value"],
-    [
-        ("MCC, factors of correlation 0.85", run.note("MCC, correlated factors", correlated.mcc[0])),
-        ("MCC, four rooms", run.note("MCC, four rooms", mcc_rooms)),
-        ("MCC within the worst room", run.note("MCC, worst room", worst_room)),
-        ("three factors, two rooms: largest change of a distance under the exchange", f"{changed:.1e}"),
-        ("the same on the grid of eight rooms", f"{on_grid:.2f}"),
-        ("MCC of the exchange itself", f"{hidden:.3f}"),
-    ],
+    ["three factors, exchange in the far room", "largest change of a distance", "MCC of the exchange"],
+    [("two rooms", f"{changed:.1e}", f"{hidden:.3f}"), ("grid of eight rooms", f"{on_grid:.2f}", "")],
 )
 
 # %% [markdown]
@@ -391,8 +360,8 @@ run.table(
 #
 # ## Why δ-SCL is unstable
 #
-# **The start.** At the start all distances are small, so $T \approx \beta$ for every pair. With β at its optimum the loss is
-# of size $e^{2\beta^*}$, which pushes all codes apart, and the encoder folds. A ramp of β avoids this; it needs β*, hence $b$.
+# **The start.** At the start all distances are small, so $T \approx \beta$ for every pair. With β at its optimum the loss is of size $e^{2\beta^*}$, which
+# pushes all codes apart, and the encoder folds. A ramp of β avoids this; it needs β*, hence $b$.
 #
 # **The optimum.** Let one batch of $B$ pairs correct β by a Newton step. For the loss of order $a$, far from the walls, the error of the step is (derived here)
 #
@@ -401,8 +370,8 @@ run.table(
 # b_c = \frac a4 \big( B(B-1) \big)^{-1/n} ,
 # $$
 #
-# with $b_c$ where the first term is about 1. The order of the loss is its range: SCL ($a = 2$) ends at twice the $b$ of NWJ ($a = 1$). InfoNCE has no β;
-# it is limited, softly, by $\log B$, since its value cannot fall below $\log B - I$.
+# with $b_c$ where the first term is about 1. The order of the loss is its range: SCL ($a = 2$) ends at twice the $b$ of NWJ ($a = 1$). InfoNCE has no β; it is
+# limited, softly, by $\log B$, since its value cannot fall below $\log B - I$.
 
 # %%
 simulated = [measure.range_of_offset(p.draws, s) for s in lab.seeds()]
@@ -419,16 +388,7 @@ run.table(
         for (a, b, n, closed, _), mean in zip(simulated[0], means, strict=True)
     ],
 )
-batches = 2 ** np.arange(4, 14)
-limits = pd.DataFrame(
-    [
-        (int(size), name, f"{n} factors", disentangle.smallest_scale(a, n, int(size)))
-        for a, name in ((2, "δ-SCL"), (1, "δ-NWJ"), (0.75, "order 3/4"))
-        for n in (2, 4, 10)
-        for size in batches
-    ],
-    columns=["batch", "loss", "factors", "least"],
-)
+limits = figures.limits()
 ours = disentangle.smallest_scale(2, 4, p.batch)
 show(
     "range",
@@ -450,32 +410,28 @@ show(
 wrong = measure.wrong_offsets(lab)
 broken["wrong offsets"] = wrong.broken
 off = {(r.loss, r.shift): i for i, r in enumerate(WRONG)}
-run.judge("disentangle-8a", wrong.mcc[off["nce", 0]] - wrong.mcc[[off["nce", -2], off["nce", 2]]].min(0))
+effects = {"disentangle-8a": wrong.mcc[off["nce", 0]] - wrong.mcc[[off["nce", -2], off["nce", 2]]].min(0)}
 for loss in ("nce", "nwj"):
     scale = np.clip(wrong.scale[[off[loss, -2], off[loss, 2]]], 1e-9, None)
-    run.judge(f"disentangle-8b-{loss}", np.abs(np.log(scale)).min(0))
-run.judge("disentangle-8c", wrong.mcc[off["scl", -2]] - wrong.mcc[off["scl", 2]])
+    effects[f"disentangle-8b-{loss}"] = np.abs(np.log(scale)).min(0)
+run.judge_all(effects | {"disentangle-8c": wrong.mcc[off["scl", -2]] - wrong.mcc[off["scl", 2]]})
 
 # %% tags=["hide-input"]
-lines = []
-for r, mcc, scale in zip(WRONG, wrong.mcc, wrong.scale, strict=True):
-    name = f"{NAMES[r.loss]}, β* {r.shift:+g}" if r.shift else f"{NAMES[r.loss]}, β*"
-    lines.append((name, run.note(f"MCC, offset, {name}", mcc), run.note(f"scale, offset, {name}", scale)))
-run.table(["offset", "MCC", "scale of distances"], lines)
+names = [f"{NAMES[r.loss]}, β*" + (f" {r.shift:+g}" if r.shift else "") for r in WRONG]
+table("fixed offset", names, {"MCC": wrong.mcc, "scale of distances": wrong.scale})
 
 # %% [markdown]
 # ## The positive in the denominator
 #
 # :::{prf:proposition} Without the positive (derived here)
 # :label: dis-positive
-# Let $T = -\lambda \hat d$ and leave the positive out of the denominator: the loss is
-# $\lambda\, \hat d_+ + \log \tfrac1K \sum_{j \le K} e^{-\lambda \hat d_j}$. If a positive is nearer on average than the nearest of the $K$
-# negatives, it is not bounded below as λ grows.
+# Let $T = -\lambda \hat d$ and leave the positive out of the denominator: the loss is $\lambda\, \hat d_+ + \log \tfrac1K \sum_{j \le K} e^{-\lambda \hat
+# d_j}$. If a positive is nearer on average than the nearest of the $K$ negatives, it is not bounded below as λ grows.
 # :::
 #
 # :::{prf:proof}
-# The second term is at most $-\lambda \min_j \hat d_j$. So the mean is at most $\lambda\, (\mathbb{E}\, \hat d_+ - \mathbb{E} \min_j \hat d_j)$,
-# which tends to $-\infty$.
+# The second term is at most $-\lambda \min_j \hat d_j$. So the mean is at most $\lambda\, (\mathbb{E}\, \hat d_+ - \mathbb{E} \min_j \hat d_j)$, which tends to
+# $-\infty$.
 # :::
 #
 # "Decoupled" losses leave it out. Two factors, $b = 0.01$, batches of 64:
@@ -483,22 +439,17 @@ run.table(["offset", "MCC", "scale of distances"], lines)
 # %%
 decoupled = measure.positives(lab)
 broken["the positive"] = decoupled.broken
-run.judge("disentangle-10a", decoupled.mcc[0] - decoupled.mcc[1])
+run.judge_all({"disentangle-10a": decoupled.mcc[0] - decoupled.mcc[1]})
 
 # %% tags=["hide-input"]
-lines = []
-for i, name in enumerate(("B-way", "positive left out")):
-    mcc = run.note(f"MCC, InfoNCE, {name}", decoupled.mcc[i])
-    lines.append((name, mcc, run.note(f"isometry gap, InfoNCE, {name}", decoupled.gap[i])))
-run.table(["InfoNCE", "MCC", "isometry gap"], lines)
+table("InfoNCE", ("B-way", "positive left out"), {"MCC": decoupled.mcc, "isometry gap": decoupled.gap})
 
 # %% [markdown]
 # ## A rare combination of factors
 #
-# The link to the harms of this book. Two uniform factors, $b = 0.15$, $Q$ constant; but the *corner* $s_1, s_2 > 0.6$ has only ε times
-# the density of the rest. Either factor alone is often large. With constants, the optimum of the forward loss must make $-d$ carry
-# $-\log \tilde p$: rare points are drawn together. With learned α̃, or with the direction reversed, the optimum is right for every
-# $\varepsilon > 0$. Here
+# The link to the harms of this book. Two uniform factors, $b = 0.15$, $Q$ constant; but the *corner* $s_1, s_2 > 0.6$ has only ε times the density of the rest.
+# Either factor alone is often large. With constants, the optimum of the forward loss must make $-d$ carry $-\log \tilde p$: rare points are drawn together.
+# With learned α̃, or with the direction reversed, the optimum is right for every $\varepsilon > 0$. Here
 #
 # $$
 # \mathrm{RH} = \frac{\text{mean taxicab distance of codes within the corner, density } \varepsilon}{\text{the same, density } 1, \text{ same seed}} .
@@ -513,17 +464,18 @@ rh, mirror = rare.inside / rare.inside[0], rare.mirror / rare.mirror[0]  # (ε, 
 # %% tags=["hide-input"]
 if 0.05 in densities:
     e = densities.index(0.05)
-    run.judge("disentangle-11a", rh[e, 0])
-    run.judge("disentangle-11b", rh[e, 1] - rh[e, 0])
-    run.judge("disentangle-11c", rh[e, 2] - rh[e, 0])
-    run.judge("disentangle-11f", rh[e, 1])
-    run.judge("disentangle-11d", rare.mcc[e, 0])
-    run.judge("disentangle-11e", np.abs(mirror[e, 0] - 1))
+    effects = {
+        "disentangle-11a": rh[e, 0],
+        "disentangle-11b": rh[e, 1] - rh[e, 0],
+        "disentangle-11c": rh[e, 2] - rh[e, 0],
+    }
+    effects |= {"disentangle-11f": rh[e, 1], "disentangle-11d": rare.mcc[e, 0]}
+    run.judge_all(effects | {"disentangle-11e": np.abs(mirror[e, 0] - 1)})
 seen = figures.learned_corner(fine, rare.codes, rh.mean(2), densities)
-least = {
-    name: run.note(f"RH of the corner at density {densities[-1]:g}, {name}", rh[-1, i])
-    for i, name in enumerate(RARE_NAMES)
-}
+for density, *values in zip(densities[1:], rh[1:], mirror[1:], rare.mcc[1:], strict=True):
+    columns = dict(zip(("RH", "RH, mirror corner", "MCC in the corner"), values, strict=True))
+    noted = table(f"corner at density {density:g}", RARE_NAMES, columns)
+least = dict(zip(RARE_NAMES, noted["RH"], strict=True))
 run.show(
     "corner",
     figures.corner(seen),
@@ -535,19 +487,11 @@ run.show(
     data=seen,
     source="lib/studies/disentanglement.py:corner",
 )
-lines = []
-for (k, density), (i, name) in itertools.product(list(enumerate(densities))[1:], enumerate(RARE_NAMES)):
-    kept = [
-        run.note(f"{what}, density {density:g}, {name}", values[k, i])
-        for what, values in (("RH", rh), ("RH of the mirror corner", mirror), ("MCC within the corner", rare.mcc))
-    ]
-    lines.append((f"{density:g}", name, *kept))
-run.table(["density", "δ-INCE", "RH", "RH, mirror corner", "MCC in the corner"], lines)
 
 # %% [markdown]
-# The RH of {doc}`the image study <cifar10_undersampling>` compares cosines of *classes* with and without one of them cut; this one
-# compares distances *within* a region, and the codes have no unit length. Both are a ratio to the balanced case, below 1 where
-# what is rare comes out too close. In the image study the cause is open; here it is a misfit of the loss to the density. By the optimum it does not vanish with more data; we did not test this by longer training.
+# The RH of {doc}`the image study <cifar10_undersampling>` compares cosines of *classes* with and without one of them cut; this one compares distances *within*
+# a region, and the codes have no unit length. Both are a ratio to the balanced case, below 1 where what is rare comes out too close. In the image study the
+# cause is open; here it is a misfit of the loss to the density. By the optimum it does not vanish with more data; we did not test this by longer training.
 # Which direction is safe depends on the data: where $Q$ varies and $p$ is uniform, the reversed loss is the one that fails.
 #
 # ## A factor that the views do not share
@@ -555,7 +499,7 @@ run.table(["density", "δ-INCE", "RH", "RH, mirror corner", "MCC in the corner"]
 # %%
 lost = measure.lost_factor(lab)
 broken["a lost factor"] = lost.broken
-run.judge("disentangle-13a", lost.mcc[0])
+run.judge_all({"disentangle-13a": lost.mcc[0]})
 run.say(
     f"Of two factors the second is drawn nearly anew in the second view. MCC is {run.note('MCC, a factor lost', lost.mcc[0])}: "
     "a factor that no pair shares is not in the loss."
@@ -564,14 +508,12 @@ run.say(
 # %% [markdown]
 # ## Longer experiments
 #
-# A too wide box, the reversed loss where $Q$ varies, trained rooms in three dimensions, eight factors at the limit of SCL's range, the
-# order of the losses, the batch of InfoNCE, learned functions during training, and twenty factors. They run where `extra` is
-# above 0.
+# A too wide box, the reversed loss where $Q$ varies, trained rooms in three dimensions, eight factors at the limit of SCL's range, the order of the losses, the
+# batch of InfoNCE, learned functions during training, and twenty factors. They run where `extra` is above 0.
 
 # %%
 long = measure.longer(lab, p.extra) if p.extra else {}
-for claim, values in long.items():
-    run.judge(f"disentangle-{claim}", values)
+run.judge_all({f"disentangle-{claim}": values for claim, values in long.items()})
 
 # %% tags=["hide-input"]
 if long:
@@ -604,8 +546,8 @@ run.say(
 # %% [markdown]
 # ## Claims
 #
-# {doc}`../how-to-read` has the rule of verdicts. The thresholds were written after a pilot on other seeds, and committed before this
-# study's own seeds, which start at 1000, were run.
+# {doc}`../how-to-read` has the rule of verdicts. The thresholds were written after a pilot on other seeds, and committed before this study's own seeds, which
+# start at 1000, were run.
 
 # %% tags=["hide-input"]
 run.save()
@@ -666,8 +608,8 @@ assert largest_turn(1.45) == 45  # from √2 on, all of them
 # %% [markdown]
 # :::{exercise}
 # :label: exercise-dis-exchange
-# Two rooms $[0, .3]^3$ and $[.7, 1]^3$. Write `hidden_map(s)`, a map that keeps every taxicab distance, moves a point of the far room by more
-# than 0.2, and has MCC above 0.95. ({prf:ref}`dis-rooms`)
+# Two rooms $[0, .3]^3$ and $[.7, 1]^3$. Write `hidden_map(s)`, a map that keeps every taxicab distance, moves a point of the far room by more than 0.2, and has
+# MCC above 0.95. ({prf:ref}`dis-rooms`)
 # :::
 
 

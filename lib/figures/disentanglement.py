@@ -4,8 +4,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from lib.disentangle import smallest_scale
 from lib.figures.theme import BLUE, GREY, INK, ORANGE, series, tips
-from lib.studies.disentanglement import RARE_NAMES, START
+from lib.studies.disentanglement import RARE_NAMES, START, angle
 
 FACTOR = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
 REACH = alt.Scale(domain=[-0.3, 1.3], nice=False)
@@ -24,6 +25,11 @@ def frames(at: np.ndarray, codes: dict[str, list[tuple[int, np.ndarray]]]) -> pd
         for f, (step, z) in enumerate(kept)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def turned(part: pd.DataFrame) -> float:
+    """Degrees between the axes of the factors and of the codes of one frame of ``moving``."""
+    return angle(part[["i", "j"]].to_numpy(float), part[["x", "y"]].to_numpy())
 
 
 def _net(base: alt.Chart, x: alt.X, y: alt.Y, colour: alt.Color) -> list[alt.Chart]:
@@ -98,6 +104,12 @@ def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
     rule = alt.Chart(corners.head(1)).transform_calculate(kappa="pick_kappa").mark_rule(color=INK, strokeDash=[4, 3])
     right = alt.layer(fits, rule.encode(x="kappa:Q"), dots)
     return alt.hconcat(alt.layer(*drawn), right, spacing=28).add_params(kappa)
+
+
+def meeting(heights: np.ndarray, changes: list[tuple[float, float]]) -> pd.DataFrame:
+    """The frame of ``rooms``, of the changes that ``studies.disentanglement.meeting_rooms`` finds at the heights."""
+    change, squared = np.round(changes, 4).T
+    return pd.DataFrame({"step": range(len(heights)), "height": heights, "change": change, "squared": squared})
 
 
 def rooms(df: pd.DataFrame, width: float = 0.3, side: int = 330) -> alt.LayerChart:
@@ -175,6 +187,18 @@ def corner(df: pd.DataFrame, side: int = 165) -> alt.HConcatChart:
             alt.layer(*lines, rare.encode(x, y), words.encode(text="words:N", x=alt.value(4), y=alt.value(8)))
         )
     return alt.hconcat(*panels, spacing=12).add_params(pick)
+
+
+def limits() -> pd.DataFrame:
+    """The frame of ``ranges`` for three losses and 2, 4 and 10 factors, batches of 16 to 8,192."""
+    losses = ((2, "δ-SCL"), (1, "δ-NWJ"), (0.75, "order 3/4"))
+    rows = [
+        (size, name, f"{n} factors", smallest_scale(a, n, size))
+        for a, name in losses
+        for n in (2, 4, 10)
+        for size in (2**k for k in range(4, 14))
+    ]
+    return pd.DataFrame(rows, columns=["batch", "loss", "factors", "least"])
 
 
 def ranges(df: pd.DataFrame) -> alt.LayerChart:

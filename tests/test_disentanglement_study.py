@@ -1,0 +1,79 @@
+"""The study of disentanglement: what it measures, that all of its claims are judged, that broken encoders count."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lib import claims, study
+from lib import disentangle as di
+from lib.disentangle import Process, Recipe
+from lib.figures import disentanglement as figures
+from lib.studies import disentanglement as measure
+
+
+def lab(**other) -> measure.Lab:
+    p = {"seed": 0, "seeds": 3, "steps": 8, "batch": 16, "width": 8, "learning_rate": 0.01, "mixing": "orthogonal"}
+    return measure.Lab(SimpleNamespace(**p | other))
+
+
+def test_every_claim_is_judged_on_the_page_or_by_the_longer_experiments():
+    text = study.source("disentanglement").read_text()
+    judged = set(re.findall(r'"disentangle-([\w-]+)"', text))
+    judged |= {f"2{x}" for x in "abcd"}
+    judged |= {f"4{x}-{loss}" for x in "ef" for loss in ("nce", "scl", "nwj")} | {"8b-nce", "8b-nwj"}
+    long = measure.longer(lab(), 3)
+    assert all(np.shape(values) == (3,) for values in long.values())
+    assert judged | set(long) == {c.id.removeprefix("disentangle-") for c in claims.of("disentanglement")}
+    assert not judged & set(long)
+
+
+def test_the_angle_of_the_axes_is_that_of_the_rotation():
+    s = np.random.default_rng(0).random((500, 2))
+    for degrees in (0, 12, 45, 80):
+        t = np.radians(degrees)
+        z = 1.7 * s @ np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+        expected = min(degrees, 90 - degrees)
+        assert measure.angle(s, z) == pytest.approx(expected, abs=0.5)
+        assert measure.angle(s, z[:, ::-1] * [1, -1]) == pytest.approx(expected, abs=0.5)
+
+
+def test_rooms_that_share_no_height_exchange_freely_and_others_do_not():
+    found = dict(zip((0.0, 0.25, 0.3, 0.7), measure.meeting_rooms(np.array([0.0, 0.25, 0.3, 0.7])), strict=True))
+    assert found[0.0][0] == pytest.approx(0.6) and found[0.25][0] > 0.05
+    assert found[0.3][0] < 1e-12 and found[0.7][0] < 1e-12
+    assert all(squared > 0.1 for _, squared in found.values())
+
+
+def test_a_broken_encoder_counts_as_one_that_maps_all_points_to_one():
+    process, one = Process(di.box(2), 1, 0.2), lab()
+    found = one.train(process, [Recipe("nce"), Recipe("scl")])
+    found.net.weights[0][4, 0, 0] = float("inf")
+    scores = measure.measured(found, process)
+    assert scores.broken.tolist() == [[False] * 3, [False, True, False]]
+    assert (scores.mcc[1, 1], scores.r2[1, 1], scores.gap[1, 1]) == (0, 0, 1) and scores.mcc[1, 0] > 0
+
+
+def test_the_harm_of_a_rare_corner_is_a_ratio_to_the_even_density():
+    at = measure.lattice(8)
+    found = measure.corner(lab(), (1.0, 0.05), at)
+    assert found.inside.shape == found.mirror.shape == found.mcc.shape == (2, 3, 3)
+    frame = figures.learned_corner(at, found.codes, (found.inside / found.inside[0]).mean(2), [1.0, 0.05])
+    assert (frame[frame.step == 0].rh == 1).all() and len(frame) == 2 * 3 * 64
+    assert set(frame[frame.rare == 1].i) == {5, 6, 7}, "5/7 is above 0.6"
+
+
+def test_the_moving_lattice_ends_where_its_encoders_do():
+    at = measure.lattice(5)
+    frames = figures.frames(at, measure.moving(lab(), at, 3))
+    assert frames.recipe.nunique() == len(measure.MOVING) and sorted(frames.step.unique()) == [0, 4, 8]
+    ends = frames[frames.frame == 2]
+    for name, part in ends.groupby("recipe"):
+        assert np.corrcoef(part.x, part.i)[0, 1] > 0 and part.x.mean() == pytest.approx(0.5, abs=1e-3), name
+
+
+@pytest.mark.parametrize("shares", ["0.05,1", "1", "1,0", "1,2"])
+def test_densities_that_are_none_are_refused(shares):
+    with pytest.raises(ValueError, match=f"shares='{shares}'"):
+        measure.plan(SimpleNamespace(shares=shares))
