@@ -18,7 +18,7 @@ import yaml
 
 from lib import claims, study
 from lib.book import make, pages, site, sweeps
-from lib.figures import charts, lspread_strata, minority_collapse, sbm_theory
+from lib.figures import charts, disentanglement, lspread_strata, minority_collapse, sbm_theory
 from lib.hashing import ROOT
 from lib.study import page
 
@@ -194,7 +194,31 @@ def spread() -> Drawn:
     }
 
 
+def factors() -> Drawn:
+    """A lattice that two recipes turn step by step, boxes, rooms that meet, a corner that shrinks."""
+    line = np.linspace(0, 1, 6)
+    at = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
+
+    def turned(step: int, pace: float) -> np.ndarray:
+        a = math.pi / 180 * pace * step
+        return (at - 0.5) @ np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) + 0.5
+
+    moving = disentanglement.frames(at, {f"pace {p}": [(10 * f, turned(f, p)) for f in range(4)] for p in (0, 9)})
+    box = pd.DataFrame([{"kappa": k, "seed": s, "angle": 4.0 * s} for k in (1.0, 1.25) for s in range(3)])
+    meet = disentanglement.meeting(np.linspace(0, 0.7, 15), [(max(0, 0.6 - 0.12 * i), 0.6) for i in range(15)])
+    density, rh = [1.0, 0.2, 0.05], np.array([[1.0, 1.0, 1.0], [0.9, 1.0, 1.0], [0.8, 0.95, 1.1]])
+    codes = np.stack([np.stack([at * r for r in row]) for row in rh])
+    rare = disentanglement.learned_corner(at, codes, rh, density)
+    return {
+        "lattice": (disentanglement.moving(moving), moving),
+        "box": (disentanglement.boxes(box), box),
+        "rooms": (disentanglement.rooms(meet), meet),
+        "corner": (disentanglement.corner(rare), rare),
+    }
+
+
 FIGURES = {STUDY: undersampling, "sbm_theory": play, "minority_collapse": collapse, "lspread_strata": spread}
+FIGURES |= {"disentanglement": factors}
 
 
 def _shown(folder: Path, name: str, chart, data: pd.DataFrame) -> nbformat.NotebookNode:

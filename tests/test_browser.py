@@ -379,3 +379,40 @@ def test_what_a_page_offers_for_download_stands_alone(book):
     for path in found:
         text = path.read_text(encoding="utf-8")
         assert "<script" not in text and "data:image/svg+xml;base64," in text
+
+
+def test_sliders_of_the_disentanglement_chapter_move_lattice_box_rooms_and_corner(browser, book):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
+    page, name = context.new_page(), "notebooks/disentanglement.html"
+    _open(page, f"{book.resolve().as_uri()}/{name}")
+    table = _table(book, "lattice", name)
+    recipe = list(dict.fromkeys(table.recipe))[-1]
+    page.locator(f"#fig-lattice input[type=radio][value='{recipe}']").check()
+    for frame in (1, 3):
+        _slide(page, "lattice", "pick_frame", frame)
+        wanted, seen = table[(table.recipe == recipe) & (table.frame == frame)], _marks(page, "lattice", "mark-symbol")
+        seen = seen[(seen.recipe == recipe) & (seen.frame == frame)]
+        assert sorted(seen.x) == pytest.approx(sorted(wanted.x))
+        words = page.locator("#fig-lattice .mark-text.role-mark text").all_text_contents()
+        assert f"step {wanted.step.iloc[0]}" in words
+    for kappa, degrees in ((1.0, 0.0), (1.25, math.degrees(math.asin(1.25**2 - 1)) / 2), (1.5, 45.0)):
+        _slide(page, "box", "pick_kappa", kappa)
+        assert f"up to {degrees:.1f}°" in page.locator("#fig-box .mark-text.role-mark text").first.text_content()
+    table = _table(book, "rooms", name)
+    for step in (0, int(table.step.max())):
+        _slide(page, "rooms", "pick_step", step)
+        row = table[table.step == step].iloc[0]
+        assert f"{row.change:.2f} taxicab" in page.locator("#fig-rooms .mark-text.role-mark text").first.text_content()
+    far = []
+    for kind in ("exchanged", "as they are"):
+        page.locator(f"#fig-rooms input[type=radio][value='{kind}']").check()
+        marks = _marks(page, "rooms", "mark-symbol")
+        far.append(marks[marks.x > 0.5].sort_values(["i", "j"])[["x", "y"]].to_numpy())
+    assert far[0] == pytest.approx(far[1][:, ::-1]), "with both rooms on the diagonal the coordinates change places"
+    table = _table(book, "corner", name)
+    for step in (0, int(table.step.max())):
+        _slide(page, "corner", "pick_density", step)
+        words = page.locator("#fig-corner .mark-text.role-mark text").all_text_contents()
+        wanted = table[table.step == step].groupby("recipe", sort=False).rh.first()
+        assert [f"RH {rh:.2f}" in text for rh, text in zip(wanted, words, strict=True)] == [True] * 3
+    context.close()
