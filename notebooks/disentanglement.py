@@ -508,8 +508,10 @@ run.say(
 # %% [markdown]
 # ## Longer experiments
 #
-# A too wide box, the reversed loss where $Q$ varies, trained rooms in three dimensions, eight factors at the limit of SCL's range, the order of the losses, the
-# batch of InfoNCE, learned functions during training, and twenty factors. They run where `extra` is above 0.
+# A too wide box; the reversed loss where $Q$ varies; trained rooms in three dimensions; eight factors at the limit of SCL's range; the order of the losses; the
+# batch of InfoNCE; learned functions during training; twenty factors. Two factors whose scale depends on the place: if it depends on the factor itself, a warp of
+# each axis makes $d$ of it; if that of one depends on the other, no map does. And images: 16 × 16 masks of a moving ellipse, where a pair lies 1 to $D$ frames
+# apart, a stand-in for the masks of KITTI. These run where `extra` is above 0.
 
 # %%
 long = measure.longer(lab, p.extra) if p.extra else {}
@@ -579,8 +581,7 @@ run.short(
 # * The set-ups are ours. Which $n$, $b$, batch and number of steps the paper used is not known to us.
 # * Encoders and mixings are small; orthogonal layers are easier than those of {cite:t}`zimmermann2021`, which `mixing=conditioned` takes.
 # * Pairs are drawn anew each step. A finite training set, in which a rare corner has *few samples*, is another harm.
-# * The ramp's target β* needs the scale of the data.
-# * Images of masks, and KITTI, on which the paper also trained, are not here.
+# * KITTI itself, on which the paper also trained, is not here; the masks are a stand-in.
 #
 # ## Exercises
 #

@@ -83,6 +83,37 @@ def test_a_second_view_in_rooms_goes_to_each_with_its_mass():
     assert (inside == 1).all()
 
 
+def test_a_scale_that_depends_on_the_place_is_that_of_the_place():
+    process = di.Process(di.box(2), 1, 0.1, stretch=lambda s: np.stack([1 + s[:, 1], np.ones(len(s))], 1))
+    found = process.second(np.full((20_000, 2), [0.5, 0.8]), rng())
+    for i, scale in ((0, 0.18), (1, 0.1)):
+        law, centre = stats.laplace(scale=scale), (0.5, 0.8)[i]
+        low, high = law.cdf(-centre), law.cdf(1 - centre)
+        cut = (law.cdf(found[:, i] - centre) - low) / (high - low)
+        assert stats.kstest(cut, "uniform").pvalue > 1e-3
+
+
+def test_a_walk_keeps_the_uniform_law_and_has_laplace_steps():
+    s, later = di.Walk(5).draw(20_000, rng())
+    assert all(stats.kstest(x[:, i], "uniform").pvalue > 1e-3 for x in (s, later) for i in range(3))
+    s, later = di.Walk(1).draw(20_000, rng())
+    inside = (s > 0.4) & (s < 0.6)
+    assert stats.kstest((later - s)[inside], stats.laplace(scale=0.03).cdf).pvalue > 1e-3
+    far = np.abs(np.subtract(*di.Walk(5).draw(20_000, rng()))).mean()
+    assert far > 1.4 * np.abs(later - s).mean()
+
+
+def test_a_mask_shows_where_and_how_large_its_ellipse_is():
+    s = torch.tensor([[[0.5, 0.5, 0.0], [0.5, 0.5, 1.0], [1.0, 0.5, 0.5], [0.5, 1.0, 0.5]]])
+    m = di.Masks()(s)[0].unflatten(1, (16, 16))
+    area = m.sum((1, 2))
+    line = (torch.arange(16) + 0.5) / 16
+    along, across = (m.sum(2) @ line) / area, (m.sum(1) @ line) / area
+    assert area[1] > 3 * area[0] and m.min() >= 0 and m.max() <= 1
+    assert along.tolist() == pytest.approx([0.5, 0.5, 0.75, 0.5], abs=0.02)
+    assert across.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.8], abs=0.02)
+
+
 @pytest.mark.parametrize(("n", "floor"), [(2, 0.894), (4, 0.771), (10, 0.596), (20, 0.471)])
 def test_a_random_rotation_has_the_known_mcc(n, floor):
     draw, s = rng(7), rng(8).random((4096, n))

@@ -26,6 +26,7 @@ DATA = {
     "generated": "generated biographies",
     "bios_subset": "a small part of BIAS in BIOS",
     "bios": "BIAS in BIOS",
+    "kitti_masks": "masks of pedestrians in KITTI",
     "none": "simulated data",
     "gaussian": "Gaussian classes",
     "unknown": "data that we do not know",

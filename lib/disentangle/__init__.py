@@ -5,6 +5,7 @@ May import ``lib.losses`` and what is below it.
 
 from lib.disentangle.encoders import Encoders, Recipe, Training, log_offset, train
 from lib.disentangle.latents import Process, box, corner, grid, pairs, skewed, uniform
+from lib.disentangle.masks import Masks, Walk
 from lib.disentangle.mixings import Mixing
 from lib.disentangle.offset import error_of_step, simulated_error, smallest_scale
 from lib.disentangle.recovery import isometry_gap, matching, mcc, r2, scale_of

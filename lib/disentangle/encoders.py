@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lib import checks
 from lib.disentangle.latents import Process
+from lib.disentangle.masks import Masks, Walk
 from lib.disentangle.mixings import Mixing
 from lib.disentangle.offset import smallest_scale
 from lib.losses import delta
@@ -79,7 +80,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Training:
-    """Size and schedule: an encoder n-w-w-n, Adam, 50 steps of warm-up, then a cosine to 0, fresh pairs each step."""
+    """Size and schedule: two hidden layers of one width, Adam, 50 steps of warm-up, then a cosine to 0.
+
+    Every step has fresh pairs.
+    """
 
     steps: int = 600
     batch: int = 128
@@ -101,7 +105,7 @@ class Training:
         return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
-def log_offset(process: Process, loss: str = "nce") -> float:
+def log_offset(process: Process | Walk, loss: str = "nce") -> float:
     """β* = -log Z far from the boundary: -Σ_i log 2 c^{1/p} Γ(1 + 1/p), plus 1 for NWJ.
 
     That is n log(1/2b) of a Laplace and n log(1/(σ√2π)) of a normal density.
@@ -142,7 +146,7 @@ class Encoders:
     """
 
     net: Perceptrons
-    mixing: Mixing
+    mixing: Mixing | Masks
     recipes: list[Recipe]
     seeds: list[int]
     beta: Tensor
@@ -172,7 +176,7 @@ def _encode(net: Perceptrons, x: Tensor, recipes: list[Recipe]) -> Tensor:
     return torch.where(kappa > 0, kappa * z.sigmoid(), z)
 
 
-def _batches(process: Process, mixing: Mixing, seeds: list[int], training: Training) -> Iterator[Tensor]:
+def _batches(process: Process | Walk, mixing: Mixing | Masks, seeds: list[int], training: Training) -> Iterator[Tensor]:
     """Observations of both views, (S, 2 B, n), a step an entry; those of a seed depend on it alone."""
     rngs = [np.random.default_rng([seed, 0]) for seed in seeds]
     for start in range(0, training.steps, BLOCK):
@@ -183,8 +187,8 @@ def _batches(process: Process, mixing: Mixing, seeds: list[int], training: Train
 
 
 def train(
-    process: Process,
-    mixing: Mixing,
+    process: Process | Walk,
+    mixing: Mixing | Masks,
     recipes: list[Recipe],
     seeds: list[int],
     training: Training,
@@ -201,8 +205,9 @@ def train(
         warn_of_range(name, process, training.batch)
     every = len(recipes) * list(seeds)
     n, shape = process.n, (len(recipes), len(seeds))
-    net = Perceptrons([n, training.width, training.width, n], every, 2)
-    heads = [Perceptrons([n, 32, 1], every, 3 + i, last=0) for i in range(2)]
+    pixels = mixing(torch.zeros(len(seeds), 1, n)).shape[2]
+    net = Perceptrons([pixels, training.width, training.width, n], every, 2)
+    heads = [Perceptrons([pixels, 32, 1], every, 3 + i, last=0) for i in range(2)]
     takes = [torch.tensor([getattr(r, name) for r in recipes]) for name in ("alpha", "alpha_tilde")]
     heads = [head if take.any() else None for head, take in zip(heads, takes, strict=True)]
     offset = _Offset(process, recipes, len(seeds), training)
@@ -240,7 +245,7 @@ def train(
 class _Offset:
     """β (R, S) at each step: a learned part and a scheduled one."""
 
-    def __init__(self, process: Process, recipes: list[Recipe], seeds: int, training: Training) -> None:
+    def __init__(self, process: Process | Walk, recipes: list[Recipe], seeds: int, training: Training) -> None:
         star = torch.tensor([log_offset(process, r.loss) + r.shift for r in recipes])
         kinds = [r.offset for r in recipes]
         self.rate = torch.tensor([r.rate * (r.offset in ("learned", "start")) for r in recipes])[:, None]
@@ -254,7 +259,7 @@ class _Offset:
         return self.rate * self.learned + self.star * (self.whole + self.ramp * share)
 
 
-def warn_of_range(loss: str, process: Process, batch: int) -> None:
+def warn_of_range(loss: str, process: Process | Walk, batch: int) -> None:
     """A warning where the scale of a Laplace process is below ``smallest_scale`` of the loss at this batch."""
     if loss not in ORDERS or process.order != 1:
         return

@@ -112,7 +112,8 @@ class Process:
     """How pairs of latents are made.
 
     rooms: (R, n, 2), ``box`` or ``grid``; order, scale: p and c of d(s, s̃) = Σ_i |s_i - s̃_i|^p / c, c one number or one
-    a factor (n,); marginal: of s; dependent: Q is the density of ``pairs``, else Q is constant.
+    a factor (n,); marginal: of s; dependent: Q is the density of ``pairs``, else Q is constant; stretch: what
+    multiplies each c at s, (m, n) to (m, n); 1 where the scale does not depend on the place.
     ValueError: p below 1, c not above 0, rooms that overlap or leave the unit box.
     """
 
@@ -121,6 +122,7 @@ class Process:
     scale: float | tuple[float, ...] = 0.1
     marginal: Marginal = uniform
     dependent: bool = False
+    stretch: Callable[[np.ndarray], np.ndarray] = np.ones_like
 
     def __post_init__(self) -> None:
         checks.number("order", self.order, 1)
@@ -150,7 +152,8 @@ class Process:
 
     def _near(self, s: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         low, high = (self.rooms[None, ..., i] - s[:, None] for i in (0, 1))  # (count, R, n)
-        below, above = (distribution(t, self.order, np.asarray(self.scale)) for t in (low, high))
+        c = self.stretch(s) * np.asarray(self.scale)
+        below, above = (distribution(t, self.order, c[:, None]) for t in (low, high))
         if len(self.rooms) > 1:
             mass = (above - below).prod(2).cumsum(1)
             room = (rng.random((len(s), 1)) * mass[:, -1:] > mass).sum(1)
@@ -158,7 +161,7 @@ class Process:
             room = np.zeros(len(s), int)
         at = (np.arange(len(s)), room)
         u = below[at] + (above[at] - below[at]) * rng.random(s.shape)
-        step = np.clip(quantile(u, self.order, np.asarray(self.scale)), low[at], high[at])
+        step = np.clip(quantile(u, self.order, c), low[at], high[at])
         return s + step
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

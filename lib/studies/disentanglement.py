@@ -66,18 +66,16 @@ class Lab:
         """So many seeds, by default the run's."""
         return list(range(self.p.seed, self.p.seed + (self.p.seeds if count is None else count)))
 
-    def train(self, process: Process, recipes: Sequence[Recipe], count: int | None = None, **kind) -> di.Encoders:
-        """Encoders of the recipes; kind: batch, steps, width if not the run's, and what ``di.train`` takes."""
+    def train(
+        self, process: Process | di.Walk, recipes: Sequence[Recipe], count: int | None = None, **kind
+    ) -> di.Encoders:
+        """Encoders of the recipes; kind: sizes and rate if not the run's, and what ``di.train`` takes."""
         sizes = {name: kind.pop(name, getattr(self.p, name)) for name in ("batch", "steps", "width")}
-        training = Training(learning_rate=self.p.learning_rate, **sizes)
-        seeds = self.seeds(count)
-        return di.train(process, self.mixing(process.n, seeds), list(recipes), seeds, training, **kind)
+        rate, seeds = kind.pop("learning_rate", self.p.learning_rate), self.seeds(count)
+        seen = di.Masks() if isinstance(process, di.Walk) else getattr(di.Mixing, self.p.mixing)(process.n, seeds)
+        return di.train(process, seen, list(recipes), seeds, Training(learning_rate=rate, **sizes), **kind)
 
-    def mixing(self, n: int, seeds: list[int]) -> di.Mixing:
-        """The mixings of the seeds."""
-        return getattr(di.Mixing, self.p.mixing)(n, seeds)
-
-    def scores(self, process: Process, recipes: Sequence[Recipe], count: int | None = None, **kind) -> Scores:
+    def scores(self, process: Process | di.Walk, recipes: Sequence[Recipe], count: int | None = None, **kind) -> Scores:
         """What encoders of the recipes recover on uniform points of the process's rooms."""
         return measured(self.train(process, recipes, count, **kind), process)
 
@@ -87,7 +85,7 @@ def points(rooms: np.ndarray, seed: int, count: int = POINTS) -> np.ndarray:
     return di.uniform(rooms, count, np.random.default_rng(FRESH + seed))
 
 
-def measured(found: di.Encoders, process: Process) -> Scores:
+def measured(found: di.Encoders, process: Process | di.Walk) -> Scores:
     """Scores on uniform points.  A broken encoder counts as one that maps all points to one: MCC 0, gap 1."""
     s = points(process.rooms, found.seeds[0])
     codes, rows = found.codes(s), []
@@ -333,6 +331,7 @@ def range_of_offset(draws: int, seed: int) -> list[tuple[float, float, int, floa
 
 LIMIT = [Recipe(loss, offset="ramp") for loss in ("scl", "nwj", "order_0.75")]
 BY_ORDER = [Recipe(loss, offset="start") for loss in ("order_0.5", "order_0.75", "nwj", "scl")]
+BOTH = {"alpha": True, "alpha_tilde": True}
 EVERY = 25  # steps between the measurements of learning
 
 
@@ -349,6 +348,22 @@ def longer(lab: Lab, count: int) -> dict[str, np.ndarray]:
     twenty = lab.scores(
         Process(di.box(20), 1, 0.2), [Recipe("info_nce")], count, batch=256, steps=5 * lab.p.steps, width=128
     )
+    curved = [
+        lab.scores(Process(di.box(2), 1, WIDE, stretch=s), [Recipe("info_nce_both", **BOTH)], count).r2[0]
+        for s in (own_scale, cross_scale)
+    ]
+    near, far = (
+        lab.scores(
+            di.Walk(gap),
+            [Recipe("info_nce"), Recipe("nce")],
+            count,
+            batch=64,
+            width=128,
+            learning_rate=0.004,
+            steps=5 * lab.p.steps,
+        ).mcc
+        for gap in (1, 5)
+    )
     ten = lab.scores(Process(di.box(10), 1, 0.05), [Recipe("scl")], count)
     return {
         "3d": wide[0] - wide[1],
@@ -360,9 +375,22 @@ def longer(lab: Lab, count: int) -> dict[str, np.ndarray]:
         "7b-order": limit[2] - limit[0],
         "7c": np.array([stats.spearmanr((0.5, 0.75, 1, 2), one).statistic for one in by_order.T]),
         "7e": ten.broken[0].astype(float),
+        "9a": far[0] - near[0],
+        "9b": far[1] - near[1],
         "10b": narrow[128] - narrow[16],
+        "13b": curved[0] - curved[1],
         "14": twenty.mcc[0],
     } | learning(lab, count)
+
+
+def own_scale(s: np.ndarray) -> np.ndarray:
+    """A scale that grows sevenfold with the factor itself, (m, n)."""
+    return 0.25 + 1.5 * s
+
+
+def cross_scale(s: np.ndarray) -> np.ndarray:
+    """The same growth for the second of two factors, with the first: no map flattens this metric, (m, 2)."""
+    return np.stack([np.ones(len(s)), 0.25 + 1.5 * s[:, 0]], 1)
 
 
 def exchanged(lab: Lab, count: int, diagonal: bool) -> np.ndarray:
@@ -383,8 +411,7 @@ def learning(lab: Lab, count: int) -> dict[str, np.ndarray]:
     An encoder that never gets there counts with all its steps.
     """
     process, takes = Process(di.box(2), 1, WIDE), {"info_nce": {"alpha_tilde": True}}
-    both = {"alpha": True, "alpha_tilde": True}
-    recipes = [Recipe(loss, **kind) for loss in FOUR for kind in ({}, takes.get(loss, both))]
+    recipes = [Recipe(loss, **kind) for loss in FOUR for kind in ({}, takes.get(loss, BOTH))]
     s, frames = points(process.rooms, lab.p.seed), 1 + lab.p.steps // EVERY
     found = lab.train(process, recipes, count, watched=s, frames=frames)
     mcc = measured(found, process).mcc
