@@ -23,7 +23,8 @@ def test_every_claim_is_judged_on_the_page_or_by_the_longer_experiments():
     judged = set(re.findall(r'"disentangle-([\w-]+)"', text))
     judged |= {f"2{x}" for x in "abcd"}
     judged |= {f"4{x}-{loss}" for x in "ef" for loss in ("nce", "scl", "nwj")} | {"8b-nce", "8b-nwj"}
-    long = measure.longer(lab(), 3)
+    long, images = measure.longer(lab(), 3)
+    assert set(images) == {"9a", "9b"}
     assert all(np.shape(values) == (3,) for values in long.values())
     assert judged | set(long) == {c.id.removeprefix("disentangle-") for c in claims.of("disentanglement")}
     assert not judged & set(long)
@@ -50,7 +51,7 @@ def test_a_broken_encoder_counts_as_one_that_maps_all_points_to_one():
     process, one = Process(di.box(2), 1, 0.2), lab()
     found = one.train(process, [Recipe("nce"), Recipe("scl")])
     found.net.weights[0][4, 0, 0] = float("inf")
-    scores = measure.measured(found, process)
+    scores = measure.measured(found, process, one.start(process))
     assert scores.broken.tolist() == [[False] * 3, [False, True, False]]
     assert (scores.mcc[1, 1], scores.r2[1, 1], scores.gap[1, 1]) == (0, 0, 1) and scores.mcc[1, 0] > 0
 

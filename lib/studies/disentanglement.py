@@ -42,10 +42,10 @@ TABLE = {  # losses with an exact expectation on a table, and what their optimum
     "log-SCL": (delta.log_scl, 0.0),
 }
 # Arrays (recipes, seeds).  mcc and r2 on fresh points; gap, scale: of distances; broken: encoders with NaN.
-Scores = namedtuple("Scores", "mcc r2 gap scale broken")
-Corner = namedtuple(
-    "Corner", "inside mirror mcc codes"
-)  # mean distances, MCC (ε, recipes, seeds); codes: see ``corner``
+# start: MCC of the same encoders untrained (seeds,).
+Scores = namedtuple("Scores", "mcc r2 gap scale broken start")
+# Mean distances and MCC (ε, recipes, seeds); start: MCC within the corner, untrained (seeds,); codes: see ``corner``.
+Corner = namedtuple("Corner", "inside mirror mcc start codes")
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
@@ -77,7 +77,13 @@ class Lab:
 
     def scores(self, process: Process | di.Walk, recipes: Sequence[Recipe], count: int | None = None, **kind) -> Scores:
         """What encoders of the recipes recover on uniform points of the process's rooms."""
-        return measured(self.train(process, recipes, count, **kind), process)
+        return measured(self.train(process, recipes, count, **kind), process, self.start(process, count, **kind))
+
+    def start(self, process: Process | di.Walk, count: int | None = None, **kind) -> np.ndarray:
+        """MCC of the untrained encoders of the seeds, (seeds,)."""
+        found = self.train(process, [Recipe("info_nce")], count, **kind | {"steps": 0})
+        s = points(process.rooms, found.seeds[0])
+        return np.array([di.mcc(s, z) for z in found.codes(s)[0]])
 
 
 def points(rooms: np.ndarray, seed: int, count: int = POINTS) -> np.ndarray:
@@ -85,7 +91,7 @@ def points(rooms: np.ndarray, seed: int, count: int = POINTS) -> np.ndarray:
     return di.uniform(rooms, count, np.random.default_rng(FRESH + seed))
 
 
-def measured(found: di.Encoders, process: Process | di.Walk) -> Scores:
+def measured(found: di.Encoders, process: Process | di.Walk, start: np.ndarray) -> Scores:
     """Scores on uniform points.  A broken encoder counts as one that maps all points to one: MCC 0, gap 1."""
     s = points(process.rooms, found.seeds[0])
     codes, rows = found.codes(s), []
@@ -95,7 +101,7 @@ def measured(found: di.Encoders, process: Process | di.Walk) -> Scores:
             continue
         z, p = codes[r, i], process.order
         rows.append((di.mcc(s, z), di.r2(s, z), di.isometry_gap(s, z, p), di.scale_of(s, z, p)))
-    return Scores(*np.reshape(rows, (*found.broken.shape, 4)).transpose(2, 0, 1), found.broken)
+    return Scores(*np.reshape(rows, (*found.broken.shape, 4)).transpose(2, 0, 1), found.broken, start)
 
 
 def optima(seed: int, size: int = 12, moves: int = 100) -> dict[str, tuple[float, float]]:
@@ -164,7 +170,7 @@ def plane(lab: Lab) -> tuple[Scores, np.ndarray]:
     found = lab.train(process, [Recipe("info_nce", box=k) for k in KAPPAS])
     s = points(process.rooms, found.seeds[0])
     angles = [[angle(s, z) for z in row] for row in found.codes(s)]
-    return measured(found, process), np.array(angles)
+    return measured(found, process, lab.start(process)), np.array(angles)
 
 
 def angle(s: np.ndarray, z: np.ndarray) -> float:
@@ -195,13 +201,13 @@ def dependent(lab: Lab) -> Scores:
     return lab.scores(Process(di.box(2), 1, WIDE, di.pairs), [Recipe("info_nce", alpha_tilde=True)])
 
 
-def grid_of_rooms(lab: Lab) -> tuple[np.ndarray, np.ndarray]:
-    """δ-INCE on 2 x 2 rooms: MCC and that within the worst room, (seeds,) each."""
+def grid_of_rooms(lab: Lab) -> tuple[Scores, np.ndarray]:
+    """δ-INCE on 2 x 2 rooms: scores, and MCC within the worst room, (seeds,)."""
     process = Process(di.grid(2, 0.35), 1, 0.2)
     found = lab.train(process, [Recipe("info_nce")])
     inside = [points(room[None], found.seeds[0]) for room in process.rooms]
     worst = [[di.mcc(s, z) for z in found.codes(s)[0]] for s in inside]
-    return measured(found, process).mcc[0], np.min(worst, 0)
+    return measured(found, process, lab.start(process)), np.min(worst, 0)
 
 
 def exchanges(seed: int, width: float = 0.3) -> tuple[float, float, float]:
@@ -265,7 +271,9 @@ def corner(lab: Lab, shares: Sequence[float], lattice: np.ndarray) -> Corner:
         mirror.append(spread[1])
         mcc.append([[di.mcc(s["inside"], one) for one in row] for row in z["inside"]])
         codes.append([_aligned(lattice, [(0, one)])[0][1] for one in found.codes(lattice)[:, 0]])
-    return Corner(*(np.array(part) for part in (inside, mirror, mcc, codes)))
+    untrained = lab.train(Process(di.box(2), 1, WIDE), RARE[:1], steps=0).codes(s["inside"])[0]
+    start = np.array([di.mcc(s["inside"], one) for one in untrained])
+    return Corner(np.array(inside), np.array(mirror), np.array(mcc), start, np.array(codes))
 
 
 def _spread(z: np.ndarray) -> float:
@@ -335,8 +343,11 @@ BOTH = {"alpha": True, "alpha_tilde": True}
 EVERY = 25  # steps between the measurements of learning
 
 
-def longer(lab: Lab, count: int) -> dict[str, np.ndarray]:
-    """The values of the claims that take longer, one a seed, by the end of the claim's name."""
+def longer(lab: Lab, count: int) -> tuple[dict[str, np.ndarray], dict[str, Scores]]:
+    """The values of the claims that take longer, one a seed, by the end of the claim's name.
+
+    And the scores of those that rest on images, by which it is told whether their encoders learned.
+    """
     wide = lab.scores(Process(di.box(4), 2, 2 * SIGMA**2), [Recipe("info_nce", box=k) for k in (0.9, 1.45)], count).mcc
     own = lab.scores(Process(di.box(2), 1, WIDE, dependent=True), RARE, count).gap
     limit = lab.scores(Process(di.box(8), 1, WIDE), LIMIT, count, steps=3 * lab.p.steps // 2).mcc
@@ -352,20 +363,10 @@ def longer(lab: Lab, count: int) -> dict[str, np.ndarray]:
         lab.scores(Process(di.box(2), 1, WIDE, stretch=s), [Recipe("info_nce_both", **BOTH)], count).r2[0]
         for s in (own_scale, cross_scale)
     ]
-    near, far = (
-        lab.scores(
-            di.Walk(gap),
-            [Recipe("info_nce"), Recipe("nce")],
-            count,
-            batch=64,
-            width=128,
-            learning_rate=0.004,
-            steps=5 * lab.p.steps,
-        ).mcc
-        for gap in (1, 5)
-    )
+    sizes = {"batch": 64, "width": 128, "learning_rate": 0.004, "steps": 5 * lab.p.steps}
+    near, far = (lab.scores(di.Walk(gap), [Recipe("info_nce"), Recipe("nce")], count, **sizes) for gap in (1, 5))
     ten = lab.scores(Process(di.box(10), 1, 0.05), [Recipe("scl")], count)
-    return {
+    found = {
         "3d": wide[0] - wide[1],
         "4d": own[2] / own[0],
         "6c": exchanged(lab, count, diagonal=True),
@@ -375,12 +376,13 @@ def longer(lab: Lab, count: int) -> dict[str, np.ndarray]:
         "7b-order": limit[2] - limit[0],
         "7c": np.array([stats.spearmanr((0.5, 0.75, 1, 2), one).statistic for one in by_order.T]),
         "7e": ten.broken[0].astype(float),
-        "9a": far[0] - near[0],
-        "9b": far[1] - near[1],
+        "9a": far.mcc[0] - near.mcc[0],
+        "9b": far.mcc[1] - near.mcc[1],
         "10b": narrow[128] - narrow[16],
         "13b": curved[0] - curved[1],
         "14": twenty.mcc[0],
-    } | learning(lab, count)
+    }
+    return found | learning(lab, count), {"9a": near, "9b": near}
 
 
 def own_scale(s: np.ndarray) -> np.ndarray:
@@ -414,7 +416,7 @@ def learning(lab: Lab, count: int) -> dict[str, np.ndarray]:
     recipes = [Recipe(loss, **kind) for loss in FOUR for kind in ({}, takes.get(loss, BOTH))]
     s, frames = points(process.rooms, lab.p.seed), 1 + lab.p.steps // EVERY
     found = lab.train(process, recipes, count, watched=s, frames=frames)
-    mcc = measured(found, process).mcc
+    mcc = measured(found, process, lab.start(process, count)).mcc
     first = 2 * FOUR.index("info_nce")
     steps = np.full((2, count), float(lab.p.steps))
     for step, codes in reversed(found.frames):
