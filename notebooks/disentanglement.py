@@ -47,7 +47,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from lib import claims, disentangle
+from lib import claims, disentangle, intervals
 from lib.claims import has_learned
 from lib.disentangle import encoders, latents, recovery
 from lib.figures import charts
@@ -63,11 +63,14 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 
 def table(about, names, columns):
     """Note the columns, one number a seed (names, seeds) each, under "column, about, name", and show them."""
-    noted = [
-        [run.note(f"{c}, {about}, {n}", v) for n, v in zip(names, found, strict=True)] for c, found in columns.items()
-    ]
-    run.table([about, *columns], list(zip(names, *noted, strict=True)))
-    return dict(zip(columns, noted, strict=True))
+
+    def noted(name, values):
+        e, most = intervals.estimate(values), 1 if name.startswith(("MCC", "R²")) else np.inf  # the interval ends there
+        return run.note(name, e.value, e.low, min(e.high, most), seeds=len(values))
+
+    found = {c: [noted(f"{c}, {about}, {n}", v) for n, v in zip(names, x, strict=True)] for c, x in columns.items()}
+    run.table([about, *columns], list(zip(names, *found.values(), strict=True)))
+    return found
 
 
 # %% [markdown]
@@ -439,7 +442,7 @@ effects = {"disentangle-10a": decoupled.mcc[0] - decoupled.mcc[1]}
 run.judge_all(effects, learned=has_learned(decoupled.mcc[0], decoupled.start))
 
 # %% tags=["hide-input"]
-table("InfoNCE", ("B-way", "positive left out"), {"MCC": decoupled.mcc, "isometry gap": decoupled.gap})
+table("InfoNCE", ("B-way", "positive left out"), {"MCC": decoupled.mcc, "log₁₀ isometry gap": np.log10(decoupled.gap)})
 
 # %% [markdown]
 # ## A rare combination of factors

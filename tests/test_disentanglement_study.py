@@ -74,7 +74,7 @@ def test_the_moving_lattice_ends_where_its_encoders_do():
         assert np.corrcoef(part.x, part.i)[0, 1] > 0 and part.x.mean() == pytest.approx(0.5, abs=1e-3), name
 
 
-@pytest.mark.parametrize("shares", ["0.05,1", "1", "1,0", "1,2"])
+@pytest.mark.parametrize("shares", ["0.05,1", "1", "1,0", "1,2", "nope"])
 def test_densities_that_are_none_are_refused(shares):
     with pytest.raises(ValueError, match=f"shares='{shares}'"):
         measure.plan(SimpleNamespace(shares=shares))

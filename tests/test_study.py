@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from lib import study
 from lib.book import asked, cost, jobs, make
 from lib.studies import cifar10_undersampling
 from lib.studies.shared.arms import known_pairs
-from lib.study import Parameter, ParameterError
+from lib.study import Parameter, ParameterError, report
 from lib.study.key import plan as plan_of
 
 NAME = "cifar10_undersampling"
@@ -304,3 +305,12 @@ def test_small_nets_share_jobs_and_large_ones_have_their_own():
     shared = [job for job in made if job[0] in small]
     assert len(shared) < len(small) / 2
     assert all(cost.estimate([job], 1, False)[0] <= jobs.JOB_SECONDS + cost.START_SECONDS for job in shared)
+
+
+def test_a_stamp_of_simulated_data_names_no_training_split(monkeypatch):
+    about = {"study": "x", "run": "quick-1", "git": {"commit": "", "dirty": False}, "encoders": [], "seeds": [0]}
+    about |= {"device": ["CPU"], "processor": "p", "threads": [1], "python": "3", "packages": {}, "seconds": 1}
+    for data, words in (({"name": "none"}, "| none |"), ({"name": "digits", "train": "abc"}, "sha256 `abc`")):
+        whole = about | {"training_seconds": 0, "data": data}
+        monkeypatch.setattr(report.kept, "provenance", lambda folder, whole=whole: whole)
+        assert words in report.stamp(SimpleNamespace(folder="."))

@@ -50,9 +50,12 @@ Corner = namedtuple("Corner", "inside mirror mcc start codes")
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
     """No encoders of the graph: the study trains its own small ones.  ValueError: a density that is none."""
-    shares = [float(s) for s in p.shares.split(",")]
+    try:
+        shares = [float(s) for s in p.shares.split(",")]
+    except ValueError:
+        shares = []
     if len(shares) < 2 or shares[0] != 1 or not all(0 < s <= 1 for s in shares):
-        raise ValueError(f"shares={p.shares!r}: densities of the corner, from 1 down, above 0, are expected")
+        raise ValueError(f"shares={p.shares!r}: densities of the corner, from 1 down, above 0, are expected: 1,0.05")
     return SimpleNamespace(units=[], shares=shares)
 
 

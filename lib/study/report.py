@@ -187,13 +187,11 @@ def stamp(run) -> str:
     )
     taken = [e for e in about["encoders"] if e["recorded"]]
     made = {f"`{(e['git']['commit'] or 'unknown')[:12]}`, torch {e['torch']}, {e['device']}" for e in taken}
+    name, train = about["data"]["name"], about["data"].get("train", "a reader’s file")[:12]
     rows = [
         ("run", f"`{about['study']}` / `{about['run']}`"),
         ("commit", commit),
-        (
-            "data",
-            f"{about['data']['name']}, training split sha256 `{about['data'].get('train', 'a reader’s file')[:12]}`",
-        ),
+        ("data", "none" if name == claims.NOTHING else f"{name}, training split sha256 `{train}`"),
         ("device", f"{', '.join(about['device'])}; {about['processor']}; threads a job: {about['threads']}"),
         ("versions", f"Python {about['python']}, " + ", ".join(f"{k} {v}" for k, v in about["packages"].items())),
         ("time", f"{about['seconds']:.0f} s for the study, {about['training_seconds']:.0f} s for its encoders"),
