@@ -65,8 +65,9 @@ def table(about, names, columns):
     """Note the columns, one number a seed (names, seeds) each, under "column, about, name", and show them."""
 
     def noted(name, values):
-        e, most = intervals.estimate(values), 1 if name.startswith(("MCC", "R²")) else np.inf  # the interval ends there
-        return run.note(name, e.value, e.low, min(e.high, most), seeds=len(values))
+        e, most = intervals.estimate(values), 1 if name.startswith(("MCC", "R²")) else np.inf  # an interval ends
+        least = -np.inf if name.startswith(("R²", "log")) else 0  # where its quantity does
+        return run.note(name, e.value, max(e.low, least), min(e.high, most), seeds=len(values))
 
     found = {c: [noted(f"{c}, {about}, {n}", v) for n, v in zip(names, x, strict=True)] for c, x in columns.items()}
     run.table([about, *columns], list(zip(names, *found.values(), strict=True)))
