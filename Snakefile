@@ -100,6 +100,7 @@ rule site:
     output: SITE
     params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
     threads: 1
+    retries: 0
     resources: mem_mb=2000, runtime=30
     shell:
         """

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -28,7 +29,7 @@ from lib.study import declared, key
 NAME = "cifar10_undersampling"
 LOSS = ("lib.losses.self_supervised", "nt_xent")
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
-COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
+COPIED += ("profiles", "pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
@@ -105,7 +106,7 @@ def here(tmp_path, monkeypatch):
 
 
 def environment():
-    outside = {"PYTHONPATH", "BOOK_OWNER", "STUDY", "PRESET", "P", "GRID"}
+    outside = {"PYTHONPATH", "BOOK_OWNER", "STUDY", "PRESET", "P", "GRID", "PROFILE", "GPUS", "YES"}
     return {k: v for k, v in os.environ.items() if k not in outside} | {"CORES": "2"}
 
 
@@ -282,7 +283,7 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
         "-c",
         f"import sys\nfrom lib.book import make\ntry:\n    {script.split('; ')[2]}\nexcept make.Busy as e: print(e)",
     )
-    assert f"another build (process {first.pid}) is at work" in second.stdout
+    assert f"another build (process {first.pid} on {platform.node()}) is at work" in second.stdout
 
     def jobs():
         below = psutil.Process(first.pid).children(recursive=True)

@@ -1,6 +1,7 @@
 """What Snakemake says, in few lines, and what jobs on a cluster's nodes say, shown where they were submitted."""
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from lib.book import failures
 
 
-KEPT = ("Trying to restart job", "Job ")  # that was submitted; of what is no error
+KEPT = re.compile(r"Job \d+ has been submitted|Trying to restart job")  # of what is no error
 LEFT_OUT = ("RuleException", "Exiting because", "--keep-incomplete")  # the job's own words and its reason stand there
 
 
@@ -28,9 +29,11 @@ def in_few_lines() -> Iterator[None]:
 def _kept(record: logging.LogRecord) -> bool:
     said = record.getMessage()
     if record.levelno < logging.ERROR:
-        return said.startswith(KEPT)
+        return bool(KEPT.match(said))
     if hasattr(record, "rule_msg"):  # a job failed; as an event it would be shown with all its files
-        record.msg, record.args = " ".join(f"{record.rule_name} failed. {record.rule_msg or ''}".split()), ()
+        reason = (record.rule_msg or "").split("\n")[0].partition(" Detailed failure reason")[0]
+        said = f"{record.rule_name} failed. {reason}".strip() + "".join(f" (log: {path})" for path in record.log[-1:])
+        record.msg, record.args = said, ()
         del record.event
     return not said.startswith(LEFT_OUT)
 

@@ -3,12 +3,12 @@
 #
 #   apt-get install slurm-wlm munge                   # Debian or Ubuntu; once, as root
 #   tests/slurm/node.sh start [CPUS] [FOLDER]         # as root; CPUs that Slurm may give away, all by default
-#   export SLURM_CONF=/tmp/slurm-of-one-node/slurm.conf
-#   sinfo; make run STUDY=cifar10_undersampling PROFILE=slurm
+#   make run STUDY=cifar10_undersampling PROFILE=slurm
 #   tests/slurm/node.sh stop [FOLDER]
 #
-# Everything that it writes, logs and state too, lies in FOLDER; munge's key and socket alone lie where the system has
-# them.  CPUs are counted, not bound, and memory is not enforced: no control groups are needed, so it runs in a container.
+# Everything that it writes, logs and state too, lies in FOLDER, but for munge's key and socket and the link
+# /etc/slurm/slurm.conf, which lie where the system looks for them; a Slurm that is set up already is left alone.
+# CPUs are counted, not bound, and memory is not enforced: no control groups are needed, so it runs in a container.
 set -euo pipefail
 command=${1:-}
 case $command in
@@ -17,11 +17,18 @@ stop) folder=${2:-/tmp/slurm-of-one-node} ;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" && exit 2 ;;
 esac
 
+conf=/etc/slurm/slurm.conf # jobs look here: Snakemake hands SLURM_CONF on to none
+if [ -e $conf ] && [ "$(readlink $conf)" != "$folder/slurm.conf" ]; then
+  echo "$conf is there already, of another Slurm; nothing was done" >&2
+  exit 1
+fi
+
 stop() {
   for daemon in slurmd slurmctld munged; do
     if [ -s "$folder/$daemon.pid" ]; then kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true; fi
     rm -f "$folder/$daemon.pid"
   done
+  rm -f $conf
 }
 
 stop
@@ -60,12 +67,13 @@ if ! munge -n >/dev/null 2>&1; then
   setpriv --reuid=munge --regid=munge --clear-groups munged
   cp /run/munge/munged.pid "$folder/munged.pid"
 fi
-slurmctld -f "$folder/slurm.conf"
-slurmd -f "$folder/slurm.conf"
-export SLURM_CONF=$folder/slurm.conf
+mkdir -p ${conf%/*}
+ln -s "$folder/slurm.conf" $conf
+slurmctld
+slurmd
 for _ in $(seq 60); do
   if sinfo -h -t idle -o %T 2>/dev/null | grep -q idle; then
-    sinfo && echo "export SLURM_CONF=$SLURM_CONF" && exit 0
+    sinfo && exit 0
   fi
   sleep 0.5
 done
