@@ -31,6 +31,8 @@ help:
 	@echo 'make lab       open the studies in JupyterLab'
 	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
 	@echo 'make clean     remove everything built, runs included; keeps .venv and data'
+	@echo 'PROFILE=slurm  with book, run, sweep, tune: on a cluster (or the path of a Snakemake profile)'
+	@echo 'YES=1          with these: start more than a day of work without a question'
 	@echo 'STUDY is one of: $(basename $(notdir $(wildcard notebooks/*.py)))'
 
 setup: .venv/core

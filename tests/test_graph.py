@@ -367,6 +367,22 @@ def test_a_failed_training_says_why_at_the_end(checkout):
     assert re.fullmatch(f"RuntimeError: an encoder could not be trained: {reason}", end)
 
 
+def test_a_second_attempt_keeps_the_encoders_of_the_first(checkout, tmp_path):
+    add(checkout, "small", SMALL_STUDY, FIVE_ENCODERS)
+    loop = "    for done, unit in enumerate(units):\n"
+    once = "        if done == 2 and not Path('build/once').exists():\n            Path('build/once').touch()\n            return 1\n"
+    edit(checkout / "lib/encoders/training.py", loop, loop + once)
+    write_all(tmp_path / "profile/config.yaml", "executor: local\nretries: 1\n")
+    values = '{"preset": "quick", "data": "none", "seeds": 3}'
+    words = ("-m", "lib.book.make", "encoders", "small", values)
+    done = python(checkout, *words, PROFILE=str(tmp_path / "profile"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    failed = (checkout / "build/once").stat().st_mtime_ns
+    before = [path.stat().st_mtime_ns < failed for path in checkout.glob("build/encoders/*/loss.csv")]
+    assert sorted(before) == [False] * 3 + [True] * 2, "trained again"
+    assert "encoders_0 failed." in done.stderr and "Select jobs" not in done.stdout + done.stderr
+
+
 def test_plain_papermill_refuses_and_accepts(checkout):
     add(checkout, "small", SMALL_STUDY.replace("seeds: int = 3  # [1, 9]", "seeds: float = 3.0  # [1, 9]"), NO_ENCODERS)
     convert = [sys.executable, "-m", "jupytext", "--quiet", "--to", "ipynb", "--output", "-", "notebooks/small.py"]

@@ -172,7 +172,9 @@ def test_what_nodes_write_into_logs_is_shown_once(tmp_path, capsys):
 def test_snakemake_says_what_is_submitted_and_what_failed(caplog):
     logger = logging.getLogger("snakemake.logging")
     error = {"event": "job_error", "rule_name": "encoders_0", "log": ["build/logs/x.log", "a.log"]}
-    error["rule_msg"] = "SLURM sbatch failed. The error message was 'Requested node configuration is not available'.\n x"
+    error["rule_msg"] = (
+        "SLURM sbatch failed. The error message was 'Requested node configuration is not available'.\n x"
+    )
     with caplog.at_level(logging.INFO, logger.name), follow.in_few_lines():
         logger.info("Select jobs to execute...")
         logger.info("Job stats:\njob  count")

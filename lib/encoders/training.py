@@ -219,7 +219,9 @@ def main(arguments: list[str] | None = None, *, run: Callable, read: Callable[[s
         if done and time.time() - said > REPORT_SECONDS:
             said = time.time()
             left = (said - start) / done * (len(units) - done)
-            print(f"{done} of {len(units)} units of this job are trained, {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{done} of {len(units)} units of this job are trained, {left:.0f} s left", file=sys.stderr, flush=True
+            )
         try:
             run(unit, options.save_seconds)
         except (TrainingError, checkpoints.CheckpointError, OSError, ValueError) as error:
