@@ -370,7 +370,8 @@ def test_a_failed_training_says_why_at_the_end(checkout):
 def test_a_second_attempt_keeps_the_encoders_of_the_first(checkout, tmp_path):
     add(checkout, "small", SMALL_STUDY, FIVE_ENCODERS)
     loop = "    for done, unit in enumerate(units):\n"
-    once = "        if done == 2 and not Path('build/once').exists():\n            Path('build/once').touch()\n            return 1\n"
+    once = "if done == 2 and not Path('build/once').exists():\n"
+    once = f"        {once}            Path('build/once').touch()\n            return 1\n"
     edit(checkout / "lib/encoders/training.py", loop, loop + once)
     write_all(tmp_path / "profile/config.yaml", "executor: local\nretries: 1\n")
     values = '{"preset": "quick", "data": "none", "seeds": 3}'

@@ -1,4 +1,4 @@
-"""Where jobs run and what they ask for: the profile, time, memory and GPU of a job, and the question before long work."""
+"""Where jobs run, the time, memory and GPU that they ask for, and the question before long work."""
 
 import io
 import logging
@@ -157,7 +157,7 @@ def test_what_nodes_write_into_logs_is_shown_once(tmp_path, capsys):
     old, new = tmp_path / "old.log", tmp_path / "new.log"
     old.write_text("said before\n")
     with follow.logs(tmp_path, 0.05):
-        with open(old, "a") as f:
+        with open(old, "a", encoding="utf-8") as f:
             f.write("added\nhalf a li")
             f.flush()
             new.write_text("of another job\n")

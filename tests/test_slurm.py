@@ -1,4 +1,4 @@
-"""A study and a sweep on a cluster, by the same commands: results to the last bit, and a job that was cancelled goes on."""
+"""A sweep on a cluster by the same command: equal to the last bit, and a job that was cancelled goes on."""
 
 import re
 import shutil
@@ -57,7 +57,7 @@ def test_a_sweep_on_slurm_with_a_cancelled_job_equals_one_on_this_machine(tmp_pa
     here, there = book_of_one_study(tmp_path / "here"), book_of_one_study(tmp_path / "there")
     sweep = [sys.executable, "-m", "lib.book.make", "sweep"]
     asked = environment() | {"STUDY": "small", "GRID": GRID, "PROFILE": "slurm"}
-    with open(tmp_path / "said", "w") as said:
+    with open(tmp_path / "said", "w", encoding="utf-8") as said:
         build = subprocess.Popen(sweep, cwd=there, env=asked, stdout=said, stderr=subprocess.STDOUT)
     wait_for(lambda: list(there.glob("build/encoders/*/record.json")), "an encoder", build)
     wait_for(lambda: list(there.glob("build/encoders/*/*.part.safetensors")), "a checkpoint", build)

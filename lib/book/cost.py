@@ -10,8 +10,8 @@ from lib.book import profiles
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.label_settings import LabelSettings
 from lib.encoders.settings import Settings
-from lib.encoders.text_settings import TextSettings
 from lib.encoders.store import TOGETHER
+from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
 from lib.study import Run
 

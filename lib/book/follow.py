@@ -10,7 +10,6 @@ from pathlib import Path
 
 from lib.book import failures
 
-
 KEPT = re.compile(r"Job \d+ has been submitted|Trying to restart job")  # of what is no error
 LEFT_OUT = ("RuleException", "Exiting because", "--keep-incomplete")  # the job's own words and its reason stand there
 
