@@ -55,7 +55,7 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[cluster]'
 	@touch $@
 
-book run sweep tune campaign: $(if $(filter slurm,$(PROFILE)),.venv/cluster)
+book run sweep tune: $(if $(filter slurm,$(PROFILE)),.venv/cluster)
 
 book run params sweep compare record campaign prune student tune new why readme open: .venv/core
 	@$(PY) -m lib.book.make $@

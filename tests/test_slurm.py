@@ -1,7 +1,6 @@
 """A sweep on a cluster by the same command: equal to the last bit, and a job that was cancelled goes on."""
 
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -43,7 +42,6 @@ def book_of_one_study(root: Path) -> Path:
     (root / "_toc.yml").write_text(f"format: jb-book\nroot: index\n{parts}")
     training = root / "lib/encoders/training.py"
     training.write_text(training.read_text().replace("SAVE_SECONDS = 60", "SAVE_SECONDS = 0"))
-    shutil.copytree(Path(__file__).parent.parent / "benchmarks", root / "benchmarks")
     return root
 
 
