@@ -171,21 +171,25 @@ def test_what_nodes_write_into_logs_is_shown_once(tmp_path, capsys):
 
 def test_snakemake_says_what_is_submitted_and_what_failed(caplog):
     logger = logging.getLogger("snakemake.logging")
-    error = {"event": "job_error", "rule_name": "encoders_0", "log": ["build/logs/x.log", "a.log"]}
-    error["rule_msg"] = (
-        "SLURM sbatch failed. The error message was 'Requested node configuration is not available'.\n x"
+    no_gpu = (
+        "SLURM sbatch failed. The error message was 'sbatch: error: Invalid generic resource (gres) specification'."
     )
+    late = "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. Detailed failure reason unavailable"
+    error = {"event": "job_error", "rule_name": "encoders_0", "log": ["build/logs/x.log", "a.log"]}
     with caplog.at_level(logging.INFO, logger.name), follow.in_few_lines():
         logger.info("Select jobs to execute...")
         logger.info("Job stats:\njob  count")
         logger.info("Job 3 has been submitted with SLURM jobid 7 (log: b.log).")
-        logger.error("Error in rule encoders_0, jobid: 3", extra=error)
+        logger.error("Error in rule encoders_0, jobid: 3", extra=error | {"rule_msg": late})
+        logger.error(
+            "Error in rule encoders_0, jobid: 3", extra=error | {"rule_msg": f"{no_gpu}\n    sbatch call:\n x"}
+        )
         logger.error("Exiting because a job execution failed. Look above for error messages")
         logger.error("WorkflowError: something else")
     assert [record.getMessage() for record in caplog.records] == [
         "Job 3 has been submitted with SLURM jobid 7 (log: b.log).",
-        "encoders_0 failed. SLURM sbatch failed. The error message was 'Requested node configuration is not available'."
-        " (log: a.log)",
+        "encoders_0 failed. SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. (log: a.log)",
+        f"encoders_0 failed. {no_gpu}; on a cluster without GPUs add GPUS=0",
         "WorkflowError: something else",
     ]
     logger.info("as before")

@@ -31,7 +31,10 @@ def _kept(record: logging.LogRecord) -> bool:
         return bool(KEPT.match(said))
     if hasattr(record, "rule_msg"):  # a job failed; as an event it would be shown with all its files
         reason = (record.rule_msg or "").split("\n")[0].partition(" Detailed failure reason")[0]
-        said = f"{record.rule_name} failed. {reason}".strip() + "".join(f" (log: {path})" for path in record.log[-1:])
+        where = f" (log: {record.log[-1]})" if record.log else ""
+        if "sbatch failed" in reason:  # it was never at work
+            where = "; on a cluster without GPUs add GPUS=0" if "generic resource" in reason else ""
+        said = f"{record.rule_name} failed. {reason}".strip() + where
         record.msg, record.args = said, ()
         del record.event
     return not said.startswith(LEFT_OUT)
