@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE DATA_ROOT
+export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT
 export PYTHONPATH := .
 export PYTHONUTF8 := 1
 PYTHON ?= python3
@@ -31,6 +31,8 @@ help:
 	@echo 'make lab       open the studies in JupyterLab'
 	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
 	@echo 'make clean     remove everything built, runs included; keeps .venv and data'
+	@echo 'PROFILE=slurm  with book, run, sweep, tune: on a cluster (or the path of a Snakemake profile)'
+	@echo 'YES=1          with these: start more than a day of work without a question'
 	@echo 'STUDY is one of: $(basename $(notdir $(wildcard notebooks/*.py)))'
 
 setup: .venv/core
@@ -48,6 +50,12 @@ setup: .venv/core
 .venv/lab: .venv/core pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
+
+.venv/cluster: .venv/core pyproject.toml
+	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[cluster]'
+	@touch $@
+
+book run sweep tune: $(if $(filter slurm,$(PROFILE)),.venv/cluster)
 
 book run params sweep compare record campaign prune student tune new why readme open: .venv/core
 	@$(PY) -m lib.book.make $@

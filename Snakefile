@@ -6,7 +6,6 @@ from pathlib import Path
 
 import yaml
 from lib.book import cost, failures, jobs, make
-from lib.encoders.store import TOGETHER
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
@@ -21,7 +20,12 @@ wildcard_constraints:
     study="[^/]+",
 
 
-localrules: book, studies, encoders
+localrules: book, studies, encoders, data, site  # on a cluster: nodes may see no network, and the site is small
+
+
+def more(first):
+    """What an attempt asks for: twice as much as the one before, which may have lacked it."""
+    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
 
 
 rule book:
@@ -48,14 +52,14 @@ for number, units in enumerate(JOBS):
     rule:
         name: f"encoders_{number}"
         input: f"build/data/{jobs.source(first)}.json", make.bases(units)
-        output: [f"{unit.folder}/record.json" for unit in units]
+        output: [update(f"{unit.folder}/record.json") for unit in units]  # a second attempt keeps what the first made
         log: f"{failures.LOGS}/{units[0].name}.log"
         params:
             units=[unit.to_json() for unit in units],
             trainer=units[0].trainer,
         threads: 1
         resources:
-            mem_mb=2000 if first.net in TOGETHER else 6000,
+            mem_mb=more(cost.memory(units)),
             gpu=int(cost.on_gpu(units)),
             runtime=cost.minutes(units),
         shell:
@@ -70,12 +74,14 @@ rule study:
         "results/runs/{study}/{run}/results.csv",
         "results/runs/{study}/{run}/claims.csv",
         "results/runs/{study}/{run}/provenance.json",
+    log: f"{failures.LOGS}/{{study}}-{{run}}.log"
     params: values=lambda w: yaml.safe_dump(RUNS[w.run].values)
     threads: 1
-    resources: mem_mb=4000, runtime=120
+    resources: mem_mb=more(8000), runtime=more(120)
     shell:
         """
-        printf 'study %s, run %s: executing\n' {wildcards.study:q} {wildcards.run:q} >&2
+        say() {{ printf 'study %s, run %s: %s\n' {wildcards.study:q} {wildcards.run:q} "$1" | tee -a {log:q} >&2; }}
+        say executing
         mkdir -p build/executing
         export BOOK_RUN={wildcards.run:q}
         export PYTHONWARNINGS='ignore:the file is not specified'  # papermill, of a notebook that comes by a pipe
@@ -83,6 +89,7 @@ rule study:
           {PYTHON:q} -m papermill --log-level ERROR --no-progress-bar -k python3 -y {params.values:q} - \
             build/executing/{wildcards.run}.ipynb
         {PYTHON:q} -m lib.records {output[3]:q} build/executing/{wildcards.run}.ipynb executed.ipynb
+        say "executed in $SECONDS s"
         """
 
 
@@ -93,11 +100,14 @@ rule site:
     output: SITE
     params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
     threads: 1
+    retries: 0
     resources: mem_mb=2000, runtime=30
     shell:
         """
+        echo 'site: building' >&2
         rm -rf build/_build/html/runs  # Sphinx keeps the page of a run that is gone
         {PYTHON:q} -m lib.book.site {params.current:q} --out build/source
         {BOOK:q} build build/source --path-output build --warningiserror --nitpick --keep-going --quiet
-        touch {output[1]}
+        echo $SECONDS > {output[1]}
+        echo "site: built in $SECONDS s" >&2
         """

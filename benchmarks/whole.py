@@ -17,7 +17,8 @@ from .growth import SETTINGS
 from .measure import Line
 
 STUDY = "cifar10_undersampling"
-COPIED = ("lib", "notebooks", "presets", "results/reported", "Snakefile", "requirements.txt", "constraints.txt")
+COPIED = ("lib", "notebooks", "presets", "profiles", "results/reported", "Snakefile", "requirements.txt")
+COPIED += ("constraints.txt",)
 TOY = Unit(replace(SETTINGS, classes=("0", "1", "2"), images_per_class=25, batch_size=25, epochs=1), ("", "1"), 0.2, 0)
 
 

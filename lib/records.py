@@ -20,6 +20,7 @@ from pathlib import Path
 from lib.hashing import ROOT
 
 OWNER = "BOOK_OWNER"  # host:pid of the build a job belongs to, set by the build
+LOCK = Path("build/lock")  # holds the same of the build that is at work
 
 
 class Damaged(ValueError):
@@ -36,7 +37,7 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -136,10 +137,17 @@ def _own(record: dict) -> str:
 
 
 def orphaned() -> bool:
-    """Whether this process belongs to a build that has died.  False outside a build and on another host."""
-    host, _, pid = os.environ.get(OWNER, "").rpartition(":")
-    if not pid or host != platform.node():
+    """Whether this process belongs to a build that has died, or from another host, to one that is not the last.
+
+    A process of another host than its build's cannot see whether that is alive: it goes on until another build has
+    taken the lock, or the build has given it back.  False outside a build.
+    """
+    owner = os.environ.get(OWNER, "")
+    pid = owner.rpartition(":")[2]
+    if not pid:
         return False
+    if _elsewhere():
+        return LOCK.exists() and LOCK.read_text(encoding="utf-8") != owner
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
@@ -149,12 +157,19 @@ def orphaned() -> bool:
     return False
 
 
+def _elsewhere() -> bool:
+    return os.environ.get(OWNER, "").rpartition(":")[0] != platform.node()
+
+
 def end_with_build() -> None:
-    """End this process within a second of its build's death, so that a killed build leaves no job behind."""
+    """End this process within a second of its build's death, so that a killed build leaves no job behind.
+
+    On another host than the build's: within some ten seconds of the next build's start.
+    """
 
     def watch():
         while not orphaned():
-            time.sleep(0.5)
+            time.sleep(10 if _elsewhere() else 0.5)
         os._exit(1)
 
     if os.environ.get(OWNER):

@@ -98,12 +98,11 @@ def test_cost_grows_with_images_and_epochs():
     few = cost.estimate([[CoarseUnit(replace(s, images_per_stratum=250), 0)]], 1, False)[0]
     assert long - cost.START_SECONDS == pytest.approx(2 * (short - cost.START_SECONDS))
     assert few - cost.START_SECONDS == pytest.approx((short - cost.START_SECONDS) / 2)
-    assert "1 encoder(s) to train in 1 job(s)" in cost.described([[CoarseUnit(s, 0)]])
+    assert "1 encoder(s) to train in 1 job(s)" in cost.Work([], [[CoarseUnit(s, 0)]]).described()
     for net in coarse_settings.NETS:
         assert net in cost.CPU_SECONDS and net in cost.GPU_SECONDS and net in cost.DISK_MIB
-    assert "cifar100_coarse_u is downloaded" in cost.described(
-        [[CoarseUnit(CoarseSettings(data="cifar100_coarse_u"), 0)]]
-    )
+    more = CoarseUnit(CoarseSettings(data="cifar100_coarse_u"), 0)
+    assert "cifar100_coarse_u is downloaded" in cost.Work([], [[more]]).described()
 
 
 def test_planning_needs_no_torch():

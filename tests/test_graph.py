@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -28,7 +29,7 @@ from lib.study import declared, key
 NAME = "cifar10_undersampling"
 LOSS = ("lib.losses.self_supervised", "nt_xent")
 COPIED = ("lib", "notebooks", "presets", "claims", "book", "results/reported", "Snakefile", "_config.yml", "_toc.yml")
-COPIED += ("pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
+COPIED += ("profiles", "pyproject.toml", "requirements.txt", "constraints.txt", "benchmarks/coverage.csv")
 SMALL_STUDY = """# ---
 # jupyter:
 #   kernelspec:
@@ -105,7 +106,7 @@ def here(tmp_path, monkeypatch):
 
 
 def environment():
-    outside = {"PYTHONPATH", "BOOK_OWNER", "STUDY", "PRESET", "P", "GRID"}
+    outside = {"PYTHONPATH", "BOOK_OWNER", "STUDY", "PRESET", "P", "GRID", "PROFILE", "GPUS", "YES"}
     return {k: v for k, v in os.environ.items() if k not in outside} | {"CORES": "2"}
 
 
@@ -282,7 +283,7 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
         "-c",
         f"import sys\nfrom lib.book import make\ntry:\n    {script.split('; ')[2]}\nexcept make.Busy as e: print(e)",
     )
-    assert f"another build (process {first.pid}) is at work" in second.stdout
+    assert f"another build (process {first.pid} on {platform.node()}) is at work" in second.stdout
 
     def jobs():
         below = psutil.Process(first.pid).children(recursive=True)
@@ -364,6 +365,23 @@ def test_a_failed_training_says_why_at_the_end(checkout):
     done = python(checkout, "-c", f"from lib import study\nstudy.Run('small', {values}).train()")  # by papermill alone
     end = done.stderr.strip().splitlines()[-1]
     assert re.fullmatch(f"RuntimeError: an encoder could not be trained: {reason}", end)
+
+
+def test_a_second_attempt_keeps_the_encoders_of_the_first(checkout, tmp_path):
+    add(checkout, "small", SMALL_STUDY, FIVE_ENCODERS)
+    loop = "    for done, unit in enumerate(units):\n"
+    once = "if done == 2 and not Path('build/once').exists():\n"
+    once = f"        {once}            Path('build/once').touch()\n            return 1\n"
+    edit(checkout / "lib/encoders/training.py", loop, loop + once)
+    write_all(tmp_path / "profile/config.yaml", "executor: local\nretries: 1\n")
+    values = '{"preset": "quick", "data": "none", "seeds": 3}'
+    words = ("-m", "lib.book.make", "encoders", "small", values)
+    done = python(checkout, *words, PROFILE=str(tmp_path / "profile"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    failed = (checkout / "build/once").stat().st_mtime_ns
+    before = [path.stat().st_mtime_ns < failed for path in checkout.glob("build/encoders/*/loss.csv")]
+    assert sorted(before) == [False] * 3 + [True] * 2, "trained again"
+    assert "encoders_0 failed." in done.stderr and "Select jobs" not in done.stdout + done.stderr
 
 
 def test_plain_papermill_refuses_and_accepts(checkout):

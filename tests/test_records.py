@@ -129,8 +129,18 @@ def test_orphaned(owner, dead, monkeypatch):
     assert not records.orphaned()
     owner(dead)
     assert records.orphaned()
-    owner(dead, host="another-host")
-    assert not records.orphaned()
+
+
+def test_a_job_on_another_host_is_its_builds_until_another_takes_the_lock(tmp_path, owner, dead, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    owner(dead, host="login")
+    assert not records.orphaned(), "no build ever held the lock here"
+    records.LOCK.parent.mkdir()
+    for text, ended in {f"login:{dead}": False, f"login:{dead}1": True, f"other:{dead}": True, "": True}.items():
+        records.LOCK.write_text(text)
+        assert records.orphaned() == ended, text
+    with pytest.raises(RuntimeError, match="the build that started this job is gone"):
+        records.write_text(tmp_path / "x.txt", "new")
 
 
 def test_an_orphan_writes_nothing(tmp_path, owner, dead):

@@ -179,10 +179,10 @@ def test_prune_removes_what_the_present_code_would_not_make(folders, capsys):
 def test_prune_waits_for_no_build_but_refuses(folders):
     Path("build").mkdir()
     with open("build/lock", "a+", encoding="utf-8") as held:
-        held.write("4711")
+        held.write("login-1:4711")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(make.Busy, match=r"another build \(process 4711\) is at work here"):
+        with pytest.raises(make.Busy, match=r"another build \(process 4711 on login-1\) is at work here"):
             make.command_prune(None)
     assert len(list(study.RUNS.glob("one/*"))) == 2
 

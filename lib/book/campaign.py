@@ -149,7 +149,7 @@ def _execute(row: Row, seconds: float) -> int | None:
         return None
     if row.run.done:
         return 0
-    print(f"{row.name}: {cost.described(jobs.together(row.lacking))}", flush=True)
+    print(f"{row.name}: {cost.Work([row.run], jobs.together(row.lacking), site=False).described()}", flush=True)
     command = [sys.executable, "-m", "lib.book.make", "execute", row.run.study, json.dumps(row.run.values)]
     with subprocess.Popen(command) as graph:
         try:

@@ -1,19 +1,30 @@
-"""What training costs: seconds, disk and downloads, estimated from measured rates.  No torch here."""
+"""What is to be done and what it costs: seconds, memory, disk and downloads, from measured rates.  No torch here."""
 
+import json
 import os
-import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 
+from lib.book import profiles
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.label_settings import LabelSettings
 from lib.encoders.settings import Settings
+from lib.encoders.store import TOGETHER
 from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
+from lib.study import Run
 
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert")
 MOST_CORES = 4096
 START_SECONDS = 5  # for a process to import torch
+STUDY_SECONDS = 45  # to execute a study, where none was executed here; 4 to 130 were measured on preset quick
+SITE_SECONDS = 60  # the same of the site
+SITE = Path("build/site")  # holds the seconds of the last one
+DAY = 86400
+MEMORY_MB = {"small": 6000, "resnet_small": 6000}  # of a job; 2,000 of other small nets, 16,000 of large ones on a CPU
 
 # seconds to train on 1,000 images or texts for one epoch: on one CPU core, and on a data-centre GPU
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
@@ -52,13 +63,22 @@ def estimate(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[floa
 
 
 def minutes(units: list[AnyUnit]) -> int:
-    """Minutes to ask for, for a job on the device that it will run on: three times the estimate, and ten."""
-    return 10 + int(estimate([units], 1, on_gpu(units))[0] / 20)
+    """Minutes to ask for, for a job on the device that it will run on: three times the estimate and ten, a day at most.
+
+    A longer job runs out of time and goes on from its checkpoint.
+    """
+    return min(10 + int(estimate([units], 1, on_gpu(units))[0] / 20), DAY // 60)
+
+
+def memory(units: list[AnyUnit]) -> int:
+    """MB of main memory to ask for, for a job on the device that it will run on."""
+    net = units[0].settings.net
+    return MEMORY_MB.get(net, 2000 if net in TOGETHER else 8000 if on_gpu(units) else 16000)
 
 
 def on_gpu(units: list[AnyUnit]) -> bool:
     """Whether a job asks for a GPU."""
-    return units[0].settings.net in ON_GPU
+    return units[0].settings.net in ON_GPU and profiles.gpus() > 0
 
 
 def _rate(s: AnySettings, gpu: bool) -> float:
@@ -67,21 +87,72 @@ def _rate(s: AnySettings, gpu: bool) -> float:
     return CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
 
 
-def described(wanted: list[list[AnyUnit]]) -> str:
-    """How many encoders, jobs, seconds and MiB, on the cores or the GPU there are, and what is downloaded."""
-    gpu, workers = shutil.which("nvidia-smi") is not None, cores()
-    units = [unit for job in wanted for unit in job]
-    line = f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(wanted)} job(s)"
-    if wanted:
-        seconds, disk = estimate(wanted, workers, gpu)
-        where = "a GPU" if gpu else f"{workers} CPU core(s)"
-        line += f", about {_duration(seconds)} on {where}, {disk:.0f} MiB of disk"
-    for data in sorted({u.settings.data for u in units} & set(DOWNLOAD_MIB)):
-        line += f"; {data} is downloaded if it is not under DATA_ROOT ({DOWNLOAD_MIB[data]} MiB)"
-    return line
+@dataclass(frozen=True)
+class Work:
+    """Runs to execute, jobs that train what they need, and whether the site is built."""
+
+    runs: list[Run]
+    jobs: list[list[AnyUnit]]
+    site: bool = True
+
+    def seconds(self) -> dict[str, float]:
+        """Rough seconds of each part, by what it is: of a cluster's jobs one after the other, here side by side."""
+        queue, gpu = profiles.submits(), profiles.gpus() > 0
+        there = [job for job in self.jobs if (on_gpu(job) if queue else gpu)]
+        here, workers = [job for job in self.jobs if job not in there], 1 if queue else cores()
+        executing = sum(map(_executing, self.runs)) / min(workers, max(1, len(self.runs)))
+        found = {"training on a GPU": estimate(there, 1, True)[0], "training": estimate(here, workers, False)[0]}
+        found |= {"executing": executing, "building the site": _last_site() if self.site else 0}
+        return {name: seconds for name, seconds in found.items() if seconds}
+
+    def described(self) -> str:
+        """How many runs, encoders, jobs and MiB, about how many seconds where, and what is downloaded."""
+        units = [unit for job in self.jobs for unit in job]
+        line = f"{len(self.runs)} run(s) to execute; "
+        line += f"{sum(len(unit.members) for unit in units)} encoder(s) to train in {len(self.jobs)} job(s)"
+        if units:
+            line += f", {estimate(self.jobs, 1, False)[1]:.0f} MiB of disk"
+        for data in sorted({u.settings.data for u in units} & set(DOWNLOAD_MIB)):
+            line += f"; {data} is downloaded if it is not under DATA_ROOT ({DOWNLOAD_MIB[data]} MiB)"
+        parts = ", ".join(f"{duration(seconds)} of {name}" for name, seconds in self.seconds().items())
+        where = "one job after the other, the site here" if profiles.submits() else f"{cores()} CPU core(s)"
+        return f"{line}\nabout {parts} ({where})" if parts else line
+
+    def agreed(self) -> None:
+        """Ask before more than a day of work, where somebody is there to answer.
+
+        ValueError: the answer is not yes, or nobody is there and YES=1 is not given.
+        """
+        total = sum(self.seconds().values())
+        if total <= DAY or os.environ.get("YES") == "1":
+            return
+        if not sys.stdin.isatty():
+            raise ValueError(f"this takes about {duration(total)}, more than a day; to start it, add YES=1")
+        if input(f"This takes about {duration(total)}. Start it? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise ValueError("not started")
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _executing(run: Run) -> float:
+    """Seconds to execute a run, as the last one of its study and preset took here."""
+    made = sorted(run.folder.parent.glob("*/provenance.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(made):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["params"]["preset"] == run.values["preset"]:
+                return float(found["seconds"])
+        except (ValueError, KeyError, TypeError):  # damaged: said where it is read for more than a guess
+            continue
+    return STUDY_SECONDS
+
+
+def _last_site() -> float:
+    text = SITE.read_text(encoding="utf-8").strip() if SITE.exists() else ""
+    return float(text) if text.isdecimal() else SITE_SECONDS
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "90 s", "12 min", "3.5 h", "43 days"."""
+    for unit, most, length in (("s", 120, 1), ("min", 7200, 60)):
+        if seconds < most:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * DAY else f"{seconds / DAY:,.0f} days"

@@ -6,6 +6,7 @@ from lib.encoders.units import AnyUnit
 
 JOB_SECONDS = 40  # of training at most, in a job of several units
 SUBMITTED_SECONDS = 600  # the same of a job that a cluster queues
+MOST_UNITS = 100  # of a job: they are written on its command line, which holds 128 KiB
 
 
 def together(wanted: list[AnyUnit], most: float = JOB_SECONDS) -> list[list[AnyUnit]]:
@@ -20,7 +21,7 @@ def together(wanted: list[AnyUnit], most: float = JOB_SECONDS) -> list[list[AnyU
         job, so_far = filled.get(kind, ([], most))
         if unit.settings.net not in TOGETHER or unit.settings.method == "pretrained":
             found.append([unit])
-        elif so_far + seconds > most:
+        elif so_far + seconds > most or len(job) == MOST_UNITS:
             found.append([unit])
             filled[kind] = found[-1], seconds
         else:

@@ -10,20 +10,33 @@ import itertools
 import json
 import os
 import platform
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lib import records, study
-from lib.book import asked, campaign, cost, failures, jobs, new, readme, runs, sweeps, tune, undecided, why
+from lib.book import (
+    asked,
+    campaign,
+    cost,
+    failures,
+    follow,
+    jobs,
+    new,
+    profiles,
+    readme,
+    runs,
+    sweeps,
+    tune,
+    undecided,
+    why,
+)
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
-LOCK = Path("build/lock")
 SWEEPS = study.RUNS / "sweeps"
 HTML = Path("build/_build/html")
 SURROUNDINGS = Path("build/surroundings")
@@ -55,7 +68,7 @@ def quick_runs() -> list[Run]:
 def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.own)]}
-    most = jobs.SUBMITTED_SECONDS if os.environ.get("PROFILE") else jobs.JOB_SECONDS
+    most = jobs.SUBMITTED_SECONDS if profiles.submits() else jobs.JOB_SECONDS
     return jobs.together([unit for unit in units.values() if not unit.done], most)
 
 
@@ -104,16 +117,17 @@ def snakemake(arguments: list[str]) -> int:
     from snakemake.cli import main
 
     surround()
-    cores = str(cost.cores())
     # Every output is moved into place whole, so one that a killed build left is finished: no job is run again for it,
     # and of a job that fails those written before are kept.
-    options = ["--cores", cores, "--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete"]
-    options += ["--nolock", "--keep-going"]
-    gpus = 1 if shutil.which("nvidia-smi") else cores  # without one, its jobs are the cores' like all others
-    options += ["--resources", f"gpu={gpus}", "--quiet", "rules", "host", "reason"]
-    options += ["--profile", os.environ.get("PROFILE") or "none"]  # not that of SNAKEMAKE_PROFILE
+    options = ["--rerun-triggers", "mtime", "--ignore-incomplete", "--keep-incomplete", "--nolock", "--keep-going"]
+    options += ["--profile", str(profiles.folder()), "--quiet", "host"]
+    if not profiles.submits() or os.environ.get("CORES"):
+        options += ["--cores", str(cost.cores())]
+    if not profiles.submits():
+        options += ["--resources", f"gpu={profiles.gpus()}"]
     try:
-        main([*arguments, *options])
+        with follow.in_few_lines(), follow.logs() if profiles.submits() else nullcontext():
+            main([*arguments, *options])
     except SystemExit as end:
         return int(end.code or 0)
     return 0
@@ -137,27 +151,37 @@ def surround() -> None:
 
 @contextmanager
 def only_one() -> Iterator[None]:
-    """Hold the checkout's lock; Busy where another build holds it.  Names this process the owner of its jobs."""
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with open(LOCK, "a+", encoding="utf-8") as f:
+    """Hold the checkout's lock; Busy where another build holds it.  Names this process the owner of its jobs.
+
+    What jobs of a build that was killed are still at work on a cluster's nodes end when the next one holds the lock.
+    """
+    records.LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with open(records.LOCK, "a+", encoding="utf-8") as f:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             f.seek(0)
-            owner = f.read().strip() or "unknown"
-            raise Busy(f"another build (process {owner}) is at work here; wait for it, or stop it first") from None
-        f.truncate(0)
-        f.write(str(os.getpid()))
-        f.flush()
+            host, _, process = f.read().rpartition(":")
+            known = f"process {process} on {host}" if process else "its process is unknown"
+            raise Busy(f"another build ({known}) is at work here; wait for it, or stop it first") from None
         os.environ[records.OWNER] = f"{platform.node()}:{os.getpid()}"
+        f.truncate(0)
+        f.write(os.environ[records.OWNER])
+        f.flush()
+        os.fsync(f.fileno())  # a cluster's nodes read it
         _end_with_parent()
-        yield
+        try:
+            yield
+        finally:
+            f.truncate(0)
 
 
-def announce(wanted: list[Run]) -> None:
-    """Say what is missing, and about how long, how much disk and which download it takes."""
+def announce(wanted: list[Run], units: list[AnyUnit] | None = None, site: bool = True) -> None:
+    """Say what is missing, and about how long, how much disk and which download it takes; ask where that is long."""
     todo = [run for run in {run.id: run for run in wanted}.values() if not run.done]
-    print(f"{len(todo)} run(s) to execute; {cost.described(missing(todo))}", flush=True)
+    work = cost.Work(todo, missing(todo, units or []), site)
+    print(work.described(), flush=True)
+    work.agreed()
 
 
 def command_book(_) -> int:
@@ -215,7 +239,7 @@ def command_tune(options) -> int:
     given = study.words(options.parameters or "", 'P="rates=0.05,0.1 seeds=2"')
     tried = tune.trials(comparison, **tune.options(given))
     units = [unit for group in tried.values() for unit in group]
-    print(cost.described(missing([], units)), flush=True)
+    announce([], units, site=False)
     build([], "encoders", units)
     path = study.ROOT / "presets" / preset / "tuning.csv"
     tune.write(path, tried)
@@ -324,6 +348,8 @@ def main() -> int:
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
+        if options.command in ("book", "run", "sweep", "tune"):
+            profiles.check()
         if options.command in ("run", "sweep", "params", "student", "tune"):
             study.source(options.study)
         start = time.time()

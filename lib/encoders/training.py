@@ -214,8 +214,14 @@ def main(arguments: list[str] | None = None, *, run: Callable, read: Callable[[s
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    failed = 0
-    for unit in units:
+    failed, start, said = 0, time.time(), time.time()
+    for done, unit in enumerate(units):
+        if done and time.time() - said > REPORT_SECONDS:
+            said = time.time()
+            left = (said - start) / done * (len(units) - done)
+            print(
+                f"{done} of {len(units)} units of this job are trained, {left:.0f} s left", file=sys.stderr, flush=True
+            )
         try:
             run(unit, options.save_seconds)
         except (TrainingError, checkpoints.CheckpointError, OSError, ValueError) as error:
