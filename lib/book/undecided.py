@@ -157,13 +157,18 @@ def _spread(row: dict) -> float:
 
 
 def _price(pilot: RunRecord, seeds: int) -> dict:
-    """Encoders and hours of a run like the pilot with so many seeds, by the seconds that the pilot's encoders took."""
+    """Encoders and hours of a run like the pilot with so many seeds, by the seconds that the pilot's encoders took.
+
+    A pilot without encoders trains its nets in its own process: by the seconds of the whole run, on one core.
+    """
     about = pilot.provenance
     few, more = (_units(pilot.study, about["params"] | {"seeds": n}) for n in (3, 4))
     a_seed = [unit for unit in more if unit not in few]
     first = sum(len(unit.members) for unit in few) - 3 * sum(len(unit.members) for unit in a_seed)
     encoders = first + seeds * sum(len(unit.members) for unit in a_seed)
     made = _units(pilot.study, about["params"])
+    if not made:
+        return {"encoders": 0, "cores": about["seconds"] * seeds / len(about["seeds"]) / 3600, "gpu": math.nan}
     each = about["training_seconds"] / sum(len(unit.members) for unit in made)
     on_gpu = cost.estimate(jobs.together(few), 1, True)[0] / sum(len(unit.members) for unit in few)
     cpu = about["device"] == ["CPU"]
