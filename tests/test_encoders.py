@@ -41,7 +41,6 @@ OTHER = {  # for each setting a value that is not the default
     "normalise": True,
     "augment": "digits",
     "precision": "bfloat16",
-    "compile": True,
 }
 
 

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,7 +14,7 @@ from lib import images
 from lib.encoders import devices, nets, training
 from lib.encoders.methods import MethodLoss
 from lib.encoders.settings import Settings, Unit
-from lib.encoders.store import BALANCED
+from lib.encoders.store import BALANCED, TOGETHER
 from lib.encoders.training import Conditions, Trained, TrainingError, batches, embed
 from lib.images import augment
 
@@ -100,7 +101,7 @@ def train(s: Settings, data: images.Images, conditions: Conditions, all_images: 
         steps = max(len(pool), all_images) // s.batch_size
     x, objective = data.x.to(home.device), MethodLoss(s, data.y, len(data.classes), seed).to(home.device)
     sgd = torch.optim.SGD(encoder.parameters(), 1.0, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov)
-    model = home.prepare(torch.compile(encoder) if s.compile else encoder)
+    model = home.prepare(torch.compile(encoder) if conditions.compiled else encoder)
     last = torch.empty(0)
 
     def losses(epoch: int, order: Generator, draws: Generator) -> Iterator[Tensor]:
@@ -147,16 +148,27 @@ def run(unit: Unit, save_seconds: float = training.SAVE_SECONDS) -> None:
         return
     start, s, home = time.time(), unit.settings, devices.place(unit.settings.precision)
     data, trained = {split: images_of(s, split) for split in ("train", "test")}, []
-    whole = data["train"]
-    for number, member in enumerate(unit.members):
-        kept = torch.arange(len(whole))
-        if member != BALANCED:
-            kept = images.undersample(whole.y, images.class_code(whole.classes, member), unit.ratio, unit.seed)
+    for number in range(len(unit.members)):
         conditions = training.followed(unit, number, home, save_seconds)
-        encoder, history = train(s, whole.take(kept), conditions, len(whole))
-        trained.append(Trained(encoder, history, {split: embed(encoder, d.x) for split, d in data.items()}, kept))
+        trained.append(member(unit, number, data, replace(conditions, compiled=compiles(s, home))))
     digests = {split: images.digest(d) for split, d in data.items()}
-    training.write(unit, trained, {split: d.y for split, d in data.items()}, digests, start)
+    labels = {split: d.y for split, d in data.items()}
+    training.write(unit, trained, labels, digests, start, compiled=compiles(s, home))
+
+
+def member(unit: Unit, number: int, data: dict[str, images.Images], conditions: Conditions) -> Trained:
+    """Train one member of the unit; data: the unit's images, the splits "train" and "test".  Errors as of ``train``."""
+    whole, name = data["train"], unit.members[number]
+    kept = torch.arange(len(whole))
+    if name != BALANCED:
+        kept = images.undersample(whole.y, images.class_code(whole.classes, name), unit.ratio, unit.seed)
+    encoder, history = train(unit.settings, whole.take(kept), conditions, len(whole))
+    return Trained(encoder, history, {split: embed(encoder, d.x) for split, d in data.items()}, kept)
+
+
+def compiles(s: Settings, home: devices.Place) -> bool:
+    """Whether the net is compiled there: a large one on a GPU, whose training pays back the minute that it costs."""
+    return home.device.type == "cuda" and s.net not in TOGETHER and s.method != "untrained"
 
 
 main = partial(training.main, run=run, read=Unit.from_json)

@@ -85,6 +85,7 @@ def _entries_of(path: Path, _) -> dict[AnyUnit, list[Recorded]]:
         with safe_open(path, "numpy") as file:
             about = json.loads(file.metadata()["encoders"])
         for number, entry in enumerate(about):
+            entry["unit"]["settings"].pop("compile", None)  # a setting once: whether it was is in the record
             try:
                 unit = read_unit(json.dumps(entry["unit"]))
             except (TypeError, ValueError):  # of settings that there are no more

@@ -31,7 +31,7 @@ class Settings:
     squared_learning_rate: the public code hands the cosine's absolute values to a multiplier, so that the rate used is
     learning_rate times the cosine's value.
     temperature; clamp: cosines below 1e-7 raised to it in the loss.  normalise: standardise the pixels by channel.
-    augment: a policy of ``lib.images.augment``.  precision: "float32", or "bfloat16" autocast.  compile: torch.compile.
+    augment: a policy of ``lib.images.augment``.  precision: "float32", or "bfloat16" autocast.
     ValueError: a method or weighting that is unknown, or a weighting of a loss that has none.
     """
 
@@ -61,7 +61,6 @@ class Settings:
     normalise: bool = False
     augment: str = "simclr"
     precision: str = "float32"
-    compile: bool = False
 
     def __post_init__(self):
         for name, known in (

@@ -42,13 +42,16 @@ class Keeper:
 
 @dataclass(frozen=True)
 class Conditions:
-    """How long a training goes on and from which seed, where it runs, who is told, and what is kept of it."""
+    """How long a training goes on and from which seed, where it runs, who is told, what is kept of it, and whether the
+    net is compiled, by torch.compile: its numbers are the same but for rounding.
+    """
 
     seed: int
     epochs: int
     home: Place = field(default_factory=lambda: OneCPU("float32"))
     report: Report = lambda *_: None
     keeper: Keeper | None = None
+    compiled: bool = False
 
 
 def fit(
@@ -141,11 +144,11 @@ class Trained:
     kept: Tensor
 
 
-def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, start: float) -> None:
+def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, start: float, **more) -> None:
     """Write a unit's folder, the record last.
 
     trained: one a member; labels, digests: (n,) codes and sha256 of the splits "train" and "test"; start: of the
-    training, seconds.
+    training, seconds; more: what else the record says.
     """
     if int(os.environ.get("RANK", 0)):  # of several processes the first writes
         return
@@ -164,7 +167,7 @@ def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, sta
     with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("undersampled", "epoch", "loss"), *curves])
     record = records.of_training(unit, [len(t.kept) for t in trained], digests, start, unit.packages)
-    records.seal(unit.folder / "record.json", record)
+    records.seal(unit.folder / "record.json", record | more)
     for path in unit.folder.glob("*.part.safetensors"):
         path.unlink()
 

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import HTML, Code, Markdown, display
 from PIL import Image
 
 from lib import records
@@ -37,13 +36,24 @@ def show(
     _display(run_folder, name, body, caption, data, source, face)
 
 
+def display(item, **options) -> None:
+    """Hand an object to the notebook.  IPython is imported here alone: where encoders are trained there may be none."""
+    import IPython.display
+
+    IPython.display.display(item, **options)
+
+
 def say(text: str, **about) -> None:
     """Show Markdown; ``about`` goes with it as metadata, for the site."""
+    from IPython.display import Markdown
+
     display(Markdown(text), metadata={"book": about} if about else None)
 
 
 def code(*objects) -> None:
     """Show the source of functions and classes."""
+    from IPython.display import Code
+
     display(Code("\n\n".join(inspect.getsource(o) for o in objects), language="python"))
 
 
@@ -108,4 +118,6 @@ def _display(run_folder: Path, name: str, body: str, caption: str, data: pd.Data
     anchors = " · ".join(f'<a href="{href}">{text}</a>' for href, text in links.items())
     text = f"{html.escape(caption)} <span class='face'>{html.escape(face)}</span>"
     figure = f"<figcaption>{text}<br><small class='links'>{anchors}</small></figcaption>"
+    from IPython.display import HTML
+
     display(HTML(f'<figure class="result" id="fig-{name}">{body}{figure}</figure>'))

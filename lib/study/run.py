@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
-from IPython import get_ipython
-
 from lib import claims, records
 from lib.encoders import recorded as encoders
 from lib.encoders.units import AnyUnit
@@ -214,6 +212,8 @@ def start(study: str, namespace: dict) -> Run:
     name of these that is not declared is refused, like a value outside its declaration.  The clear line comes last.
     """
     os.chdir(ROOT)  # JupyterLab starts a kernel in the notebook's folder
+    from IPython import get_ipython
+
     shell = get_ipython()
     names = {**parameters(study), **dict.fromkeys(injected(shell.history_manager.input_hist_raw if shell else []))}
     run = Run(study, key.complete(study, {name: namespace[name] for name in names if name in namespace}))
