@@ -1,9 +1,9 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell reads their text.  make itself
 # expands what its command line gives, before any recipe: P='$(shell date)' runs date.  Take no P from strangers.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open bench lab serve clean
+.PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open gpu bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT
+export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT ENCODERS BUDGET PARTS OUT COMMIT
 export PYTHONPATH := .
 export PYTHONUTF8 := 1
 PYTHON ?= python3
@@ -27,6 +27,7 @@ help:
 	@echo 'make new       STUDY=name: a new study from the template'
 	@echo 'make tune      STUDY=x [PRESET=p] [P="rates=0.05,0.1 seeds=2 epochs=8"]: learning rates by balanced accuracy'
 	@echo 'make student   STUDY=x: the study without its solutions'
+	@echo 'make gpu       STUDY=x[,y] [PRESET=gpu] BUDGET=seconds: check and measure a GPU, and train encoders until then'
 	@echo 'make bench     the benchmarks of the page of that name (about half an hour)'
 	@echo 'make lab       open the studies in JupyterLab'
 	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
@@ -72,6 +73,9 @@ build/tested: .venv/test $(SOURCES)
 	$(PY) -m ruff format --check .
 	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal
 	@mkdir -p build && touch $@
+
+gpu: # on a borrowed machine there is no .venv: PYTHON trains there
+	@$(if $(wildcard $(PY)),$(PY),$(PYTHON)) -m lib.book.gpu
 
 bench: .venv/test
 	$(PY) -m benchmarks

@@ -7,7 +7,6 @@
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -53,8 +52,7 @@ def others(runs: list[dict], cases: tuple[str, ...]) -> list[dict]:
 
 
 def measure(cases: tuple[str, ...], rounds: int, quick: bool) -> dict[str, list[dict]]:
-    """The lines of the comparisons and the rows of ``growth`` and ``bounds``, on the CPU; bounds on a GPU as well."""
-    gpu = on_gpu(rounds) if "bounds" in cases and not quick else []
+    """The lines of the comparisons and the rows of ``growth`` and ``bounds``, on the CPU."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when torch first looks for a GPU: from here on it sees none
     from . import augmentation, blocks, bounds, geometry, growth, harm, heads, loss, step, whole
 
@@ -66,20 +64,11 @@ def measure(cases: tuple[str, ...], rounds: int, quick: bool) -> dict[str, list[
         if case == "growth":
             found["growth"] = growth.run(rounds, quick)
         elif case == "bounds":
-            found["bounds"] = [bounds.run(rounds, quick), *gpu]
+            found["bounds"] = [bounds.run(rounds, quick)]
         else:
             found["lines"] += [{"from": case} | line.record() for line in compared[case].run(rounds, quick)]
         print(f"{case}: {time.time() - start:.0f} s", file=sys.stderr, flush=True)
     return found
-
-
-def on_gpu(rounds: int) -> list[dict]:
-    """The bounds of the GPU, from a process that sees it; none where torch was built for the CPU or there is none."""
-    if not torch.version.cuda:
-        return []
-    command = [sys.executable, "-m", "benchmarks.bounds", str(rounds)]
-    said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
-    return [json.loads(said)] if said.strip() else []
 
 
 def provenance(rounds: int, quick: bool) -> dict:

@@ -4,12 +4,13 @@
 and the name of a measure, the tensor ``u.m.name``; a study's plan says which it needs (``asks``).  The metadata hold
 "encoders", a JSON list with the unit and the record of each, and "sha256", of that list and the tensors' bytes.
 An encoder is taken from there where settings, member, ratio, seed and data are the same; code, versions and device are
-those of its record, which the run that reads it names.
+those of its record, which the run that reads it names.  The variable ENCODERS names a folder with more such files.
 """
 
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +45,9 @@ class Recorded:
 def of(unit: AnyUnit, asks: Iterable[str] = ()) -> Recorded | None:
     """The unit as a run of record keeps it, with all the measures asked for; None where none does.
 
-    ``records.Damaged``: a file that is not what was written.
+    ``records.Damaged``: a file that is not what was written.  ValueError: ENCODERS names a folder without one.
     """
-    found = [entry for path in sorted(RECORDED.glob(f"*/*/{FILE}")) for entry in _entries(path).get(unit, ())]
+    found = [entry for path in _files() for entry in _entries(path).get(unit, ())]
     fits = [e for e in found if e.names >= set(asks) and e.record["data_sha256"] == _digests(unit)]
     return max(fits, key=lambda e: len(e.names), default=None)
 
@@ -55,6 +56,12 @@ def record(unit: AnyUnit, asks: Iterable[str] = ()) -> dict:
     """The record of a unit, of its own folder or else of ``of``; FileNotFoundError where there is neither."""
     found = None if unit.done else of(unit, asks)
     return found.record if found else unit.record
+
+
+def read(path: Path) -> Measures:
+    """What ``write`` wrote; {} where there is no file."""
+    found = {unit: entries[-1] for unit, entries in _entries(path).items()} if path.exists() else {}
+    return {u: (e.record, [e.measures(m) for m in range(len(u.members))]) for u, e in found.items()}
 
 
 def write(path: Path, measures: Measures) -> None:
@@ -70,6 +77,14 @@ def write(path: Path, measures: Measures) -> None:
     text = json.dumps(about)
     with records.atomic(path) as temporary:
         save_file(tensors, temporary, {"encoders": text, "sha256": _sha256(text, tensors)})
+
+
+def _files() -> list[Path]:
+    given = os.environ.get("ENCODERS")
+    more = sorted((ROOT / given).rglob(FILE)) if given else []
+    if given and not more:
+        raise ValueError(f"ENCODERS={given!r}: there is no {FILE} in that folder; `make gpu` writes one")
+    return [*sorted(RECORDED.glob(f"*/*/{FILE}")), *more]
 
 
 def _entries(path: Path) -> dict[AnyUnit, list[Recorded]]:
@@ -96,8 +111,12 @@ def _entries_of(path: Path, _) -> dict[AnyUnit, list[Recorded]]:
     return found
 
 
-@functools.lru_cache(maxsize=16)
 def _read(path: Path) -> dict:
+    return _read_of(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _read_of(path: Path, _) -> dict:
     from safetensors import SafetensorError, safe_open
 
     try:

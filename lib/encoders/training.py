@@ -144,11 +144,11 @@ class Trained:
     kept: Tensor
 
 
-def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, start: float, **more) -> None:
+def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, start: float, **about) -> None:
     """Write a unit's folder, the record last.
 
     trained: one a member; labels, digests: (n,) codes and sha256 of the splits "train" and "test"; start: of the
-    training, seconds; more: what else the record says.
+    training, seconds; about: what else the record says.
     """
     if int(os.environ.get("RANK", 0)):  # of several processes the first writes
         return
@@ -167,7 +167,7 @@ def write(unit: Stored, trained: list[Trained], labels: dict, digests: dict, sta
     with records.atomic(unit.folder / "loss.csv") as path, open(path, "w", newline="", encoding="utf-8") as f:
         csv.writer(f).writerows([("undersampled", "epoch", "loss"), *curves])
     record = records.of_training(unit, [len(t.kept) for t in trained], digests, start, unit.packages)
-    records.seal(unit.folder / "record.json", record | more)
+    records.seal(unit.folder / "record.json", record | about)
     for path in unit.folder.glob("*.part.safetensors"):
         path.unlink()
 

@@ -72,14 +72,18 @@ class Evidence:
         found = torch.stack([torch.stack([e.measure(name, of) for e in row]) for row in rows])
         return found if isinstance(getattr(self, arm)[0], list) else found[:, 0]
 
+    def plain(self, arm: str, name: str) -> Tensor:
+        """One of ``MEASURES`` of every encoder of an arm, as ``each``."""
+        return self.each(arm, name, lambda z: MEASURES[name](z, self.y, len(self.classes)))
+
     def cosines(self, arm: str) -> Tensor:
         """Class cosines of an arm: (seeds, K, K), or (seeds, T, K, K)."""
-        means = self.each(arm, "means", lambda z: harms.class_means(z, self.y, len(self.classes)))
+        means = self.plain(arm, "means")
         return means @ means.mT
 
     def confusion(self, arm: str) -> Tensor:
         """Confusion under heads trained on balanced labels, averaged over the splits: (seeds, [T,] K, K)."""
-        return self.each(arm, "confusion", lambda z: confusion(z, self.y, len(self.classes)))
+        return self.plain(arm, "confusion")
 
     def accuracy(self, arm: str) -> Tensor:
         """Balanced accuracy of these heads, a share: (seeds, [T])."""
@@ -294,8 +298,7 @@ def printed_spread(evidence: Evidence) -> Tensor:
     """
     rows, own, pairs = torch.arange(len(evidence.treated)), list(evidence.treated), torch.bincount(evidence.y)
     under = evidence.cosines("under")[:, rows, own].std(0, correction=0)
-    k = len(evidence.classes)
-    variances = evidence.each("balanced", "variance", lambda z: pair_variances(z, evidence.y, k))[:, own]
+    variances = evidence.plain("balanced", "variance")[:, own]
     return (under**2 + (variances / torch.outer(pairs[own], pairs)).sqrt().mean(0) ** 2).sqrt()
 
 
@@ -307,6 +310,10 @@ def pair_variances(z: Tensor, y: Tensor, num_classes: int) -> Tensor:
     unit = torch.nn.functional.normalize(z, dim=-1)
     moments = torch.stack([unit[y == k].mT @ unit[y == k] / (y == k).sum() for k in range(num_classes)]).flatten(1)
     return (moments @ moments.mT - harms.class_cosines(z, y, num_classes) ** 2).clamp(min=0)
+
+
+# of features (n, d), codes (n,) and the number of classes
+MEASURES = {"means": harms.class_means, "confusion": confusion, "variance": pair_variances}
 
 
 def square(matrix: Tensor, treated: tuple[int, ...]) -> Tensor:

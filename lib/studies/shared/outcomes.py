@@ -1,5 +1,6 @@
 """What mediation is computed from: the decisions of heads in the four cells of treatment T and mediator M."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from lib import harms, images, mediation, probe
 from lib.studies.shared.arms import HARM
-from lib.studies.shared.evidence import SPLITS, Embedded, Evidence
+from lib.studies.shared.evidence import MEASURES, SPLITS, Embedded, Evidence
 
 KINDS = ("paper", "weighted", "train")
+HEADS = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) heads, (?P<ratio>[^ ]+)( of (?P<own>[\d ]+))?")  # see measure_name
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,37 @@ def decisions(name: str, encoder: Embedded, y: Tensor, kind: str, ratio: float, 
         return codes[:, :, mine].contiguous()
 
     return encoder.measure(name, of)
+
+
+def own_of(name: str, member: str, classes: tuple[str, ...]) -> tuple[int, ...]:
+    """The classes whose decisions a measure holds: those in its name, or the member's own.  () of other measures.
+
+    ValueError: a name that is neither one of ``evidence.MEASURES``, nor "loss", nor of ``measure_name``.
+    """
+    heads = HEADS.fullmatch(name)
+    if not heads and name not in (*MEASURES, "loss"):
+        known = ", ".join((*MEASURES, "loss"))
+        raise ValueError(f"measure {name!r} is none of {known} and of heads; its study takes it of embeddings alone")
+    if not heads:
+        return ()
+    return tuple(map(int, heads["own"].split())) if heads["own"] else (classes.index(member),)
+
+
+def take(encoder: Embedded, name: str, y: Tensor, num_classes: int, own: tuple[int, ...] = ()) -> Tensor:
+    """A measure of an encoder by its name, other than "loss"; own: see ``own_of``."""
+    if not own:
+        return encoder.measure(name, lambda z: MEASURES[name](z, y, num_classes))
+    heads = HEADS.fullmatch(name)
+    return decisions(name, encoder, y, heads["kind"], float(heads["ratio"]), own)
+
+
+def joined(parts: dict[int, Tensor], y: Tensor) -> Tensor:
+    """``decisions`` of several classes from those of each, by its code."""
+    mine = y[torch.isin(y, torch.tensor(list(parts)))]
+    found = torch.empty(*next(iter(parts.values())).shape[:2], len(mine), dtype=torch.int8)
+    for k, part in parts.items():
+        found[:, :, mine == k] = part
+    return found
 
 
 def placebo(balanced: Tensor, under: Tensor, treated: tuple[int, ...]) -> Tensor:

@@ -1,0 +1,178 @@
+"""make gpu: its encoders and measures are those of the graph, in whole rounds, within the time; and its checks fail."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lib import hashing, study
+from lib.book import card_checks, card_speed, gpu
+from lib.encoders import pretrain, recorded
+from lib.encoders import store as stored
+from lib.studies.shared import evidence, outcomes
+from lib.study import Run
+
+SMALL = {"classes": "0,1,2", "undersampled": "2,0", "seeds": 2, "epochs": 2, "head_width": 32, "images_per_class": 80}
+SMALL |= {"batch_size": 50, "reference_seeds": 1}
+WORDS = " ".join(f"{name}={value}" for name, value in SMALL.items())
+STUDIES = "mediation,cifar10_undersampling"
+WITHOUT = ("IPython", "papermill", "altair", "jupytext", "snakemake", "nbformat", "lightly", "transformers")
+
+
+def command(out, *words: str, **more) -> subprocess.CompletedProcess:
+    """The command in a process of its own, in which the packages of the book alone cannot be imported."""
+    program = (
+        "import sys\n"
+        f"sys.modules |= dict.fromkeys({WITHOUT!r})\n"
+        "from lib.book import gpu\n"
+        "if __name__ == '__main__': sys.exit(gpu.main(sys.argv[1:]))\n"
+    )
+    script = out.parent / "command.py"
+    script.write_text(program)
+    env = os.environ | {"PYTHONPATH": str(hashing.ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"} | more
+    call = [sys.executable, script, "--preset", "quick", "--workers", "1", "--out", out, *words]
+    return subprocess.run(call, cwd=hashing.ROOT, env=env, capture_output=True, text=True, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The file of the two studies' encoders."""
+    out = tmp_path_factory.mktemp("gpu") / "out"
+    done = command(out, "--study", STUDIES, "--parameters", WORDS, "--budget", "150", "--parts", "encoders")
+    assert done.returncode == 0, done.stderr
+    return out / recorded.FILE
+
+
+@pytest.fixture
+def plans():
+    values = {name: study.preset(name, "quick") | SMALL for name in STUDIES.split(",")}
+    return {name: Run(name, study.complete(name, given)).plan for name, given in values.items()}
+
+
+def test_measures_are_those_that_the_studies_take_of_the_same_encoders(trained, plans, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "STORE", tmp_path)
+    found = recorded.read(trained)
+    asks: gpu.Asks = {}
+    for unit, names in (pair for plan in plans.values() for pair in plan.asks.items()):
+        asks.setdefault(unit, set()).update(names)
+    assert found.keys() == asks.keys()
+    plan = plans["mediation"]
+    first = {arm: getattr(plan, arm)[:1] for arm in ("balanced", "under", "mild", "reference", "untrained")}
+    for unit in replace(plan, null=[], **first).units:
+        pretrain.run(unit)
+    seen = evidence.of_arms(replace(plan, **first))
+    seen.cosines("balanced"), seen.confusion("balanced"), seen.cosines("under"), seen.confusion("under")
+    (
+        seen.cosines("reference"),
+        seen.confusion("untrained"),
+        outcomes.of(seen, "paper", 0.25, "mild"),
+    )
+    for kind in outcomes.KINDS:
+        outcomes.of(seen, kind, 0.05)
+    for unit, (record, members) in evidence.measures([seen]).items():
+        made, measures = found[unit]
+        assert [mine.keys() ^ plan.asks[unit] for mine in members] == [set()] * len(members)
+        for theirs, mine in zip(measures, members, strict=True):
+            for name, value in mine.items():
+                assert theirs[name].dtype == value.dtype and theirs[name].shape == value.shape
+                assert torch.allclose(theirs[name].double(), value.double(), atol=1e-6), (unit.name, name)
+        for said in ("samples", "data_sha256", "compiled", "packages"):
+            assert made[said] == record[said]
+
+
+def test_losses_are_those_of_the_file_of_losses(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "STORE", tmp_path)
+    found = recorded.read(trained)
+    unit = next(unit for unit, (_, members) in found.items() if unit.members == ("",) and "loss" in members[0])
+    pretrain.run(unit)
+    encoder = evidence.Embedded(unit.embeddings, unit=unit)
+    assert evidence.losses(encoder) == found[unit][1][0]["loss"].tolist() and len(encoder.known["loss"]) == 2
+
+
+def test_a_study_takes_them_from_the_folder_that_encoders_names(trained, plans, monkeypatch):
+    run = Run("mediation", study.complete("mediation", study.preset("mediation", "quick") | SMALL))
+    assert run.own == run.units
+    monkeypatch.setenv("ENCODERS", str(trained.parent))
+    assert run.own == [] and all(run._record(unit)["compiled"] is False for unit in run.units)
+    monkeypatch.setenv("ENCODERS", str(trained.parent / "nowhere"))
+    with pytest.raises(ValueError, match=r"ENCODERS='.*nowhere': there is no encoders.safetensors in that folder"):
+        run.own  # noqa: B018
+
+
+def test_what_is_there_is_not_trained_again(trained, tmp_path, monkeypatch):
+    before, stamp = trained.read_bytes(), trained.stat().st_mtime_ns
+    monkeypatch.setattr(gpu, "trained", None)
+    gpu.train(gpu.rounds(STUDIES, "quick", WORDS), time.time() + 60, trained, 1)
+    assert trained.read_bytes() == before and trained.stat().st_mtime_ns == stamp
+
+
+def test_time_ends_a_training_and_only_whole_rounds_are_written(tmp_path):
+    wanted, start = gpu.rounds("mediation", "quick", WORDS.replace("epochs=2", "epochs=100000")), time.time()
+    gpu.train(wanted, start + 3, tmp_path / recorded.FILE, 1)
+    assert time.time() - start < 20 and not (tmp_path / recorded.FILE).exists()
+
+
+def test_rounds_are_the_seeds_of_every_arm():
+    first, second = gpu.rounds("cifar10_undersampling", "quick", f"{WORDS} null_seeds=1")
+    assert sorted({unit.seed for unit in first}) == [0, 100, 200] and {unit.seed for unit in second} == {1}
+    assert {unit.settings.method for unit in second} == {"simclr", "untrained"}
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--budget", "soon"), "BUDGET='soon': write seconds above 0, below 1000000, as BUDGET=600"),
+        (("--parts", "all"), "PARTS='all': 'all' is unknown; there are checks, speed, encoders"),
+        (("--study", ""), "STUDY='' names no study"),
+        (("--study", "lspread_strata"), "STUDY='lspread_strata' undersamples no class of images"),
+        (("--study", "sbm_theory"), "measure 'connectivity of 10 nearest' is none of means, confusion, variance, loss"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(words, said, tmp_path, capsys):
+    assert gpu.main(["--preset", "quick", "--out", str(tmp_path / "out"), "--study", "mediation", *words]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and said in err and not (tmp_path / "out").exists()
+
+
+def test_the_checks_pass_here_and_fail_on_a_wrong_device(monkeypatch):
+    monkeypatch.setattr(card_checks, "STEPS", 10)
+    for check in card_checks.CHECKS:
+        assert all(row["passed"] for row in check()), check.__name__
+    right, nt_xent = card_checks.augment.view, card_checks.losses.nt_xent
+
+    def wrong(a, b, **options):
+        return nt_xent(a, b, **options) * (1 if a.dtype == torch.float64 else 1.001)
+
+    monkeypatch.setattr(card_checks.losses, "nt_xent", wrong)
+    seen = iter([0.0, 0.05])
+    monkeypatch.setattr(card_checks.augment, "view", lambda x, *rest: right(x, *rest) + next(seen))
+    rows = [*card_checks.formulas(), *card_checks.views()]
+    failed = {row["check"] for row in rows if not row["passed"]}
+    assert failed == {"augmentation", "NT-Xent", "NT-Xent, clamped, by block"}
+
+
+def test_a_resumed_run_that_draws_anew_is_found(monkeypatch):
+    load = pretrain.training.checkpoints.load
+    monkeypatch.setattr(pretrain.training.checkpoints, "load", lambda *given: load(*given)[:1])
+    assert [row["passed"] for row in card_checks.resumed()] == [False]
+
+
+def test_the_speed_has_a_line_of_each_kind():
+    rows = [row for line in card_speed.LINES for row in line()]
+    assert {row["line"] for row in rows} >= {"augmentation", "matrix product", "SimCLR step", "NT-Xent, memory"}
+    assert all(row["value"] >= 0 for row in rows)
+    assert json.loads(json.dumps(rows)) == rows
+
+
+def test_a_device_that_fails_trains_nothing_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(card_checks, "CHECKS", (lambda: [card_checks.row("it", 2, 1, "wrong")],))
+    monkeypatch.setattr(gpu, "train", None)
+    out = tmp_path / "out"
+    assert gpu.main(["--study", "mediation", "--preset", "quick", "--out", str(out), "--parts", "checks"]) == 2
+    assert "the device fails: it" in capsys.readouterr().err
+    assert json.loads((out / gpu.CARD).read_text())["checks"][0]["passed"] is False
