@@ -98,6 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         budget, parts = _seconds(options.budget), _parts(options.parts)
+        if not torch.cuda.is_available():
+            torch.set_num_threads(1)  # as the graph trains
         wanted = rounds(options.study, options.preset, options.parameters) if "encoders" in parts else []
         found = card(start, budget, parts)
         records.write_json(options.out / CARD, found)
