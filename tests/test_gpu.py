@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from lib import hashing, study
-from lib.book import card_checks, card_speed, gpu
+from lib.book import card_checks, card_speed, gpu, gpu_page
 from lib.encoders import pretrain, recorded
 from lib.encoders import store as stored
 from lib.studies.shared import evidence, outcomes
@@ -173,3 +174,33 @@ def test_a_device_that_fails_trains_nothing_and_says_so(tmp_path, monkeypatch, c
     assert gpu.main(["--study", "mediation", "--preset", "quick", "--out", str(out), "--parts", "checks"]) == 2
     assert "the device fails: it" in capsys.readouterr().err
     assert json.loads((out / gpu.CARD).read_text())["checks"][0]["passed"] is False
+
+
+def test_the_page_says_what_was_measured_and_what_was_not(monkeypatch, tmp_path):
+    text = gpu_page.text()
+    assert "22,000 images/s" in text and "147 TFLOP/s" in text and "about 138 GPU-hours" in text  # 5.25e9 images
+    for line in ("augmentation", "matrix product", "NT-Xent, memory"):
+        assert f"<td>{line}</td><td></td><td>not measured</td>" in text
+    here = {"device": "a card", "torch": "2", "git": {"commit": "0" * 40}}
+    rows = {"checks": card_checks.views(), "speed": card_speed.augmentation()}
+    (tmp_path / "gpu.json").write_text(json.dumps(here | rows))
+    monkeypatch.setattr(gpu_page, "RESULTS", tmp_path / "gpu.json")
+    text = gpu_page.text()
+    assert "<td>augmentation</td><td></td>" not in text and "1,000,000 views/s" in text and "passed" in text
+    assert "The time of the harms paper's encoders is not measured" in text
+
+
+def test_the_page_knows_every_line_and_the_nets_operations():
+    assert tuple(card_speed.MEASURED) == gpu_page.LINES
+    for net, counted in gpu_page.OPERATIONS.items():
+        s = replace(card_checks.SETTINGS, net=net, head_width=2048)
+        assert card_speed.operations(s, torch.zeros(2, 3, 32, 32, dtype=torch.uint8)) == pytest.approx(
+            counted, rel=1e-3
+        )
+
+
+def test_the_time_of_an_encoder_is_that_of_the_records():
+    kept = recorded.read(hashing.ROOT / "results/recorded/cifar10_undersampling/h100" / recorded.FILE)
+    seconds = [record["seconds"] for unit, (record, _) in kept.items() if unit.settings.method == "simclr"]
+    line = next(r for r in json.loads(gpu_page.RESULTS.read_text())["speed"] if r["line"] == "encoder")
+    assert line["value"] == pytest.approx(statistics.median(seconds), abs=0.01) and len(seconds) == 30

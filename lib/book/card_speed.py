@@ -1,4 +1,4 @@
-"""How fast a device is: rows with "line", "size", "value", "unit", and, where there is one, "aim" and "note".
+"""How fast a device is: rows with "line", "size", "value", "unit", "aim" and "note".
 
 Without a GPU everything is measured at toy size, which shows that it runs and nothing else.
 """
@@ -24,12 +24,26 @@ from lib.images.sets import Images
 
 WIDTH, GPU_WIDTH = 2048, 8192  # of the square matrices whose product shows a device's speed
 ROUNDS = 5
+SHARE = "SimCLR step, share of the bound"
 POLICY = augment.POLICIES["simclr"]
 
 
-def row(line: str, size: str, value: float, unit: str, **more) -> dict:
-    """A measured line."""
-    return {"line": line, "size": size, "value": value, "unit": unit} | more
+# every line that is measured: its unit, and what was aimed at
+MEASURED = {
+    "augmentation": ("views/s", 1e6),
+    "matrix product": ("TFLOP/s", None),
+    "SimCLR step": ("images/s", None),
+    SHARE: ("", 0.5),
+    "NT-Xent, memory": ("MiB", 1024),
+    "NT-Xent, value and gradient": ("s", None),
+    "heads, times scikit-learn": ("", 100),
+}
+
+
+def row(line: str, size: str, value: float, note: str = "") -> dict:
+    """A measured line, with its unit and aim."""
+    unit, aim = MEASURED[line]
+    return {"line": line, "size": size, "value": value, "unit": unit, "aim": aim, "note": note}
 
 
 def augmentation() -> list[dict]:
@@ -37,14 +51,14 @@ def augmentation() -> list[dict]:
     n = 8192 if on_card() else 64
     x, draws = pictures(n).x.to(device()), Generator(device()).manual_seed(0)
     seconds = typical(lambda: augment.view(x, POLICY, draws))
-    return [row("augmentation", f"{n} images, {side()} × {side()}", n / seconds, "views/s", aim=1e6)]
+    return [row("augmentation", f"{n} images, {side()} × {side()}", n / seconds)]
 
 
 def step() -> list[dict]:
     """Images a second of the whole SimCLR step in bfloat16, and its share of the arithmetic bound."""
     found = []
     peak = speed(device(), "bfloat16", 0 if on_card() else 256)
-    found.append(row("matrix product", f"{GPU_WIDTH if on_card() else 256}, bfloat16", peak / 1e12, "TFLOP/s"))
+    found.append(row("matrix product", f"{GPU_WIDTH if on_card() else 256}, bfloat16", peak / 1e12))
     for net in ("resnet18", "resnet34") if on_card() else ("convnet",):
         s = replace(settings(), net=net, precision="bfloat16", epochs=4)
         data = pictures(8 * s.batch_size)
@@ -52,8 +66,8 @@ def step() -> list[dict]:
         for compiled in (True, False) if on_card() else (False,):
             rate = images_a_second(s, data, compiled)
             size = f"{net}, {s.batch_size} images, bfloat16, {'compiled' if compiled else 'not compiled'}"
-            found.append(row("SimCLR step", size, rate, "images/s"))
-            found.append(row("SimCLR step, share of the bound", size, rate / bound, "", aim=0.5))
+            found.append(row("SimCLR step", size, rate))
+            found.append(row(SHARE, size, rate / bound))
     return found
 
 
@@ -66,8 +80,8 @@ def large_batch() -> list[dict]:
     float(z.grad.sum())  # waits for a GPU
     seconds, size = time.perf_counter() - start, f"N = {n:,}, 128 features, blocks of {block}"
     return [
-        row("NT-Xent, memory", size, (_peak() - before) / 2**20, "MiB", aim=1024),
-        row("NT-Xent, value and gradient", size, seconds, "s"),
+        row("NT-Xent, memory", size, (_peak() - before) / 2**20),
+        row("NT-Xent, value and gradient", size, seconds),
     ]
 
 
@@ -87,7 +101,7 @@ def heads() -> list[dict]:
         theirs = _seconds(lambda: grid.fit(x, y.numpy()))
     ours = _seconds(lambda: probe.predict(z, y, torch.ones(1, n, dtype=torch.bool), z))
     size, note = f"{n:,} images, {d} features, {classes} classes", f"{ours:.2g} s against {theirs:.2g} s"
-    return [row("heads, times scikit-learn", size, theirs / ours, "", aim=100, note=note)]
+    return [row("heads, times scikit-learn", size, theirs / ours, note)]
 
 
 def images_a_second(s: Settings, data: Images, compiled: bool = False) -> float:

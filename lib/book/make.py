@@ -52,7 +52,7 @@ SITE = (
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
 SITE += (str(SHOWN),)
-SITE += ("benchmarks/results.json", "benchmarks/coverage.csv", "results/reported/*")
+SITE += ("benchmarks/results.json", "benchmarks/gpu.json", "benchmarks/coverage.csv", "results/reported/*")
 SITE += ("results/runs/*/*/requested", "results/runs/sweeps/*.json")
 
 

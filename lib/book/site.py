@@ -22,7 +22,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, pages, scale, statements, sweeps, undecided
+from lib.book import architecture, benchmarks_page, gpu_page, pages, scale, statements, sweeps, undecided
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -74,6 +74,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "claims": pages.claim_sections(chapters, recorded),
         "runs": pages.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
+        "gpu": gpu_page.text(),
         "architecture": _architecture(),
         "scale": scale.front(chapters),
         "scale by study": scale.by_study(chapters),
