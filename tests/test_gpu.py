@@ -200,7 +200,7 @@ def test_the_page_knows_every_line_and_the_nets_operations():
 
 
 def test_the_time_of_an_encoder_is_that_of_the_records():
-    kept = recorded.read(hashing.ROOT / "results/recorded/cifar10_undersampling/h100" / recorded.FILE)
+    kept = recorded.read(hashing.ROOT / "results/recorded/cifar10_undersampling/gpu-3c84f9aaec" / recorded.FILE)
     seconds = [record["seconds"] for unit, (record, _) in kept.items() if unit.settings.method == "simclr"]
     line = next(r for r in json.loads(gpu_page.RESULTS.read_text())["speed"] if r["line"] == "encoder")
     assert line["value"] == pytest.approx(statistics.median(seconds), abs=0.01) and len(seconds) == 30

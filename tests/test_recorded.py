@@ -139,3 +139,13 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     seen.accuracy("balanced"), seen.accuracy("untrained"), seen.cosines("reference")
     seen.each("reference", sbm_theory.joined(10), lambda z: estimate.connectivity(z, seen.y, 3, 10))
     assert taken(plan, [seen])
+
+
+def test_a_file_in_which_compiling_was_a_setting_is_read(file):
+    """Whether the net was compiled never made another encoder; the record says it."""
+    blob = file.read_bytes()
+    assert recorded.of(UNIT, {"means"})
+    size = int.from_bytes(blob[:8], "little")
+    old = blob[8 : 8 + size].decode().replace('\\"precision\\"', '\\"compile\\": false, \\"precision\\"')
+    file.write_bytes(len(old.encode()).to_bytes(8, "little") + old.encode() + blob[8 + size :])
+    assert old.count("compile") == 1 and recorded.of(UNIT, {"means"}).record["device"] == "a card"
