@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open gpu bench lab serve clean
 .DELETE_ON_ERROR:
-export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT ENCODERS BUDGET PARTS OUT COMMIT
+export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT ENCODERS BUDGET PARTS OUT COMMIT PROCESSES
 export PYTHONPATH := .
 export PYTHONUTF8 := 1
 PYTHON ?= python3

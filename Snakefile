@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from lib.book import cost, failures, jobs, make
+from lib.book import cost, failures, jobs, make, profiles
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
@@ -56,15 +56,15 @@ for number, units in enumerate(JOBS):
         log: f"{failures.LOGS}/{units[0].name}.log"
         params:
             units=[unit.to_json() for unit in units],
-            trainer=units[0].trainer,
-        threads: 1
+            trainer=jobs.trainer(units),
+        threads: jobs.processes(units)
         resources:
             mem_mb=more(cost.memory(units)),
-            gpu=int(cost.on_gpu(units)),
+            gpu=profiles.gpus() if cost.on_gpu(units) else 0,
             runtime=cost.minutes(units),
         shell:
-            "printf '%s\\n' {params.units:q} | {PYTHON:q} -m {params.trainer} --threads {threads} /dev/stdin 2>&1 |"
-            " tee {log:q}"
+            "printf '%s\\n' {params.units:q} > {log:q}.units &&"
+            " {PYTHON:q} -m {params.trainer} --threads 1 {log:q}.units 2>&1 | tee {log:q}"
 
 
 rule study:

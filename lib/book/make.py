@@ -69,7 +69,10 @@ def missing(wanted: list[Run], more: list[AnyUnit] = ()) -> list[list[AnyUnit]]:
     """The jobs that train what the runs to execute lack, and what is lacking of more units."""
     units = {unit.name: unit for unit in [*more, *(u for run in wanted if not run.done for u in run.own)]}
     most = jobs.SUBMITTED_SECONDS if profiles.submits() else jobs.JOB_SECONDS
-    return jobs.together([unit for unit in units.values() if not unit.done], most)
+    found = jobs.together([unit for unit in units.values() if not unit.done], most)
+    for job in found:
+        jobs.processes(job)  # refused before any work
+    return found
 
 
 def bases(units: list[AnyUnit]) -> list[str]:

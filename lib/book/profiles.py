@@ -9,6 +9,7 @@ import yaml
 
 FOLDER = Path("profiles")  # of the profiles that the book brings
 LOCAL = "local"
+MOST_GPUS = 64
 FILES = ("config.v9+.yaml", "config.v8+.yaml", "config.yaml")
 
 
@@ -44,14 +45,18 @@ def submits() -> bool:
 
 
 def gpus() -> int:
-    """GPUs for the job of a large net: on a cluster one, or none where GPUS=0; here one where there is one.
+    """GPUs for the job of a large net, GPUS or else one: none where GPUS=0, or where this machine, without a cluster,
+    has none.
 
-    ValueError: GPUS is neither 0 nor 1.
+    ValueError: GPUS is no whole number from 0 to MOST_GPUS.
     """
     text = os.environ.get("GPUS") or "1"
-    if text not in ("0", "1"):
-        raise ValueError(f"GPUS={text[:20]!r}: write GPUS=0 for a cluster without GPUs, or leave it out")
-    return int(text) if submits() else int(shutil.which("nvidia-smi") is not None)
+    if not text.isdecimal() or int(text[:9]) > MOST_GPUS:
+        raise ValueError(
+            f"GPUS={text[:20]!r}: write GPUS=0 for a cluster without GPUs, a number to {MOST_GPUS} for so many to an "
+            "encoder, or leave it out"
+        )
+    return int(text) if submits() or shutil.which("nvidia-smi") else 0
 
 
 def _executor(path: Path) -> str:

@@ -87,10 +87,15 @@ def train(s: Settings, data: images.Images, conditions: Conditions, all_images: 
     """Train one encoder on the images; the start, the order and the augmentation depend on the seed alone.
 
     all_images: size of the set with no class undersampled, for ``equal_steps``.
-    Returns the encoder and the mean loss of every epoch.  TrainingError: fewer images than a batch, a loss that is not
-    finite, or features that have collapsed to a point; CheckpointError: see ``checkpoints.load``.
+    Returns the encoder and the mean loss of every epoch.  TrainingError: fewer images than a batch, a batch that the
+    processes cannot share evenly, a loss that is not finite, or features that have collapsed to a point;
+    CheckpointError: see ``checkpoints.load``.
     """
     home, seed = conditions.home, conditions.seed
+    if s.batch_size % home.num_processes:
+        raise TrainingError(
+            f"batch_size={s.batch_size} is no multiple of the {home.num_processes} processes; change it"
+        )
     torch.manual_seed(seed)
     encoder = training.on_device(Encoder(s, data.x, len(data.classes)), home)
     if s.method == "untrained":
@@ -171,7 +176,7 @@ def compiles(s: Settings, home: devices.Place) -> bool:
     return home.device.type == "cuda" and s.net not in TOGETHER and s.method != "untrained"
 
 
-main = partial(training.main, run=run, read=Unit.from_json)
+main = partial(training.main, run=run, read=Unit.from_json, together=True)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from lib import records
 from lib.encoders import checkpoints
+from lib.encoders.batch_norm import across_processes
 from lib.encoders.devices import OneCPU, Place
 from lib.encoders.store import Stored
 from lib.losses.descent import optimise
@@ -118,10 +119,11 @@ def steps_of(pool: int, size: int, what: str) -> int:
 
 
 def on_device(net: nn.Module, home: Place) -> nn.Module:
-    """A net of images on the device, its batch statistics shared where several GPUs train it."""
+    """A net of images on the device, its batch statistics shared where several processes train it."""
     net = net.to(home.device, memory_format=torch.channels_last)
-    several = home.num_processes > 1 and home.device.type == "cuda"
-    return nn.SyncBatchNorm.convert_sync_batchnorm(net) if several else net
+    if home.num_processes == 1:
+        return net
+    return nn.SyncBatchNorm.convert_sync_batchnorm(net) if home.device.type == "cuda" else across_processes(net)
 
 
 @torch.no_grad()
@@ -203,8 +205,13 @@ def progress(label: str, epochs: int) -> Report:
     return report
 
 
-def main(arguments: list[str] | None = None, *, run: Callable, read: Callable[[str], Stored]) -> int:
-    """Train the units of a file, one after the other; one that fails does not stop the next."""
+def main(
+    arguments: list[str] | None = None, *, run: Callable, read: Callable[[str], Stored], together: bool = False
+) -> int:
+    """Train the units of a file, one after the other; one that fails does not stop the next.
+
+    together: whether several processes can train an encoder together.
+    """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("units", type=Path, help="file with the JSON of one unit a line")
     parser.add_argument("--threads", type=int, default=1)
@@ -214,6 +221,8 @@ def main(arguments: list[str] | None = None, *, run: Callable, read: Callable[[s
     records.end_with_build()
     try:
         units = [read(line) for line in options.units.read_text(encoding="utf-8").splitlines()]
+        if units and not together and (count := int(os.environ.get("WORLD_SIZE", 1))) > 1:
+            raise ValueError(f"{units[0].trainer} trains an encoder in one process, here are {count}; start it alone")
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
