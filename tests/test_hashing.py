@@ -96,7 +96,13 @@ def test_closure_of_training():
     modules = {module for module, _ in hashing.closure(TRAINING)}
     assert modules - {f"lib.images.{name}" for name in ("augment", "colour", "randaugment", "sets", "vision")} == {
         *(f"lib.encoders.{name}" for name in ("checkpoints", "devices", "methods", "nets", "pretrain", "settings")),
-        *("lib.encoders.training", "lib.losses.descent", "lib.losses.self_supervised", "lib.sources"),
+        *(
+            "lib.encoders.batch_norm",
+            "lib.encoders.training",
+            "lib.losses.descent",
+            "lib.losses.self_supervised",
+            "lib.sources",
+        ),
     }
     assert LOSS in hashing.closure(TRAINING)
     assert HARM not in hashing.closure(TRAINING)
