@@ -188,6 +188,8 @@ def test_the_page_says_what_was_measured_and_what_was_not(monkeypatch, tmp_path)
     text = gpu_page.text()
     assert "<td>augmentation</td><td></td>" not in text and "1,000,000 views/s" in text and "passed" in text
     assert "The time of the harms paper's encoders is not measured" in text
+    monkeypatch.setattr(gpu_page, "RESULTS", tmp_path / "none.json")
+    assert gpu_page.text() == "*No GPU was measured yet: `make gpu` does it.*"
 
 
 def test_the_page_knows_every_line_and_the_nets_operations():

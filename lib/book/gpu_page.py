@@ -29,7 +29,9 @@ OPERATIONS = {"resnet18": 6.674e9, "resnet34": 13.921e9}
 
 
 def text() -> str:
-    """The tables that fill the page's marker."""
+    """The tables that fill the page's marker; a note where nothing was measured yet."""
+    if not RESULTS.exists():
+        return "*No GPU was measured yet: `make gpu` does it.*"
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     measured = {line: [r for r in found["speed"] if r["line"] == line] for line in LINES}
     measured |= {r["line"]: [r] for r in found["speed"] if r["line"] not in LINES}
