@@ -21,7 +21,12 @@ REAL = {
 REAL_ROOT = Path(os.environ.get("DATA_ROOT") or "data").resolve()
 
 
-FIRST = ("test_graph", "test_benchmarks", "test_browser")  # the longest, so that no process waits for them at the end
+FIRST = (
+    "test_graph",
+    "test_campaign",
+    "test_benchmarks",
+    "test_browser",
+)  # the longest, so that no process waits for them at the end
 
 
 def pytest_collection_modifyitems(items):

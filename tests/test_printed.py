@@ -66,10 +66,11 @@ def test_which_headline_claims_hold_on_the_papers_own_figures(printed):
 
 
 def test_no_headline_claim_with_a_printed_number_is_left_out():
-    """Of the others no number was read: alignment and uniformity, ranks of strata, growth of graphs, a grid."""
+    """Of the others no number was read: alignment, disentanglement, ranks of strata, growth of graphs, a grid."""
     rest = {c.id for c in claims.known().values() if c.headline} - set(WANTED)
     circle = {f"alignment-{n}" for n in ("3a", "3b", "3c", "6a", "6b", "6c", "8")}
-    assert rest == circle | {"lspread-11a", "harms-11b", "harms-12"}
+    factors = {f"disentangle-{n}" for n in ("2a", "2b", "2c", "2d", "4a", "5", "6a", "9a")}
+    assert rest == circle | factors | {"lspread-11a", "harms-11b", "harms-12"}
 
 
 def test_what_a_correction_recovers_is_a_fraction_of_what_was_lost():
