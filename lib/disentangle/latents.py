@@ -23,6 +23,7 @@ def box(n: int) -> np.ndarray:
 
 def grid(n: int, width: float, diagonal: bool = False) -> np.ndarray:
     """Rooms [0, w]ⁿ … [1-w, 1]ⁿ in the corners of the unit box, (2ⁿ, n, 2); diagonal: the first and the last alone."""
+    checks.number("n", n, 1, whole=True)
     checks.number("width", width, 0, 0.5, inside=True)
     ends = np.array([[0.0, width], [1 - width, 1.0]])
     corners = np.array([[0] * n, [1] * n]) if diagonal else np.indices((2,) * n).reshape(n, -1).T
@@ -40,8 +41,14 @@ def _checked(rooms: np.ndarray) -> np.ndarray:
     return rooms
 
 
+def _drawn_from(rooms: np.ndarray, count: int) -> np.ndarray:
+    checks.number("count", count, 1, whole=True)
+    return _checked(rooms)
+
+
 def uniform(rooms: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Uniform points of the rooms, (count, n)."""
+    rooms = _drawn_from(rooms, count)
     volume = np.ptp(rooms, 2).prod(1)
     low, high = np.moveaxis(rooms[rng.choice(len(rooms), count, p=volume / volume.sum())], 2, 0)
     return low + (high - low) * rng.random(low.shape)
@@ -49,6 +56,7 @@ def uniform(rooms: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 
 def skewed(rooms: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Independent factors in the unit box with density falling as e^{-4s}, (count, n)."""
+    rooms = _drawn_from(rooms, count)
     return -np.log1p(-rng.random((count, rooms.shape[1])) * -np.expm1(-4)) / 4
 
 
@@ -69,7 +77,7 @@ def _rejected(draw: Callable[[np.ndarray], np.ndarray], weight, count: int, rng:
 
 def pairs(rooms: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Factors 1 and 2, 3 and 4, … of the unit box depend on each other: density e^{-8 |u - v|}, (count, n)."""
-    n = _even(rooms.shape[1])
+    n = _even(_drawn_from(rooms, count).shape[1])
     found = _rejected(lambda left: rng.random((len(left), 2)), _pair_weight, count * n // 2, rng)
     return found.reshape(count, n)
 

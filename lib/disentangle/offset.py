@@ -18,6 +18,7 @@ def error_of_step(a: float, b: float, n: int, batch: int) -> float:
     """
     checks.number("a", a, 0.5, inside=True)
     checks.number("b", b, 0, inside=True)
+    checks.number("n", n, 1, whole=True)
     checks.number("batch", batch, 2, whole=True)
     square = _ratio_moment(a, b, n) ** 2
     negative, positive = (_ratio_moment(k, b, n) / square - 1 for k in (2 * a, 2 * a - 1))
@@ -37,6 +38,10 @@ def simulated_error(a: float, b: float, n: int, batch: int, draws: int, rng: np.
 
     The step is (mean over positives of r^{a-1} - mean over negatives of r^a) / E_neg r^a.
     """
+    checks.number("a", a, 0, inside=True)
+    checks.number("b", b, 0, inside=True)
+    for name, value, least in (("n", n, 1), ("batch", batch, 2), ("draws", draws, 1)):
+        checks.number(name, value, least, whole=True)
     whole = 2 * b * -np.expm1(-1 / (2 * b))  # mass of e^{-|t|/b} on [-1/2, 1/2]
     steps = np.empty(draws)
     for i in range(draws):

@@ -4,16 +4,17 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
+from lib import checks
+
 
 def _both(s, z) -> tuple[np.ndarray, np.ndarray]:
-    s, z = np.asarray(s, float), np.asarray(z, float)
+    why = "count such an encoder, see Encoders.broken"
+    s, z = checks.numbers("s", s, why), checks.numbers("z", z, why)
     if s.ndim != 2 or z.ndim != 2 or len(s) != len(z) or len(s) < 4 or z.shape[1] < s.shape[1]:
         raise ValueError(
             f"s of shape {s.shape}, z of shape {z.shape}: factors (m, n) and codes (m, k) of the same m >= 4 "
             "points are expected, k >= n"
         )
-    if not np.isfinite(s).all() or not np.isfinite(z).all():
-        raise ValueError("s or z has NaN or infinity: count such an encoder, see Encoders.broken")
     return s, z
 
 
