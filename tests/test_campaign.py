@@ -27,12 +27,12 @@ STUDY = "mediation"
 TOY = """preset: quick
 seed: 1000
 seeds: 2
-reference_seeds: 2
+reference_seeds: 1
 classes: 0,1,2
 undersampled: all
 ratio: 0.05
 head_width: 32
-epochs: 30
+epochs: 20
 milder: 0.5
 draws: 100
 """
