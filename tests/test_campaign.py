@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pandas as pd
 import psutil
 import pytest
-from test_graph import copy, environment
+from test_graph import copy, environment, python
 
 from lib import study
 from lib.book import campaign
@@ -36,6 +36,9 @@ epochs: 20
 milder: 0.5
 draws: 100
 """
+
+VALUES = "import json; from pathlib import Path; from lib.book import campaign\n"
+VALUES += "print(json.dumps(campaign.rows(Path('records.yaml'))[0].run.values))"
 
 
 def git(root: Path, *words: str) -> str:
@@ -78,6 +81,11 @@ def trained(root: Path) -> dict[Path, int]:
     return {p.relative_to(root): p.stat().st_mtime_ns for p in (root / "build/encoders").glob("*/record.json")}
 
 
+def contents(root: Path) -> dict[Path, dict]:
+    """The sha256 of every file of every encoder."""
+    return {path: json.loads((root / path).read_text())["files"] for path in trained(root)}
+
+
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {path.parent.name: pd.read_csv(path) for path in folder.glob("*/*/results.csv")}
 
@@ -108,7 +116,7 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
     recorded, head = root / campaign.RECORDED, git(root, "rev-parse", "HEAD")
     assert all(about["git"] == {"commit": head, "dirty": False} for about in provenance(recorded))
     assert not any(e["recorded"] for about in provenance(recorded) for e in about["encoders"])
-    first = tables(recorded)
+    resumed, first = contents(root), tables(recorded)
     assert len(first) == 1
 
     shutil.copytree(recorded, root / "results/recorded")
@@ -123,6 +131,13 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
     for run, table in first.items():
         pd.testing.assert_frame_equal(table, again[run])
     assert all(e["recorded"] and e["git"]["commit"] == head for a in provenance(recorded) for e in a["encoders"])
+
+    for name in ("results/recorded", "results/runs"):
+        shutil.rmtree(root / name)
+    values = python(root, "-c", VALUES).stdout
+    done = python(root, "-m", "lib.book.make", "encoders", STUDY, values)
+    assert done.returncode == 0, done.stderr
+    assert contents(root) and contents(root).items() <= resumed.items(), "a training that was killed ended elsewhere"
 
 
 def listed(folder: Path, text: str) -> list[campaign.Row]:

@@ -28,7 +28,7 @@ def test_students_rows_are_simulated_anew(law):
 def test_a_small_version_agrees_with_the_other_rows(rule):
     for law in simulation.RULES[rule][1]:
         for n in (3, 10):
-            wanted, repeats = TABLE[rule, law, n], 100
+            wanted, repeats = TABLE[rule, law, n], 300
             error = 4 * (max(wanted * (1 - wanted), 0.005) / repeats) ** 0.5
             assert simulation.coverage(rule, law, n, repeats, rng=1) == pytest.approx(wanted, abs=error), (law, n)
 
