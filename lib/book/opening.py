@@ -168,15 +168,16 @@ def _folded(text: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def terms() -> dict[str, tuple[str, str]]:
-    """The terms that Notation explains: anchor and explanation, as plain text, of each."""
-    text = (ROOT / "book" / "notation.md").read_text(encoding="utf-8")
+    """The terms that Notation explains: anchor and explanation, as plain text, of each; none in a book without it."""
+    path = ROOT / "book" / "notation.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     return {term: (anchor, re.sub(r"[$`*\\]", "", what)) for anchor, term, what in TERM.findall(text)}
 
 
 def introduce(cells: list, up: str) -> None:
     """Explain each term where the page first uses it: a link to Notation that shows the explanation when pointed at."""
     left = dict(terms())
-    for cell in cells:
+    for cell in cells if left else ():
         if cell.cell_type == "markdown":
             blocks = cell.source.split("\n\n")
             cell.source = "\n\n".join(b if b.startswith(OTHER_LINES) else _explained(b, left, up) for b in blocks)
