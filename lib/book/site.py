@@ -23,7 +23,18 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, gpu_page, opening, pages, scale, statements, sweeps, undecided
+from lib.book import (
+    architecture,
+    benchmarks_page,
+    contents,
+    gpu_page,
+    opening,
+    pages,
+    scale,
+    statements,
+    sweeps,
+    undecided,
+)
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -81,6 +92,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "scale by study": scale.by_study(chapters),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
+        "contents": contents.table(),
+        "contents missing": contents.reasons(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()

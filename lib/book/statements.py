@@ -42,7 +42,7 @@ def numbered(name: str) -> list[Statement]:
 def on_pages() -> str:
     """A row a numbered statement, study by study."""
     rows = [
-        (f'<a href="notebooks/{name}.html">{_words(pages.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
+        (f'<a href="notebooks/{name}.html">{escaped(pages.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
         for name in pages.studies()
         for s in numbered(name)
     ]
@@ -53,9 +53,9 @@ def of_claims() -> str:
     """A row a claim, study by study."""
     rows = [
         (
-            f'<a href="scoreboard.html#{c.id}"><code>{c.id}</code></a> {_words(c.statement)}',
+            f'<a href="scoreboard.html#{c.id}"><code>{c.id}</code></a> {escaped(c.statement)}',
             pages.owner(c),
-            _words(c.place),
+            escaped(c.place),
             c.sets,
         )
         for name in pages.studies()
@@ -68,6 +68,6 @@ def _link(s: Statement) -> str:
     return f'<a href="notebooks/{s.study}.html#{s.label}"><code>{s.label}</code></a> {s.title}'
 
 
-def _words(text: str) -> str:
+def escaped(text: str) -> str:
     """Plain text in a cell of a Markdown table."""
     return re.sub(r"([|*_`$\[\]])", r"\\\1", html.escape(text, quote=False))
