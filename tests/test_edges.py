@@ -139,6 +139,12 @@ CASES = {
         level=0.95,
         rng=0,
     ),
+    "front_door": case(
+        mediation.front_door, dict.fromkeys(("t", "m", "y"), "real"), t=S.double(), m=Z[0, :, 0], y=Z[1, :, 0]
+    ),
+    "instrument": case(
+        mediation.instrument, dict.fromkeys(("z", "m", "y"), "real"), z=Z[0, :, 1], m=Z[0, :, 0], y=Z[1, :, 0]
+    ),
     "over_seeds": case(intervals.over_seeds, {"values": "array", "level": "level"}, values=[1.0, 2.0], level=0.9),
     "of_share": case(intervals.of_share, {"values": "array", "level": "level"}, values=[1.0, 0.5], level=0.9),
     "programme": case(

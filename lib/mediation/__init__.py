@@ -4,3 +4,4 @@ May import ``lib.checks``.
 """
 
 from lib.mediation.decomposition import NAMES, Effects, Toy, bootstrap, bootstrap_means, effects, share
+from lib.mediation.identification import Confounded, front_door, instrument

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lib import mediation
 from lib.intervals import Estimate
-from lib.mediation import Effects, Toy
+from lib.mediation import Confounded, Effects, Toy
 from lib.studies.shared import evidence, null, outcomes
 from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild
 from lib.studies.shared.evidence import Evidence
@@ -22,6 +22,16 @@ MODELLED = {
     "rNDE": ("ADE (treated)", -1),
     "NDE": ("ADE (control)", 1),
     "rNIE": ("ACME (treated)", -1),
+}
+
+SEEDS = range(1000, 1020)  # of the experiments with a model in which T is not set
+OBSERVED = 20_000  # observations of each
+ASSUMPTIONS = {  # by claim, the model in which it is judged
+    "front-door": Confounded(),
+    "front-door-direct": Confounded(c=0.3),
+    "front-door-cause": Confounded(l=0.5),
+    "instrument": Confounded(l=0.5),
+    "instrument-leak": Confounded(l=0.5, e=0.1),
 }
 
 
@@ -125,6 +135,66 @@ def regression(toy: Toy, n: int, repeats: int) -> dict[str, Estimate]:
     columns = ["Estimate", "Lower CI bound", "Upper CI bound"]
     values = {name: sign * found.loc[label, columns] for name, (label, sign) in MODELLED.items()}
     return {name: Estimate(v.iloc[0], v.iloc[1:].min(), v.iloc[1:].max()) for name, v in values.items()}
+
+
+def identified(model: Confounded, seeds: range = SEEDS, n: int = OBSERVED) -> dict[str, Tensor]:
+    """What four estimates make of n observations in which T was not set, (seeds,) each, by name.
+
+    "plain difference" (of y by t) and "front door" are of the effect of T; "regression" (of y on m and t) and
+    "instrument" of that of one unit of M.
+    """
+    z, t, m, y = (torch.stack(x) for x in zip(*(model.observed(n, seed) for seed in seeds), strict=True))
+    x = torch.stack([torch.ones_like(m), m, t], -1)
+    return {
+        "plain difference": (t * y).sum(-1) / t.sum(-1) - ((1 - t) * y).sum(-1) / (1 - t).sum(-1),
+        "front door": mediation.front_door(t, m, y),
+        "regression": torch.linalg.solve(x.mT @ x, x.mT @ y[..., None])[:, 1, 0],
+        "instrument": mediation.instrument(z, m, y),
+    }
+
+
+def distances() -> dict[str, Tensor]:
+    """How far an estimate lies from the truth in the model of each claim, (seeds,) by claim."""
+    found = {}
+    for claim, model in ASSUMPTIONS.items():
+        name, truth = ("front door", model.total) if claim.startswith("front") else ("instrument", model.b)
+        found[claim] = (identified(model)[name] - truth).abs()
+    return found
+
+
+def violated() -> pd.DataFrame:
+    """Estimates as an assumption breaks, more and more: assumption, strength, estimate, value, and ends low, high of
+    the middle 95 % of the experiments; the truth is an estimate too."""
+    grid = {"direct effect c of T": "c", "effect l of the unseen cause on M": "l", "effect e of Z past M": "e"}
+    rows = []
+    for words, letter in grid.items():
+        for strength in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
+            model = replace(Confounded(l=0.5) if letter == "e" else Confounded(), **{letter: strength})
+            names = ("regression", "instrument") if letter == "e" else ("plain difference", "front door")
+            found = identified(model, SEEDS, 2000)
+            for name in names:
+                low, high = found[name].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+                rows.append((words, strength, name, float(found[name].mean()), low, high))
+            truth = model.b if letter == "e" else model.total
+            rows.append((words, strength, "truth", truth, truth, truth))
+    return pd.DataFrame(rows, columns=["assumption", "strength", "estimate", "value", "low", "high"])
+
+
+def through_distance(seen: Evidence, recall: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """The front-door estimate of the encoder's cost in recall, one number as the mediator: (seeds,).
+
+    The number is the distance 1 - cos of a class to its look-alike; recall: (seeds, T) NIE on the diagonal.  Each class
+    is its own control, so that the first factor is the mean change of the distance over the cut classes, and the
+    second the slope of their changes of recall on it.  NaN of fewer than three classes with a look-alike.
+    """
+    own = [(seen.treated.index(k), k, j) for k, j in pairs if k in seen.treated]
+    if len(own) < 3:
+        return torch.full((len(recall),), torch.nan, dtype=torch.float64)
+    t, k, j = (list(axis) for axis in zip(*own, strict=True))
+    moved = seen.cosines("balanced")[:, k, j] - seen.cosines("under")[:, t, k, j]  # (seeds, pairs)
+    lost = recall[:, t]
+    centred = moved - moved.mean(1, keepdim=True)
+    return moved.mean(1) * (centred * lost).sum(1) / (centred**2).sum(1)
 
 
 def coverage(toy: Toy, n: int, repeats: int, draws: int) -> dict[str, float]:
