@@ -297,6 +297,40 @@ run.show(
 # Spearman's correlation is computed in every seed over all cells, then averaged. A pair of similar classes has a small
 # denominator $1 - \bar c_{ij}$, and the same balanced encoders stand on both sides, so noise alone can tilt the correlation.
 #
+# ### Similarity from outside the encoder
+#
+# A similarity that the encoder had no part in stands on one side alone: the cosine of the class means of *raw pixels*, of
+# *oriented gradients* (histograms over 4 × 4 cells, from scikit-image), and of the features of the *net untrained*, whose filters
+# are random. The cells of a row share their undersampled class and are no independent pairs. So Spearman's correlation is taken
+# within each row, over the other classes, and averaged over rows. It gets two intervals: over seeds, on which the verdicts rest, and
+# over undersampled classes, each of them one value, the mean over seeds. The second is about classes that were not tried, as far
+# as those tried are a sample of them.
+
+# %%
+in_rows, none_cut = comparison.from_outside(
+    run.plan.arms["simclr"], seen["simclr"]
+)  # (seeds, T) by measure; (N,) by claim
+ordered = {name: run.note(f"Spearman in rows, {name}", each.mean(1)) for name, each in in_rows.items()}
+by_class = {name: estimate(each.mean(0)) for name, each in in_rows.items()}
+for name, e in by_class.items():
+    run.note(f"Spearman in rows, {name}, over classes", e.value, e.low, e.high)
+
+# %% tags=["hide-input"]
+found = [("interval over seeds", name, e) for name, e in ordered.items()]
+found += [("interval over undersampled classes", name, e) for name, e in by_class.items()]
+dots = charts.estimates(found)
+said = ", ".join(f"{e.value:+.2f} by {name}" for name, e in ordered.items())
+run.show(
+    "outside",
+    charts.dots(dots, "Spearman's correlation with 1 - RH, mean over rows", 0),
+    alt=f"Rank correlation of class similarity and pull within rows: {said}.",
+    caption=f"Within a row the rank correlation of similarity and pull is {said}. Right of 0 the rare class moves closer to classes "
+    "that were alike before any training.",
+    data=dots,
+    source="lib/studies/shared/similarity.py:in_rows",
+)
+
+# %% [markdown]
 # ## Claims
 #
 # A claim about a harm holds only beyond its null: the same quantity of balanced encoders, each against others of its method
@@ -315,6 +349,8 @@ here, null = comparison.effects(measured, pairs), comparison.untreated(measured,
 if len(scatter) >= 10:  # of fewer cells an order by chance is likely
     here["similarity"] = spearman
     null |= {"similarity": harms.rank_correlation(*comparison.similarity(seen["simclr"], without=True))} if null else {}
+    here |= {claim: in_rows[name].mean(1) for claim, name in comparison.OUTSIDE.items()}
+    null |= none_cut
 fit = {claim: learned["simclr"] and learned[comparison.ABOUT.get(claim, "simclr")] for claim in here}
 run.judge_all(here, {claim: float(value) for claim, value in authors.items()}, fit, null)
 

@@ -12,6 +12,7 @@ from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison, Measured
+from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
 from lib.study.key import plan as plan_of
 
@@ -145,3 +146,41 @@ def test_small_nets_share_the_other_studies_encoders():
 def test_what_cannot_be_planned_is_refused(change, message):
     with pytest.raises(study.ParameterError, match=message):
         study.complete(NAME, change)
+
+
+def test_gradients_see_edges_and_not_brightness():
+    """Stripes across, the same ones darker, and stripes along: the first two are one, the third is another."""
+    across = (torch.arange(16) // 2 % 2 * 200).to(torch.uint8).expand(1, 16, 16)
+    x = torch.stack([across, across // 2, across.mT])
+    z = torch.nn.functional.normalize(similarity.gradients(x), dim=1)
+    assert z.shape == (3, 9 * 4 * 9)  # 3 x 3 blocks of 2 x 2 cells
+    assert float(z[0] @ z[1]) == pytest.approx(1, abs=1e-6) and float(z[0] @ z[2]) < 0.1
+
+
+def test_similarity_from_outside_orders_the_cells_of_each_row_alone():
+    """Row a falls with its cosine in every seed, row b rises; a shift between the rows changes nothing."""
+    cosines = torch.tensor([[1.0, 0.9, 0.5, 0.1], [0.9, 1.0, 0.2, 0.3], [0.5, 0.2, 1.0, 0.4], [0.1, 0.3, 0.4, 1.0]])
+    rh = torch.ones(2, 2, 4)
+    rh[:, 0] = 1 - cosines[0]
+    rh[:, 1] = 5 + cosines[1]
+    assert similarity.in_rows(cosines, rh, (0, 1)).round().tolist() == [[1, -1], [1, -1]]
+    each = torch.stack([cosines, -cosines])
+    assert similarity.in_rows(each, rh, (0, 1)).round().tolist() == [[1, -1], [-1, 1]]
+
+
+def test_classes_that_look_alike_are_found_by_every_measure_from_outside():
+    """Two classes of stripes along, one across; the net untrained is a random projection of the pixels."""
+    g = torch.Generator().manual_seed(0)
+    across = (torch.arange(16) // 2 % 2 * 100.0).expand(16, 16)
+    pure = torch.stack([across, across.roll(1, 1), across.mT])
+    y = torch.arange(3).repeat_interleave(20)
+    x = (pure[y] + 40 * torch.rand(60, 16, 16, generator=g)).to(torch.uint8)[:, None]
+    z = x.flatten(1).double() @ torch.randn(256, 64, generator=g, dtype=torch.float64)
+    seen = Evidence(("a", "b", "c"), (0,), y, [embedded(z, y)], [], untrained=[embedded(z, y), embedded(z, y)])
+    found = similarity.outside(seen, x)
+    assert list(found) == ["raw pixels", "oriented gradients", "net untrained"]
+    assert torch.allclose(found["net untrained"], seen.cosines("balanced")[0])
+    assert float(found["oriented gradients"][0, 1]) > float(found["oriented gradients"][0, 2]) + 0.2
+    pixels = torch.nn.functional.normalize(x.flatten(1).double(), dim=1)
+    wanted = (pixels[y == 0] @ pixels[y == 2].mT).mean()
+    assert torch.allclose(found["raw pixels"][0, 2], wanted)

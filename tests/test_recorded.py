@@ -132,6 +132,7 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     evidence.look_alikes(seen["simclr"])
     seen["simclr"].accuracy("untrained")
     comparison.similarity(seen["simclr"])
+    comparison.from_outside(plan.arms["simclr"], seen["simclr"])
     assert taken(plan, list(seen.values()))
     plan = tiny("sbm_theory")
     seen = evidence.of_arms(plan)

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from lib import harms
+from lib.encoders import pretrain
 from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
 from lib.studies.shared import evidence, null
+from lib.studies.shared import similarity as alike
 from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Embedded, Evidence
 from lib.studies.shared.words import chosen, listed, seeds_of
@@ -47,6 +49,7 @@ PUBLISHED = {
     },
 }
 FASTEST = 1000  # learning rate, as the range of the parameter learning_rate has it
+MEASURED = HARM | {"untrained": (*HARM["untrained"], "means")}  # random features are a measure of similarity
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
 
 
@@ -110,7 +113,7 @@ def plan(p: SimpleNamespace) -> Comparison:
     for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
-    return Comparison({label: replace(one, measures=HARM) for label, one in arms.items()})
+    return Comparison({label: replace(one, measures=MEASURED) for label, one in arms.items()})
 
 
 def _rates(p: SimpleNamespace) -> dict[str, float]:
@@ -148,6 +151,12 @@ def _sizes(p: SimpleNamespace) -> list[int]:
     return found
 
 
+# The measure of similarity that a claim is about.
+OUTSIDE = {
+    "similarity-pixels": "raw pixels",
+    "similarity-hog": "oriented gradients",
+    "similarity-random": "net untrained",
+}
 # The label that a claim is about.
 ABOUT = {"harms-8a": "simsiam", "harms-8b": "simsiam", "harms-8c": "simsiam"}
 ABOUT |= {"harms-9a": "bcl", "harms-9b": "bcl", "harms-9c": "bcl"}
@@ -246,6 +255,19 @@ def similarity(seen: Evidence, without: bool = False) -> tuple[Tensor, Tensor]:
     keep = torch.arange(len(seen.classes)) != own[:, None]
     rh = null.harm(seen)[0] if without else evidence.harm_matrix(seen)[1]
     return seen.cosines("balanced")[seeds][:, own][:, keep], 1 - rh[:, keep]
+
+
+def from_outside(arms: Arms, seen: Evidence) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Rank correlations of similarity and 1 - RH in rows, (seeds, T) by measure; of the null, (N,) by claim.
+
+    See ``lib.studies.shared.similarity``; arms: those that ``seen`` was read of.
+    """
+    x = pretrain.images_of(arms.balanced[0][0].settings, "test").x
+    cosines, without = alike.outside(seen, x), null.harm(seen)
+    every, rh = cosines | {"the encoder itself": seen.cosines("balanced")}, evidence.harm_matrix(seen)[1]
+    found = {name: alike.in_rows(each, rh, seen.treated) for name, each in every.items()}
+    names = OUTSIDE.items() if without else ()
+    return found, {claim: alike.in_rows(cosines[name], without[0], seen.treated).mean(1) for claim, name in names}
 
 
 def untreated(measured: dict[str, Measured], pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
