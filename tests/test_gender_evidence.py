@@ -12,7 +12,9 @@ from sklearn.metrics import balanced_accuracy_score
 from lib import harms
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.harms import gender
+from lib.studies import bios_gender_harm as study
 from lib.studies.shared import gender as ge
+from lib.studies.shared import outcomes
 
 K, D = 3, 8
 
@@ -174,3 +176,29 @@ def test_rank_correlation_of_ratio_and_share_finds_the_cut_group():
     share = ge.training_share((4,), 6, 0.1)
     low = torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.9, 1.1]], dtype=torch.float64)
     assert float(harms.rank_correlation(low, share)) == pytest.approx(1)
+
+
+def test_the_correlation_of_the_gap_with_the_share_of_women_by_hand():
+    """Cut are the women of the third occupation, recalled at .2 of .8, and the men of the first, at .5."""
+
+    def reading(*recalls: dict[int, float]) -> torch.Tensor:
+        calls = torch.zeros(2, len(recalls), 6, 3, dtype=torch.float64)
+        for m, changed in enumerate(recalls):
+            for group in range(6):
+                calls[:, m, group, group // 2] = changed.get(group, 0.8)
+        return calls
+
+    balanced = ge.Reading(torch.rand(2, 1, 6, 6), reading({}), reading({}, {}))
+    under = ge.Reading(torch.rand(2, 2, 6, 6), reading({}, {}), reading({4: 0.2}, {1: 0.5}))
+    share = ge.training_share((4, 1), 6, 0.25)
+    gap, women = study.recognised(under, balanced, share, torch.ones(6).bool())
+    wanted = [[0, 0, 0, 0, 0, -0.6, 0.3, 0, 0], [0.5, 0.5, 0.5, 0.5, 0.5, 0.2, 0.8, 0.5, 0.5]]
+    assert torch.allclose(gap.flatten(1), torch.tensor([wanted[0]] * 2, dtype=torch.float64))
+    assert torch.allclose(women.flatten(1), torch.tensor([wanted[1]] * 2, dtype=torch.float64))
+    assert outcomes.correlation(gap.flatten(1), women.flatten(1)).tolist() == pytest.approx(
+        [np.corrcoef(*wanted)[0, 1]] * 2
+    )
+    few = torch.tensor([True, True, True, True, False, False])
+    assert study.recognised(under, balanced, share, few)[0].shape == (2, 3, 2)
+    nothing = study.untreated(balanced, balanced, (4, 1), share, torch.ones(6).bool())
+    assert nothing["bios-tpr-share"].tolist() == [0, 0], "no gap, no correlation"

@@ -14,6 +14,7 @@ from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
 from lib.harms import gender
 from lib.sources import GENDERS, OCCUPATIONS
 from lib.studies.shared import gender as ge
+from lib.studies.shared import outcomes
 from lib.studies.shared.arms import NULL_SHIFT
 from lib.studies.shared.gender import FEWEST, Labels, Reading
 from lib.studies.shared.words import chosen, seeds_of
@@ -140,7 +141,19 @@ def effects(under: Reading, balanced: Reading, groups: tuple[int, ...], share: T
         "bios-te": of_labels.TE[:, range(len(groups)), own],
         "bios-tpr": recall["change of the gap of recall"],
     }
-    return {claim: each.mean(1) for claim, each in found.items()}
+    points = (x.flatten(1) for x in recognised(under, balanced, share, judged))
+    return {claim: each.mean(1) for claim, each in found.items()} | {"bios-tpr-share": outcomes.correlation(*points)}
+
+
+def recognised(under: Reading, balanced: Reading, share: Tensor, judged: Tensor) -> tuple[Tensor, Tensor]:
+    """Gap of recall, women minus men, and share of women in training: (R, 1 + T, occupations that count) each.
+
+    First of the balanced encoder and labels, then of each cut; share, judged: see ``effects``.
+    """
+    cut = under.tpr_gap(cut=True).expand(-1, len(share), -1)
+    gap = torch.cat([balanced.tpr_gap(), cut], 1)[..., judged[::2]]
+    women = torch.cat([torch.full_like(share[:1], 0.5), share])[:, ::2][:, judged[::2]]
+    return gap, women.expand_as(gap)
 
 
 def untreated(null: Reading, balanced: Reading, groups: tuple[int, ...], share: Tensor, judged: Tensor):

@@ -11,7 +11,7 @@ from lib import harms
 from lib.encoders import pretrain
 from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
-from lib.studies.shared import evidence, null
+from lib.studies.shared import evidence, null, outcomes
 from lib.studies.shared import similarity as alike
 from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Embedded, Evidence
@@ -295,14 +295,9 @@ def effects(
 
     of = {
         "harms-8b": lambda m: m.nie_diagonal().mean(1),
-        "harms-8c": lambda m: _correlation(m.off_diagonal(), plain.off_diagonal()),
+        "harms-8c": lambda m: outcomes.correlation(m.off_diagonal(), plain.off_diagonal()),
         "harms-9b": lambda m: (m.nie_diagonal() < 0).double().mean(1),
         "harms-14b": lambda m: m.nie_diagonal().mean(1) - 0.75 * plain.nie_diagonal().mean(1),
     }
     of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c"), less)
     return {claim: of.get(claim, pull)(measured[label]) for claim, label in ABOUT.items() if label in measured}
-
-
-def _correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson's, of each seed: (seeds, cells) twice to (seeds,)."""
-    return torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(a, b, strict=True)])

@@ -166,6 +166,12 @@ def row_rank_correlation(a: Tensor, b: Tensor, treated: tuple[int, ...]) -> Tens
     return harms.rank_correlation(a[:, keep].view(shape), b[:, keep].view(shape)).mean(-1)
 
 
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson's along the last axis: (..., n) twice to (...); a constant gives 0."""
+    a, b = (x.double() - x.double().mean(-1, keepdim=True) for x in (a, b))
+    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1)).clamp(min=1e-12)
+
+
 def share_interval(part: Tensor, total: Tensor, level: float = 0.95) -> tuple[float, float, float]:
     """mean(part) / mean(total) over paired seeds (seeds,), and Fieller's interval of that ratio.
 
