@@ -292,7 +292,7 @@ def test_student_version_keeps_checks_and_drops_solutions():
     text = study.source(NAME).read_text()
     student = runs.student_version(text)
     assert "def pair_mean" in text and "def pair_mean" not in student
-    assert student.count("# Your answer here.") == text.count('"solution"') == 3
+    assert student.count("# Your answer here.") == text.count('"solution"') > 3
     assert student.count("assert ") == text.count("assert ")
 
 
