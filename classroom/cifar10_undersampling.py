@@ -188,7 +188,7 @@ CLAMP = Exercise(
     ),
 )
 
-THRESHOLDS = (-0.04, 0.03)
+THRESHOLDS = (-0.04, 0.2)
 
 
 def _clear(values):
@@ -223,7 +223,7 @@ def _reading_source(
         "def reading(gap, null, threshold):\n    gap = np.asarray(gap)\n"
         "    n, mean, sd = len(gap), gap.mean(), gap.std(ddof=1)\n"
         f"    half = {half}\n    low, high = mean - half, mean + half\n"
-        f"    return low, high, HOLDS if {passes} else FAILS if low > threshold else UNDECIDED"
+        f"    return low, high, HOLDS if {passes} else FAILS if {fails} else UNDECIDED"
     )
 
 
@@ -249,7 +249,7 @@ RERUN = Exercise(
         Wrong("a spread of the seeds in place of an interval of the mean", _reading_source("2 * sd"), 5),
         Wrong("the null ignored", _reading_source(passes="high < threshold"), 6),
         Wrong("the threshold ignored", _reading_source(passes="high < -0.04 and high < null[0]"), 3),
-        Wrong("the mean decides", _reading_source(passes="mean < threshold and high < null[0]"), 5),
+        Wrong("the mean decides", _reading_source(passes="mean < threshold", fails="mean > threshold"), 3),
         Wrong(
             "the verdict of the public table for every table",
             "def reading(gap, null, threshold):\n    return -0.0105, 0.0330, FAILS",
