@@ -535,8 +535,8 @@ assert (
 # :::
 
 # %% [markdown] tags=["solution"]
-# A model answer. The two figures differ in net, pretraining, epochs, temperature, augmentation, weight decay and clamp (the table of
-# settings above), so their difference is that of two settings as much as of two methods. RH also divides by the balanced
+# A model answer. The two figures differ in net, epochs, temperature, augmentation, weight decay and clamp (the table of settings
+# above), so their difference is that of two settings as much as of two methods. RH also divides by the balanced
 # encoder of its own arm: an arm that spreads its classes differently has another denominator, and its RH moves without any rare
 # class moving more or less. A fair run trains both methods with one net, augmentation, batch and number of epochs. The learning
 # rate of each is chosen from one list by balanced accuracy, on seeds that are not used again, before any harm is computed. The

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from lib import claims
+from lib.book import asked
 from lib.book.classroom import readings
 from lib.book.classroom.exercise import Answers, Exercise, generator, score
 
@@ -125,10 +126,12 @@ def test_notebook_and_classroom_have_the_same_exercises_in_one_order(study):
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_study_has_a_rerun_to_read_and_an_open_question(study):
-    texts = written(study)
-    assert sum(f"make run STUDY={study}" in w.statement for w in texts) == 1
-    assert sum(bool(e.rubric) for e in STUDIES[study]) >= 1
+def test_every_study_has_a_rerun_that_make_accepts_and_an_open_question(study):
+    command = re.compile(rf'make run STUDY={study}(?: PRESET=(\w+))? P="([^"]+)"')
+    (found,) = [m for w in written(study) for m in command.finditer(w.statement)]
+    preset = found[1] or "quick"
+    assert asked.read_values(study, preset, found[2]) != asked.read_values(study, preset, "")
+    assert any(e.rubric for e in STUDIES[study])
 
 
 @pytest.mark.parametrize("study", STUDIES)
