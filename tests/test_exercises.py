@@ -5,6 +5,7 @@ Answers run here in a namespace of this process: these are the book's own.
 
 import ast
 import builtins
+import functools
 import importlib
 import re
 import runpy
@@ -40,6 +41,7 @@ class Written:
     check: str = ""
 
 
+@functools.cache
 def cells(study: str) -> list:
     """The cells from "## Exercises" to the next section."""
     notebook = jupytext.read(ROOT / "notebooks" / f"{study}.py").cells
