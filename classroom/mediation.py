@@ -63,7 +63,7 @@ DECOMPOSITION = Exercise(
             "    return {name: v.numpy() for name, v in vars(mediation.effects(y00, y01, y10, y11)).items()}",
         ),
         Wrong(
-            "a table of the public check's cases",
+            "the numbers of the first public case for all",
             "def five_effects(y00, y01, y10, y11):\n    return {'TE': -0.93, 'NIE': -0.11, 'rNDE': 0.82, "
             "'NDE': -0.85, 'rNIE': 0.08}",
         ),

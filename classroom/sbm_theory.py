@@ -100,7 +100,7 @@ CRITICAL = Exercise(
         Wrong("a tangent hyperbolicus of r alone", _tau("1 / np.arctanh(r)")),
         Wrong("1/τ in place of τ", _tau("np.arctanh((1 + r) / 2)")),
         Wrong("the half forgotten in the logarithm", _tau("1 / np.log((3 + r) / (1 - r))")),
-        Wrong("a table of the public check's cases", _tau("{0.2: 1.4427, 0.4 / 0.95: 1.1257}[r]")),
+        Wrong("a table of the public check's cases", _tau("{0.2: 1.4427, 0.4 / 0.95: 1.1258, 0.8: 0.6792}[r]")),
     ),
 )
 

@@ -28,6 +28,7 @@ ALL = [pytest.param(study, e, id=f"{study}-{e.label}") for study, each in STUDIE
 GRADED = [p for p in ALL if p.values[1].checks]
 CLASS = ((b"one secret", "ada"), (b"one secret", "grace"), (b"another", "ada"))
 CONSTANTS = ("0", "0.5", "1", "None", "[]", "True")
+FITTED = "a table of the public check's cases"
 SECONDS = 5  # of one solution with its public check
 
 
@@ -192,6 +193,13 @@ def test_wrong_answers_lose_the_points_that_they_should(study, exercise):
         for secret, student in CLASS:
             earned = points(study, exercise, wrong.source, secret, student)
             assert earned <= wrong.most, f"{wrong.why}: {earned} of {exercise.points}"
+
+
+@pytest.mark.parametrize(("study", "exercise"), GRADED)
+def test_a_table_of_the_public_cases_passes_the_public_check_alone(study, exercise):
+    for wrong in exercise.wrong:
+        if wrong.why == FITTED:
+            assert passes(study, exercise, wrong.source) and wrong.most == 0
 
 
 @pytest.mark.parametrize(("study", "exercise"), ALL)
