@@ -7,6 +7,7 @@ import ast
 import builtins
 import functools
 import importlib
+import inspect
 import re
 import runpy
 import time
@@ -117,6 +118,26 @@ def passes(study: str, exercise: Exercise, source: str) -> bool:
     return True
 
 
+def watched(scope: dict, names: list[str]) -> dict[str, set[str]]:
+    """What each parameter of the named functions is given from now on, by function and parameter."""
+    given: dict[str, set[str]] = {}
+
+    def watch(name: str, function):
+        signature = inspect.signature(function)
+        given.update({f"{name}, {parameter}": set() for parameter in signature.parameters})
+
+        @functools.wraps(function)
+        def call(*args, **named):
+            for parameter, value in signature.bind(*args, **named).arguments.items():
+                given[f"{name}, {parameter}"].add(str(value))
+            return function(*args, **named)
+
+        return call
+
+    scope.update({name: watch(name, scope[name]) for name in names})
+    return given
+
+
 def constant(study: str, exercise: Exercise, value: str) -> str:
     names = functions(solved(study, exercise))
     return "\n".join(f"def {name}(*args, **named):\n    return {value}\n" for name in names)
@@ -168,6 +189,20 @@ def test_setup_solution_and_public_check_run_by_themselves(study, exercise):
     for source in (setup(study), solved(study, exercise), text_of(study, exercise).check):
         exec(source, scope)
     assert time.perf_counter() - started < SECONDS
+
+
+@pytest.mark.parametrize(("study", "exercise"), GRADED)
+def test_public_and_hidden_tests_use_two_values_of_every_parameter(study, exercise):
+    solution, scope = solved(study, exercise), {}
+    exec(setup(study), scope)
+    exec(solution, scope)
+    public = watched(scope, functions(solution))
+    exec(text_of(study, exercise).check, scope)
+    hidden = watched(scope, functions(solution))
+    score(exercise, Answers(lambda name, *args, **named: scope[name](*args, **named)), *CLASS[0])
+    for where, given in (("public", public), ("hidden", hidden)):
+        alike = {parameter: values for parameter, values in given.items() if len(values) < 2}
+        assert not alike, f"the {where} tests give one value or none to {alike}"
 
 
 @pytest.mark.parametrize(("study", "exercise"), GRADED)
