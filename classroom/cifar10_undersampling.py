@@ -4,7 +4,21 @@ import numpy as np
 import torch
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
-from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, VERDICTS, interval, same, table
+from lib.book.classroom.readings import (
+    FAILS,
+    HOLDS,
+    MISTAKES,
+    STUDENT,
+    UNDECIDED,
+    VERDICTS,
+    answer,
+    interval,
+    intervals,
+    same,
+    table,
+    verdict,
+    verdicts,
+)
 
 
 def _features(rng, n=12, d=4, classes=3):
@@ -196,14 +210,21 @@ def _clear(values):
     return [max(values) + 1.0, max(values) + 1.1]
 
 
-def _interval(answers, rng, data):
-    tables = [table(rng, wanted, THRESHOLDS[0], "below", seeds) for wanted in VERDICTS for seeds in (3, 5, 8)]
-    return all(same(answers.reading(t, data["null"], -0.04)[:2], interval(t)) for t in [*tables, data["gap"]])
+def _ask(answers, rng, values, threshold, side):
+    return answers.reading(values, _clear(values), threshold)
 
 
-def _verdict(answers, rng, data):
-    cases = [(wanted, x, table(rng, wanted, x, "below")) for wanted in VERDICTS for x in THRESHOLDS]
-    return all(answers.reading(t, _clear(t), x)[2] == wanted for wanted, x, t in cases)
+def _own_table(answers, rng, data):
+    """Read as it stands, and moved: no constant serves both."""
+    for moved in (0.0, -0.3):
+        gap, null = np.add(data["gap"], moved).tolist(), data["null"]
+        low, high = interval(gap)
+        wanted = verdict(low, high, -0.04, "below")
+        wanted = UNDECIDED if wanted == HOLDS and high >= min(null) else wanted
+        found = answers.reading(gap, null, -0.04)
+        if not same(found[:2], (low, high)) or found[2] != wanted:
+            return False
+    return True
 
 
 def _null(answers, rng, data):
@@ -216,15 +237,8 @@ def _null(answers, rng, data):
     return True
 
 
-def _reading_source(
-    half="stats.t.ppf(0.975, n - 1) * sd / n**0.5", passes="high < threshold and high < null[0]"
-) -> str:
-    return (
-        "def reading(gap, null, threshold):\n    gap = np.asarray(gap)\n"
-        "    n, mean, sd = len(gap), gap.mean(), gap.std(ddof=1)\n"
-        f"    half = {half}\n    low, high = mean - half, mean + half\n"
-        f"    return low, high, HOLDS if {passes} else FAILS if {fails} else UNDECIDED"
-    )
+def _answer(half=STUDENT, holds="high < threshold and high < min(null)", fails="low > threshold") -> str:
+    return answer("gap, null, threshold", "gap", half, holds, fails)
 
 
 def _own(rng):
@@ -239,17 +253,20 @@ RERUN = Exercise(
     prerequisites="the chapter; how to read this book, on verdicts",
     minutes=30,
     checks=(
-        Check(3, "the interval, for three seeds and more", _interval),
-        Check(3, "the verdict where the null is far away, at more than one threshold", _verdict),
+        Check(2, "the interval, for three seeds and more", intervals(_ask, -0.04)),
+        Check(
+            2,
+            "the verdict where the null is far away, at more than one threshold",
+            verdicts(_ask, THRESHOLDS, ("below",)),
+        ),
         Check(2, "what the null changes, and what it does not", _null),
+        Check(2, "the table of the assignment, and the same table moved", _own_table),
     ),
     wrong=(
-        Wrong("the normal law in place of Student's", _reading_source("1.96 * sd / n**0.5"), 5),
-        Wrong("no square root of the number of seeds", _reading_source("stats.t.ppf(0.975, n - 1) * sd / n"), 5),
-        Wrong("a spread of the seeds in place of an interval of the mean", _reading_source("2 * sd"), 5),
-        Wrong("the null ignored", _reading_source(passes="high < threshold"), 6),
-        Wrong("the threshold ignored", _reading_source(passes="high < -0.04 and high < null[0]"), 3),
-        Wrong("the mean decides", _reading_source(passes="mean < threshold", fails="mean > threshold"), 3),
+        *(Wrong(why, _answer(half), 4) for why, half in MISTAKES.items()),
+        Wrong("the null ignored", _answer(holds="high < threshold"), 6),
+        Wrong("the threshold ignored", _answer(holds="high < -0.04 and high < min(null)"), 4),
+        Wrong("the mean decides", _answer(holds="mean < threshold", fails="mean > threshold"), 4),
         Wrong(
             "the verdict of the public table for every table",
             "def reading(gap, null, threshold):\n    return -0.0105, 0.0330, FAILS",

@@ -1,9 +1,24 @@
 """What hidden tests of several studies share: equality of plain results, and the rule of verdicts by another route."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import stats
 
+from lib.book.classroom.exercise import Answers, Plain
+
+Ask = Callable[[Answers, np.random.Generator, list[float], float, str], Plain]
+Test = Callable[[Answers, np.random.Generator, dict[str, Plain]], bool]
+
 HOLDS, FAILS, UNDECIDED = VERDICTS = ("holds", "does not hold", "not decided at this scale")
+STUDENT = "stats.t.ppf(0.975, n - 1) * sd / n**0.5"  # half an interval, in an answer's words
+MISTAKES = {
+    "the normal law in place of Student's": "1.96 * sd / n**0.5",
+    "no square root of the number of seeds": "stats.t.ppf(0.975, n - 1) * sd / n",
+    "a spread of the seeds in place of an interval of their mean": "2 * sd",
+}
+BEYOND = "low > threshold if side == 'above' else high < threshold"
+SHORT = "high < threshold if side == 'above' else low > threshold"
 
 
 def same(found, wanted, tolerance: float = 1e-6) -> bool:
@@ -35,3 +50,40 @@ def table(
     away = {HOLDS: 1, FAILS: -1, UNDECIDED: 0}[wanted] * (1 if side == "above" else -1)
     shift = away * rng.uniform(3, 5) if away else rng.choice([-1, 1]) * rng.uniform(0.1, 0.4)
     return (threshold + spread * (shift + (z - z.mean()) / z.std(ddof=1))).round(4).tolist()
+
+
+def intervals(ask: Ask, threshold: float, side: str = "below") -> Test:
+    """Whether the interval of tables of three to eight seeds is right.
+
+    ask: from (answers, generator, values, threshold, side) to the answer's (low, high, verdict) on arguments of which
+    the numbers over seeds are these values.
+    """
+
+    def test(answers: Answers, rng: np.random.Generator, data: dict[str, Plain]) -> bool:
+        tables = [table(rng, wanted, threshold, side, seeds) for wanted in VERDICTS for seeds in (3, 5, 8)]
+        return all(same(ask(answers, rng, t, threshold, side)[:2], interval(t)) for t in tables)
+
+    return test
+
+
+def verdicts(ask: Ask, thresholds: tuple[float, ...], sides: tuple[str, ...] = ("below", "above")) -> Test:
+    """Whether each verdict is found where it is right, at every threshold and on every side; ask: as ``intervals``."""
+
+    def test(answers: Answers, rng: np.random.Generator, data: dict[str, Plain]) -> bool:
+        cases = [(wanted, x, side) for wanted in VERDICTS for x in thresholds for side in sides]
+        return all(ask(answers, rng, table(rng, w, x, side), x, side)[2] == w for w, x, side in cases)
+
+    return test
+
+
+def answer(arguments: str, values: str, half: str = STUDENT, holds: str = BEYOND, fails: str = SHORT) -> str:
+    """Source of an answer ``reading(arguments)`` that gives (low, high, verdict) of the values, in words.
+
+    Expressions know values (seeds,), n, mean, sd, low, high, the arguments, and HOLDS, FAILS, UNDECIDED of the setup.
+    """
+    return f"""def reading({arguments}):
+    values = np.asarray({values})
+    n, mean, sd = len(values), values.mean(), values.std(ddof=1)
+    low, high = mean - ({half}), mean + ({half})
+    return low, high, HOLDS if ({holds}) else FAILS if ({fails}) else UNDECIDED
+"""
