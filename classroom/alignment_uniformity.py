@@ -122,7 +122,7 @@ COLLAPSE = Exercise(
             "def least_classes(dim, t):\n    k = 2\n"
             "    while uniformity.uniformity_of_classes(k, t) >= uniformity.uniformity_of_sphere(dim, t):\n"
             "        k += 1\n    return k",
-            ("t ignored", ", t)", ", 2.0)", 2),
+            ("t ignored", "k = 2", "k, t = 2, 2.0", 2),
             ("pairs in one place forgotten", "uniformity_of_classes", "uniformity_of_simplex", 0),
             ("the last that does not", "return k", "return k - 1", 0),
             ("the dimension ignored", "sphere(dim", "sphere(2", 0),
