@@ -1,7 +1,7 @@
 """The exercises of ``notebooks/disentanglement.py``: points, hidden tests, wrong answers."""
 
+import functools
 import itertools
-import math
 
 import numpy as np
 from scipy import stats
@@ -90,7 +90,11 @@ EXCHANGE = Exercise(
     prerequisites="the theorem on rooms; boolean masks",
     minutes=20,
     checks=(
-        Check(3, "three factors and more: distances kept, the first room still, the second moved", _hidden((3, 5), (0.3, 0.12))),
+        Check(
+            3,
+            "three factors and more: distances kept, the first room still, the second moved",
+            _hidden((3, 5), (0.3, 0.12)),
+        ),
         Check(2, "two factors, and rooms of other sizes", _hidden((2, 3), (0.44, 0.05))),
     ),
     wrong=(
@@ -142,9 +146,13 @@ BATCH = Exercise(
     wrong=(
         Wrong("the smallest batch, always", "def batch_for(a, n, b):\n    return 2"),
         *slips(
-            "def batch_for(a, n, b):\n"
-            "    return math.ceil((1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2)",
-            ("B² in place of B(B - 1)", "(1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2", "(a / (4 * b)) ** (n / 2)", 0),
+            "def batch_for(a, n, b):\n    return math.ceil((1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2)",
+            (
+                "B² in place of B(B - 1)",
+                "(1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2",
+                "(a / (4 * b)) ** (n / 2)",
+                0,
+            ),
             ("rounded down", "math.ceil", "math.floor", 0),
             ("the number of factors ignored", "** n", "** 4", 0),
             ("the order ignored", "a / (4 * b)", "1 / (4 * b)", 2),
@@ -160,12 +168,18 @@ def _draw(rng, wanted, threshold, side, n):
     return rng.permutation([1] * ones + [0] * (n - ones)).tolist()
 
 
+@functools.cache
+def _ends(k, n):
+    found = stats.binomtest(k, n).proportion_ci(0.95, "exact")
+    return float(found.low), float(found.high)
+
+
 def _judged(k, n, threshold, side):
-    ends = stats.binomtest(k, n).proportion_ci(0.95, "exact")
-    above, below = ends.low > threshold, ends.high < threshold
+    low, high = _ends(k, n)
+    above, below = low > threshold, high < threshold
     if not (above or below):
-        return ends.low, ends.high, UNDECIDED
-    return ends.low, ends.high, HOLDS if (above if side == "above" else below) else FAILS
+        return low, high, UNDECIDED
+    return low, high, HOLDS if (above if side == "above" else below) else FAILS
 
 
 def _interval(answers, rng, data):
@@ -233,7 +247,10 @@ OPEN = Exercise(
     minutes=30,
     rubric=(
         Criterion(2, "says that the MCC has a floor, or how high that of a random rotation is"),
-        Criterion(2, "says that an exchange within one of two rooms, or a wrong distance, leaves the MCC high, with the number"),
+        Criterion(
+            2,
+            "says that an exchange within one of two rooms, or a wrong distance, leaves the MCC high, with the number",
+        ),
         Criterion(2, "names what to report beside it: isometry gap, worst room, spread over seeds"),
         Criterion(3, "a run that decides: two rooms, matching within each, a share over seeds with its exact interval"),
         Criterion(1, "gives a number of seeds with a reason, and the result that would speak against recovery"),

@@ -582,8 +582,8 @@ from scipy import stats
 from lib.geometry import uniformity
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
-# Simulated, not measured: five draws from a normal law of mean -0.3 and standard deviation 0.12, rounded
-uniformity_gap = [-0.24, -0.41, -0.19, -0.38, -0.22]
+# Simulated, not measured: np.random.default_rng(1).normal(-0.3, 0.12, 5), rounded
+uniformity_gap = [-0.26, -0.20, -0.26, -0.46, -0.19]
 
 # %% [markdown]
 # :::{exercise}
@@ -697,10 +697,15 @@ def verdict(values, threshold, side):
 
 
 # %%
-low, high, word = verdict([-0.24, -0.41, -0.19, -0.38, -0.22], -0.2, "below")
-assert abs(low + 0.4120) < 1e-4 and abs(high + 0.1640) < 1e-4 and word == UNDECIDED
-assert verdict([-0.35, -0.41, -0.39], -0.2, "below")[2] == HOLDS and verdict([-0.35, -0.41, -0.39], -0.2, "above")[2] == FAILS
-assert verdict([-0.35, -0.41, -0.39], -0.6, "above")[2] == HOLDS and verdict([-0.35, -0.41], -0.2, "below")[2] == UNDECIDED
+low, high, word = verdict([-0.26, -0.20, -0.26, -0.46, -0.19], -0.2, "below")
+assert abs(low + 0.4093) < 1e-4 and abs(high + 0.1387) < 1e-4 and word == UNDECIDED
+assert (
+    verdict([-0.35, -0.41, -0.39], -0.2, "below")[2] == HOLDS
+    and verdict([-0.35, -0.41, -0.39], -0.2, "above")[2] == FAILS
+)
+assert (
+    verdict([-0.35, -0.41, -0.39], -0.6, "above")[2] == HOLDS and verdict([-0.35, -0.41], -0.2, "below")[2] == UNDECIDED
+)
 
 # %% [markdown]
 # :::{exercise}
