@@ -90,7 +90,7 @@ CANCEL = Exercise(
 
 
 def _least(dim, t):
-    """By points: the mean over all pairs of two copies of each corner, the corners of a simplex from their Gram matrix."""
+    """From the Gram matrix of the corners, whose mean over all entries is that over all pairs of images."""
     x, w = special.roots_jacobi(200, (dim - 3) / 2, (dim - 3) / 2)
     sphere = np.log(w @ np.exp(-t * (2 - 2 * x)) / w.sum())
     for classes in itertools.count(2):
@@ -131,10 +131,11 @@ COLLAPSE = Exercise(
     ),
 )
 THRESHOLDS = ((-0.2, "below"), (0.3, "below"), (-0.5, "above"), (0.1, "above"))
+SIZED = tuple(zip((3, 4, 6, 12), THRESHOLDS, strict=True))  # by number of seeds
 
 
 def _interval(answers, rng, data):
-    tables = [table(rng, wanted, x, side, n) for wanted in VERDICTS for (x, side), n in zip(THRESHOLDS, (3, 4, 6, 12))]
+    tables = [table(rng, wanted, x, side, n) for wanted in VERDICTS for n, (x, side) in SIZED]
     found = [answers.verdict(t, -0.2, "below")[:2] for t in [*tables, data["uniformity_gap"]]]
     return same(found, [interval(t) for t in [*tables, data["uniformity_gap"]]])
 

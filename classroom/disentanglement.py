@@ -86,7 +86,7 @@ def _hidden(dims, sides):
 
 EXCHANGE = Exercise(
     label="exercise-dis-exchange",
-    objective="Build the map that an optimum under the taxicab distance leaves free, and see that the MCC does not notice.",
+    objective="Build a map that the taxicab distance leaves free, and see that the MCC does not notice.",
     prerequisites="the theorem on rooms; boolean masks",
     minutes=20,
     checks=(
@@ -106,7 +106,8 @@ EXCHANGE = Exercise(
         ),
         Wrong(
             "the far room shifted by amounts whose sum is not 0",
-            "def hidden_map(s, side):\n    moved = s.copy()\n    moved[(s >= 1 - side).all(1), 0] += side\n    return moved",
+            "def hidden_map(s, side):\n    far = (s >= 1 - side).all(1)\n    moved = s.copy()\n"
+            "    moved[far, 0] += side\n    return moved",
         ),
         Wrong(
             "for the rooms and the dimension of one case",

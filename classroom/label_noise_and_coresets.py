@@ -8,7 +8,7 @@ from lib.book.classroom.slips import slips
 
 
 def _drained(buckets, size):
-    """Points taken from the fullest bucket one by one; then the level is read off: what every bucket above it still has."""
+    """Points taken from the fullest bucket one by one, and what the fullest of those that lost any still has at least."""
     left = list(buckets)
     while sum(left) > size:
         left[left.index(max(left))] -= 1
@@ -127,6 +127,7 @@ SCORE = Exercise(
     hides=("lib.strata.noisy_labels",),
 )
 THRESHOLDS = ((0.0, "above"), (-0.03, "above"), (0.01, "below"), (0.05, "below"))
+SIZED = tuple(zip((3, 4, 6, 12), THRESHOLDS, strict=True))  # by number of seeds
 
 
 def _pair(rng, gap):
@@ -136,7 +137,7 @@ def _pair(rng, gap):
 
 
 def _interval(answers, rng, data):
-    gaps = [table(rng, wanted, x, side, n) for wanted in VERDICTS for (x, side), n in zip(THRESHOLDS, (3, 4, 6, 12))]
+    gaps = [table(rng, wanted, x, side, n) for wanted in VERDICTS for n, (x, side) in SIZED]
     cases = [*(_pair(rng, gap) for gap in gaps), (data["spread_accuracy"], data["sup_con_accuracy"])]
     found = [answers.verdict(*pair, 0.0, "above")[:2] for pair in cases]
     return same(found, [interval(np.subtract(*pair)) for pair in cases])

@@ -55,9 +55,16 @@ BATCH = Exercise(
     prerequisites="the theorem on where L_spread collapses, and its corollary",
     minutes=20,
     checks=(
-        Check(3, "weights, numbers of classes and temperatures where a batch is large enough",
-              _edges("batch_of_collapse", 2, False, (0.1, 0.5, 0.9), True)),
-        Check(1, "weights where none is, beside one where one is", _edges("batch_of_collapse", 2, False, (0.3, 0.95), False)),
+        Check(
+            3,
+            "weights, numbers of classes and temperatures where a batch is large enough",
+            _edges("batch_of_collapse", 2, False, (0.1, 0.5, 0.9), True),
+        ),
+        Check(
+            1,
+            "weights where none is, beside one where one is",
+            _edges("batch_of_collapse", 2, False, (0.3, 0.95), False),
+        ),
     ),
     wrong=slips(
         _BATCH,
@@ -68,7 +75,7 @@ BATCH = Exercise(
         ("two classes, always", "needed = ", "classes = 2\n    needed = ", 0),
         ("the weight of the other loss", "(1 / alpha - 1)", "(1 / (1 - alpha) - 1)", 0),
     ),
-)  # fmt: skip
+)
 
 
 def _lengths(answers, rng, data):
@@ -125,20 +132,30 @@ CLAMP = Exercise(
     prerequisites="the corollary, (iv); the exercise on the batch size",
     minutes=20,
     checks=(
-        Check(3, "weights, numbers of classes and temperatures where a batch is large enough",
-              _edges("clamped_batch", 1, True, (0.2, 0.6, 1.0), True)),
-        Check(1, "weights where none is, beside one where one is", _edges("clamped_batch", 1, True, (0.4, 0.95), False)),
+        Check(
+            3,
+            "weights, numbers of classes and temperatures where a batch is large enough",
+            _edges("clamped_batch", 1, True, (0.2, 0.6, 1.0), True),
+        ),
+        Check(
+            1, "weights where none is, beside one where one is", _edges("clamped_batch", 1, True, (0.4, 0.95), False)
+        ),
     ),
     wrong=slips(
         _CLAMPED,
         ("images of one class in place of the batch", " * classes / (classes - 1)", " / (classes - 1)", 1),
         ("two views", "* classes / (classes - 1)", "* classes / (2 * (classes - 1))", 1),
         ("L_attract, always", "needed = ", "alpha = 1.0\n    needed = ", 0),
-        ("the threshold without the clamp", "(classes - 1) / (classes * alpha)", "(1 / alpha - 1) * (classes - 1) / classes", 0),
+        (
+            "the threshold without the clamp",
+            "(classes - 1) / (classes * alpha)",
+            "(1 / alpha - 1) * (classes - 1) / classes",
+            0,
+        ),
         ("no batch that is too small forgotten", "    if needed >= 1:\n        return math.inf\n", "", 3),
         ("two classes, always", "needed = ", "classes = 2\n    needed = ", 0),
     ),
-)  # fmt: skip
+)
 THRESHOLDS = ((0.05, "above"), (-0.1, "above"), (0.2, "below"), (0.0, "below"))
 
 
@@ -169,7 +186,12 @@ def _verdicts(wanted_side):
 def _gated(answers, rng, data):
     for wanted in (HOLDS, FAILS):
         values = table(rng, wanted, 0.05, "above")
-        for gain, spread, word in ((0.2, 0.02, wanted), (0.06, 0.005, wanted), (0.04, 0.005, UNDECIDED), (0.2, 0.4, UNDECIDED)):
+        for gain, spread, word in (
+            (0.2, 0.02, wanted),
+            (0.06, 0.005, wanted),
+            (0.04, 0.005, UNDECIDED),
+            (0.2, 0.4, UNDECIDED),
+        ):
             if answers.verdict(values, 0.05, "above", *_trained(rng, 5, gain, spread))[2] != word:
                 return False
     return True
@@ -227,7 +249,9 @@ OPEN = Exercise(
         Criterion(2, "says that α* is about free vectors and the exact loss, at its optimum"),
         Criterion(2, "names what may keep an encoder from it: net, views, cross-entropy, an early end, the clamp"),
         Criterion(2, "uses a number against the sentence: the paper's cosine, or the continuous transition at α*"),
-        Criterion(3, "a run that decides: a setting above α* beside one below, cosine within classes, SupCon beside it"),
+        Criterion(
+            3, "a run that decides: a setting above α* beside one below, cosine within classes, SupCon beside it"
+        ),
         Criterion(1, "fixes threshold and seeds before, and says which result would speak against the sentence"),
     ),
 )

@@ -1,7 +1,6 @@
 """The exercises of ``notebooks/strata_theory.py``: points, hidden tests, wrong answers."""
 
 import itertools
-import math
 
 import numpy as np
 from scipy import special, stats
@@ -32,7 +31,7 @@ def _likeliest(low, high, count):
 
 RISE = Exercise(
     label="exercise-st-rise",
-    objective="Find the maximum of a sequence from the ratio of its steps, and see when a stated monotone fall is right.",
+    objective="Find the maximum of a sequence from its steps, and see when a stated fall is right.",
     prerequisites="the section on subsamples; logarithms",
     minutes=20,
     checks=(
@@ -141,14 +140,29 @@ MOST = Exercise(
         "def most_points(p, budget):\n    s, m = 2 * p - 1, 0\n"
         "    while m < 100 and np.abs(label_noise.lemma7_weights(m + 1, p)).sum() <= budget * (1 + 1e-9):\n"
         "        m += 1\n    return m",
-        ("the lower bound in place of the length", "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()", "s ** (-2 * ((m + 2) // 2))", 0),
-        ("the upper bound in place of the length", "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()", "s ** -(m + 2)", 0),
-        ("the sum in place of the sum of absolute values", "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()", "label_noise.lemma7_weights(m + 1, p).sum()", 0),
+        (
+            "the lower bound in place of the length",
+            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
+            "s ** (-2 * ((m + 2) // 2))",
+            0,
+        ),
+        (
+            "the upper bound in place of the length",
+            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
+            "s ** -(m + 2)",
+            0,
+        ),
+        (
+            "the sum in place of the sum of absolute values",
+            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
+            "label_noise.lemma7_weights(m + 1, p).sum()",
+            0,
+        ),
         ("one point too many", "return m", "return m + 1", 0),
         ("the share of right labels ignored", "s, m = 2 * p - 1, 0", "p, m = 0.9, 0", 0),
         ("the budget ignored", "s, m = ", "budget = 10.0\n    s, m = ", 0),
     ),
-)  # fmt: skip
+)
 THRESHOLDS = (1.0, 2.5, -0.5)
 
 
@@ -218,15 +232,30 @@ RERUN = Exercise(
         *slips(
             _RIGHT,
             ("the normal law in place of Student's", "stats.t.ppf(0.975, n - 1)", "1.96", 2),
-            ("the smallest decides, as in the claim", "HOLDS if low > threshold", "HOLDS if min(values) > threshold", 6),
+            (
+                "the smallest decides, as in the claim",
+                "HOLDS if low > threshold",
+                "HOLDS if min(values) > threshold",
+                6,
+            ),
             ("the spread of the trials, not of their mean", "ddof=1) / n**0.5\n    low", "ddof=1)\n    low", 5),
-            ("the table's own number of trials", "n = abs(np.mean(values) - threshold), np.std(values, ddof=1), 3", "n = abs(np.mean(values) - threshold), np.std(values, ddof=1), len(values)", 5),
-            ("the standard deviation of the mean taken for that of a trial", "np.std(values, ddof=1), 3", "np.std(values, ddof=1) / len(values) ** 0.5, 3", 5),
+            (
+                "the table's own number of trials",
+                "n = abs(np.mean(values) - threshold), np.std(values, ddof=1), 3",
+                "n = abs(np.mean(values) - threshold), np.std(values, ddof=1), len(values)",
+                5,
+            ),
+            (
+                "the standard deviation of the mean taken for that of a trial",
+                "np.std(values, ddof=1), 3",
+                "np.std(values, ddof=1) / len(values) ** 0.5, 3",
+                5,
+            ),
             ("the threshold ignored", "n, mean = ", "threshold = 1\n    n, mean = ", 6),
         ),
     ),
     data=_own,
-)  # fmt: skip
+)
 
 OPEN = Exercise(
     label="exercise-st-open",
@@ -234,10 +263,16 @@ OPEN = Exercise(
     prerequisites="the section on lemmas 1 and 2, and the limits",
     minutes=30,
     rubric=(
-        Criterion(2, "says that the lemmas ask for some multiplier, and that only the reading in which it is 1 is false"),
-        Criterion(2, "gives the size of the excess or of the multiplier, and says that equal strata are proved, not tried"),
+        Criterion(
+            2, "says that the lemmas ask for some multiplier, and that only the reading in which it is 1 is false"
+        ),
+        Criterion(
+            2, "gives the size of the excess or of the multiplier, and says that equal strata are proved, not tried"
+        ),
         Criterion(2, "says that the multiplier depends on f, so that the order of bounds need not be that of losses"),
-        Criterion(3, "a computation that decides: trained representations, bound and loss of each, share of right orders"),
+        Criterion(
+            3, "a computation that decides: trained representations, bound and loss of each, share of right orders"
+        ),
         Criterion(1, "gives seeds and an interval, and says which result would speak against using the bound"),
     ),
 )

@@ -54,18 +54,15 @@ from lib import study
 run = study.start("lspread_strata", globals())
 
 # %% tags=["hide-input"]
-import math
-
 import pandas as pd
 
 from lib import claims
 from lib.figures import charts
 from lib.figures import lspread_strata as draw
 from lib.figures import lspread_tables as printed
-from lib.geometry.free_vectors import Objective
 from lib.losses import supervised
 from lib.probe import transfer
-from lib.strata import collapse, spread_optimum
+from lib.strata import collapse
 from lib.studies import lspread_strata as spread
 
 p, computed = run.p, "computed, float64, CPU"
@@ -683,7 +680,10 @@ values, before = [0.064, 0.054, 0.075, 0.088, 0.103], [0.668, 0.623, 0.631, 0.70
 low, high, word = verdict(values, 0.05, "above", [0.703, 0.683, 0.676, 0.722, 0.749], before)
 assert abs(low - 0.0528) < 1e-4 and abs(high - 0.1008) < 1e-4 and word == UNDECIDED
 after = [0.753, 0.733, 0.726, 0.772, 0.799]
-assert verdict(values, 0.05, "above", after, before)[2] == HOLDS and verdict(values, 0.05, "below", after, before)[2] == FAILS
+assert (
+    verdict(values, 0.05, "above", after, before)[2] == HOLDS
+    and verdict(values, 0.05, "below", after, before)[2] == FAILS
+)
 assert verdict(values, 0.08, "above", after, before)[2] == UNDECIDED
 assert verdict(values, 0.05, "above", [0.668, 0.623, 0.631, 0.708, 0.999], before)[2] == UNDECIDED  # one seed learned
 

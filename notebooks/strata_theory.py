@@ -38,7 +38,6 @@ from lib import study
 run = study.start("strata_theory", globals())
 
 # %% tags=["hide-input"]
-import itertools
 import math
 
 import numpy as np
@@ -638,7 +637,11 @@ def best_share(classes, dim, spread, view, tau, alpha):
 
 
 # %%
-for distribution, tau, alpha in (((4, 8, 0.25, 0.9), 0.5, 0.5), ((2, 16, 0.5, 1.0), 1.0, 0.2), ((10, 8, 0.1, 0.5), 0.5, 0.7)):
+for distribution, tau, alpha in (
+    ((4, 8, 0.25, 0.9), 0.5, 0.5),
+    ((2, 16, 0.5, 1.0), 1.0, 0.2),
+    ((10, 8, 0.1, 0.5), 0.5, 0.7),
+):
     share, c = best_share(*distribution, tau, alpha), Classes(*distribution)
     limit = sum(spread_limit.terms(c, tau, alpha))
     n_plus = [round(20000 * v) for v in (0.8 * share, share, 1.2 * share)]
