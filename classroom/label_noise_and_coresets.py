@@ -8,7 +8,7 @@ from lib.book.classroom.slips import slips
 
 
 def _drained(buckets, size):
-    """Points taken from the fullest bucket one by one, and what the fullest of those that lost any still has at least."""
+    """What the buckets are drained to, one point at a time: the least that is left of any that lost some."""
     left = list(buckets)
     while sum(left) > size:
         left[left.index(max(left))] -= 1
