@@ -451,7 +451,7 @@ for letter, values in zip("abc", zip(*((f.rsquared, *f.params[1:]) for f in fits
 recipe = np.tile(np.arange(2 * half), p.seeds)
 pooled = measure.regress(many, cov_type="cluster", cov_kwds={"groups": recipe})
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 spread, lines = figures.spread(mixed + cooled, many, lab.seeds), []
 for i, (name, (low, high)) in enumerate(zip(("alignment", "uniformity"), pooled.conf_int()[1:], strict=True), 1):
     found = run.note(f"coefficient of {name}, pooled", pooled.params[i], low, high, seeds=0)

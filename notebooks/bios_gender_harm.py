@@ -260,7 +260,7 @@ keep = decided.repeat_interleave(2)
 correlation = harms.rank_correlation(grh_under[..., keep], share[:, keep].expand(R, T, -1))  # (R, T)
 nulls = ge.nulls(arms.under, seen, treated, p.draws)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 pairs = torch.cat([grh_balanced, grh_under], 1).mean(0).unflatten(1, (K, 2))  # (1 + T, K, 2)
 df = bios_gender_harm.points(pairs, p.ratio, dict(zip(arms.treated, occupation, strict=True)), OCCUPATIONS)
 df = df[np.tile(decided, 1 + T)]

@@ -177,7 +177,7 @@ rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K;
 rh_cells = evidence.cells(seen, rh_each, rh)
 run.note_matrix("RH", rh_cells, ratio=p.ratio)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 off = rh_cells[rh_cells.row != rh_cells.column]
 lowest = off.loc[off.value.idxmin()]
 published, theirs = (

@@ -221,7 +221,7 @@ run.show(
 # %% [markdown]
 # The figure below shows it in the plane: the true lattice of two factors, and where training takes it.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 small = measure.lattice(10)
 moving = figures.frames(small, measure.moving(lab, small))
 last = moving[moving.frame == moving.frame.max()]

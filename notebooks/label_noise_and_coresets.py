@@ -90,7 +90,7 @@ by_pixels = labels.detection_of_pixels(plan.noise, train)
 gone, back = labels.lost(reached, 0.2), labels.regained(reached, 0.2)
 gone_half = labels.lost(reached, 0.5)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 TREATED = {"none": "uncorrected", "centres": "corrected, centres", "points": "corrected, points"}
 lines, shown = [], []
 for loss, name in NAMES.items():

@@ -232,7 +232,7 @@ run.say(
 # A loss whose $\alpha$ lies above its line collapses $K$ balanced classes. The slider moves the temperature. Rings are the settings
 # that the paper reports, each at its own temperature; its batch of 128 gives $N^- = 256\,(K-1)/K$ on average.
 
-# %%
+# %% tags=["main-figure"]
 settings = printed.settings()
 above = settings.alpha > settings.alpha_star
 run.exact("lspread-1f", above.sum())

@@ -199,7 +199,7 @@ for t, name in enumerate(treated):
         interval = outcomes.share_interval(part, one.TE)
         shares.append((label, name, run.note(label, *interval, undersampled=name, ratio=p.ratio)))
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 y00, y01, y10, y11 = levels["paper"]
 te, first, second = (means["paper"][name].value for name in ("TE", "NIE", "rNIE"))
 paper_share = report.diagonal("simclr_1pct", "NIE").mean() / report.diagonal("simclr_1pct", "TE").mean()

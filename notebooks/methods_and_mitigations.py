@@ -280,7 +280,7 @@ cosine, pull = comparison.similarity(seen["simclr"])  # (seeds, cells) each
 spearman = harms.rank_correlation(cosine, pull)  # (seeds,)
 order = run.note("Spearman of class cosine and 1 - RH", spearman)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 scatter = figures.similarity(seen["simclr"], cosine, pull, pairs)
 run.show(
     "similarity",

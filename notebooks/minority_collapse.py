@@ -247,7 +247,7 @@ run.say(
     f"free vectors' cosine passes $1 - 10^{{-6}}$ in **{beside.passes.sum()} of {len(beside)}** settings."
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 curve = measure.transition(minorities=3, tau=0.5)
 lines = curve[curve.kind == "line"]
 at_half = lines[(lines.ratio - 0.5).abs() == (lines.ratio - 0.5).abs().min()].cosine

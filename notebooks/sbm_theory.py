@@ -387,7 +387,7 @@ balanced = (
 harm = np.where(balanced > 1e-6, (1 - np.cos(t12)) / np.maximum(balanced, 1e-12), np.nan)
 lowest = theory.TAUS[np.unravel_index(np.nanargmin(harm), harm.shape)[0]]
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 df = charts.long(
     harm[:, ::-1],
     tau=[f"τ = {t:g}" for t in theory.TAUS],

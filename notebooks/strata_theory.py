@@ -195,7 +195,7 @@ alt = f"The three limits and their sum over the spread of classes; a slider move
 caption = f"{words} d = 8, s = 1, τ = {tau:g}. The slider moves α through α* = (K − 1)/(2K − 1)."
 run.show("tug", draw.tug(tug, start), alt, caption, tug, "lib/strata/spread_limit.py:terms", computed)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 curve = draw.passages()
 ends = {k: run.note(f"limit of alpha*, K = {k}", spread_limit.limit_alpha(k), seeds=0).value for k in (2, 4, 10)}
 words = f"1 for small alpha, 0 from {ends[2]:.3f} on for 2 classes and from {ends[10]:.3f} on for 10"

@@ -278,7 +278,7 @@ run.code(group_dro.group_dro)
 trainings = worst_group.trainings(arms, p.recovery_second)  # name: one classifier a seed
 reached = {name: worst_group.accuracy(units, train, test) for name, units in trainings.items()}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 dots = figures.accuracies({name: a.groups for name, a in reached.items()}, test.names)
 run.show(
     "worst",
