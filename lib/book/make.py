@@ -34,6 +34,7 @@ from lib.book import (
     undecided,
     why,
 )
+from lib.book.classroom import assignment, grade
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -310,7 +311,9 @@ COMMANDS = {
     "compare": runs.command_compare,
     "record": runs.command_record,
     "prune": command_prune,
-    "student": runs.command_student,
+    "assignment": assignment.command_assignment,
+    "answers": assignment.command_answers,
+    "grade": grade.command_grade,
     "tune": command_tune,
     "new": new.command_new,
     "readme": readme.command_readme,
@@ -348,12 +351,15 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.students, options.submissions = env("STUDENTS", ""), env("SUBMISSIONS", "")
+        options.secret, options.classroom = env("SECRET", ""), env("CLASSROOM", "")
+        options.only, options.trust = env("ONLY", ""), env("TRUST", "")
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
         if options.command in ("book", "run", "sweep", "tune"):
             profiles.check()
-        if options.command in ("run", "sweep", "params", "student", "tune"):
+        if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
         if status := COMMANDS[options.command](options):
