@@ -34,7 +34,6 @@ from lib.book import (
     undecided,
     why,
 )
-from lib.book.classroom import assignment, grade
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -268,6 +267,14 @@ def command_execute(options) -> int:
     return build([Run(options.study, json.loads(options.values))], "studies")
 
 
+def command_classroom(options) -> int:
+    """Set or grade the exercises of a study; imported late, for torch takes seconds."""
+    from lib.book.classroom import assignment, grade
+
+    commands = {"assignment": assignment.command_assignment, "answers": assignment.command_answers}
+    return (commands | {"grade": grade.command_grade})[options.command](options)
+
+
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib.book import data_sets
@@ -311,9 +318,9 @@ COMMANDS = {
     "compare": runs.command_compare,
     "record": runs.command_record,
     "prune": command_prune,
-    "assignment": assignment.command_assignment,
-    "answers": assignment.command_answers,
-    "grade": grade.command_grade,
+    "assignment": command_classroom,
+    "answers": command_classroom,
+    "grade": command_classroom,
     "tune": command_tune,
     "new": new.command_new,
     "readme": readme.command_readme,

@@ -114,7 +114,14 @@ def reading(data: dict[str, Plain]) -> str:
     """Source of the cell that reads ``data.json``; empty where there is no data."""
     if not data:
         return ""
-    lines = ["import json", "from pathlib import Path", "", "import numpy as np", "import torch", ""]
+    arrays, tensors = (any(isinstance(v, kind) for v in data.values()) for kind in (np.ndarray, Tensor))
+    lines = [
+        "import json",
+        "from pathlib import Path",
+        "",
+        *["import numpy as np"] * arrays,
+        *["import torch"] * tensors,
+    ]
     lines += ['own = json.loads(Path("data.json").read_text(encoding="utf-8"))  # your own data, beside this notebook']
     for name, value in data.items():
         read = f'own["{name}"]'

@@ -15,7 +15,7 @@ from lib.book.classroom.notebook import Assignment
 if TYPE_CHECKING:
     from lib.book.classroom.grade import Result
 
-CONFIG = """# nbgrader's autograder runs students' code on this machine without a fence: use it on code that you trust alone.
+CONFIG = """# nbgrader's autograder runs students' code on this machine without a fence: use it on code that you trust.
 c = get_config()
 c.CourseDirectory.course_id = "harms-and-geometry"
 """
@@ -98,11 +98,12 @@ def nbgrader_course(folder: Path, set_: Assignment, student: nbformat.NotebookNo
     Hidden tests stay out of it: nbgrader's autograder runs them beside the code that they judge.
     """
     source = copy.deepcopy(student)
-    solutions = {f"{q.label}-answer": q for q, _ in set_.parts}
+    solutions = {f"{q.label}-answer": (q, e) for q, e in set_.parts}
     for cell in source.cells:
-        question = solutions.get(cell.metadata.nbgrader["grade_id"])
-        if question:
-            cell.source = question.solution if question.open else _marked(question.solution)
+        if cell.metadata.nbgrader["grade_id"] in solutions:
+            question, exercise = solutions[cell.metadata.nbgrader["grade_id"]]
+            rubric = "\n".join(["Rubric:", "", *(f"* {c.points}: {c.what}" for c in exercise.rubric)])
+            cell.source = f"{question.solution}\n\n{rubric}" if question.open else _marked(question.solution)
     records.write_text(folder / "nbgrader_config.py", CONFIG)
     for kind, made in {"source": source, "release": student}.items():
         records.write_text(folder / kind / set_.study / f"{set_.study}.ipynb", nbformat.writes(made) + "\n")

@@ -218,6 +218,8 @@ def command_grade(options) -> int:
     if options.only and options.only not in ids:
         raise ValueError(f"ONLY={options.only!r} handed in nothing; there are: {', '.join(ids)}")
     by_hand = manual(Path(options.submissions).expanduser().absolute().parent / "manual.csv", set_)
+    if unknown := set(by_hand) - set(ids) - {s.id for s in class_}:
+        raise ValueError(f"manual.csv names {min(unknown)!r}, who handed in nothing; there are: {', '.join(ids)}")
     trust = options.trust == "yes"
     if not trust and (why := fence.broken()):
         raise ValueError(REFUSED.format(why=why))

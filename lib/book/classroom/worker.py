@@ -79,22 +79,19 @@ def _described(error: BaseException, line: int | None) -> str:
 
 
 def limit(memory: int, seconds: int, processes: int, file_bytes: int, files: int) -> None:
-    """Limits of this process and its children, beyond what it has now."""
-    pages = [int(n) * resource.getpagesize() for n in Path("/proc/self/statm").read_text(encoding="utf-8").split()]
-    for name, most in {
-        "RLIMIT_DATA": pages[5] + memory,
-        "RLIMIT_AS": pages[0] + 2 * memory,
-        "RLIMIT_CPU": seconds,
-        "RLIMIT_NPROC": processes,
-        "RLIMIT_FSIZE": file_bytes,
-        "RLIMIT_NOFILE": files,
-        "RLIMIT_CORE": 0,
-    }.items():
-        resource.setrlimit(getattr(resource, name), (most, most))
+    """Limits of this process and its children, beyond what it has now; where there is no /proc, of time and files."""
+    most = {"RLIMIT_CPU": seconds, "RLIMIT_FSIZE": file_bytes, "RLIMIT_NOFILE": files, "RLIMIT_CORE": 0}
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        pages = [int(n) * resource.getpagesize() for n in statm.read_text(encoding="utf-8").split()]
+        most |= {"RLIMIT_DATA": pages[5] + memory, "RLIMIT_AS": pages[0] + 2 * memory, "RLIMIT_NPROC": processes}
+    for name, value in most.items():
+        resource.setrlimit(getattr(resource, name), (value, value))
 
 
 def serve(link: socket.socket, notebook: Notebook) -> None:
-    """Answer requests until the other side is gone."""
+    """Answer requests until the other side is gone; a copy of this process that a cell forked answers nothing."""
+    process = os.getpid()
     while True:
         asked = wire.receive(link)
         match asked["do"]:
@@ -108,6 +105,8 @@ def serve(link: socket.socket, notebook: Notebook) -> None:
                 reply = {}
             case "call":
                 reply = notebook.call(asked["name"], asked["arguments"], asked["named"])
+        if os.getpid() != process:
+            os._exit(0)
         try:
             wire.send(link, reply)
         except (ValueError, TypeError, RecursionError, RuntimeError, MemoryError):
