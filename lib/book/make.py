@@ -267,6 +267,14 @@ def command_execute(options) -> int:
     return build([Run(options.study, json.loads(options.values))], "studies")
 
 
+def command_classroom(options) -> int:
+    """Set or grade the exercises of a study; imported late, for torch takes seconds."""
+    from lib.book.classroom import assignment, grade
+
+    commands = {"assignment": assignment.command_assignment, "answers": assignment.command_answers}
+    return (commands | {"grade": grade.command_grade})[options.command](options)
+
+
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib.book import data_sets
@@ -310,7 +318,9 @@ COMMANDS = {
     "compare": runs.command_compare,
     "record": runs.command_record,
     "prune": command_prune,
-    "student": runs.command_student,
+    "assignment": command_classroom,
+    "answers": command_classroom,
+    "grade": command_classroom,
     "tune": command_tune,
     "new": new.command_new,
     "readme": readme.command_readme,
@@ -348,12 +358,15 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.students, options.submissions = env("STUDENTS", ""), env("SUBMISSIONS", "")
+        options.secret, options.classroom = env("SECRET", ""), env("CLASSROOM", "")
+        options.only, options.trust = env("ONLY", ""), env("TRUST", "")
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
         if options.command in ("book", "run", "sweep", "tune"):
             profiles.check()
-        if options.command in ("run", "sweep", "params", "student", "tune"):
+        if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
         if status := COMMANDS[options.command](options):
