@@ -571,7 +571,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=alignment_uniformity` writes the version without them.
+# `make lab STUDY=alignment_uniformity STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import math

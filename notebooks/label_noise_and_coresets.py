@@ -394,7 +394,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=label_noise_and_coresets` writes the version without them.
+# `make lab STUDY=label_noise_and_coresets STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import numpy as np

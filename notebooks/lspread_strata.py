@@ -526,7 +526,7 @@ run.say(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=lspread_strata` writes the version without them.
+# `make lab STUDY=lspread_strata STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import math

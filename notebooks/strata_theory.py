@@ -580,7 +580,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=strata_theory` writes the version without them.
+# `make lab STUDY=strata_theory STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import math
