@@ -191,6 +191,17 @@ def test_setup_solution_and_public_check_run_by_themselves(study, exercise):
     assert time.perf_counter() - started < SECONDS
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_cells_run_one_after_another_and_leave_the_students_data_alone(study):
+    scope: dict = {}
+    exec(setup(study), scope)
+    data = {name: str(scope[name]) for e in STUDIES[study] for name in e.data(generator(*CLASS[0], e.label, "data"))}
+    for cell in cells(study)[2:]:
+        if cell.cell_type == "code":
+            exec(cell.source, scope)
+    assert {name: str(scope[name]) for name in data} == data
+
+
 @pytest.mark.parametrize(("study", "exercise"), GRADED)
 def test_public_and_hidden_tests_use_two_values_of_every_parameter(study, exercise):
     solution, scope = solved(study, exercise), {}
