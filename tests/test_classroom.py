@@ -190,8 +190,8 @@ def test_an_open_answer_is_found_by_its_name_and_by_its_place():
 
 def test_a_copy_is_known_under_other_names_and_layout():
     question = notebook.questions(toy_class.cells())[0]
-    code = "def mean(x):\n    n, total = 0, 0.0\n    for v in x:\n        n, total = n + 1, total + v\n    return total / n"
-    copy = "# mine\ndef mean(a):\n  'The mean.'\n  k, s = 0, 0.0\n  for b in a:\n    k, s = k+1, s+b\n  return s / k"
+    code = "def mean(x):\n    n, total = 0, 0.0\n    for v in x:\n        n, total = n + 1, total + v\n    return n"
+    copy = "# mine\ndef mean(a):\n  'The mean.'\n  k, s = 0, 0.0\n  for b in a:\n    k, s = k+1, s+b\n  return k"
     texts = (code, copy, code + " + 1")
     prints = [submissions.fingerprint([submissions.Cell("code", text, "")], question) for text in texts]
     assert prints[0] == prints[1] != prints[2] and prints[0]
