@@ -82,7 +82,7 @@ CLASS_MEANS = Exercise(
             "    return float(harms.class_cosines(z, y, 3)[i, j])",
         ),
         Wrong(
-            "a table of the public check's cases",
+            "a number for each pair of classes, whatever the features",
             "def pair_mean(z, y, i, j):\n    return {(0, 0): 0.23, (0, 1): 0.02, (1, 2): -0.02}[int(i), int(j)]",
         ),
     ),

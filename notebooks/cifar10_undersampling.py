@@ -177,7 +177,7 @@ rh, rh_each = evidence.harm_matrix(seen)  # (T, K): T undersampled classes of K;
 rh_cells = evidence.cells(seen, rh_each, rh)
 run.note_matrix("RH", rh_cells, ratio=p.ratio)
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input", "main-figure"]
 off = rh_cells[rh_cells.row != rh_cells.column]
 lowest = off.loc[off.value.idxmin()]
 published, theirs = (
@@ -547,9 +547,9 @@ assert reading([-0.10, -0.08, -0.09], [-0.02, 0.03], -0.09)[2] == UNDECIDED
 
 # %% [markdown] tags=["solution"]
 # A model answer. The claim asks for a gap below −0.04 on CIFAR-10; the recorded interval lies wholly above that, so the rule
-# says *does not hold*. It says so of that run, marked *reduced*: a ResNet-18 for 8 epochs from a random start and four
-# undersampled classes, where the paper's nets are larger and pretrained or trained for far longer. An encoder that has
-# learned little has little specific structure to lose. The verdict is evidence about short training. It neither refutes nor
+# says *does not hold*. It says so of that run, marked *reduced*: a ResNet-18 for 8 epochs from a random start, four classes
+# undersampled, where the public code trains a pretrained ResNet-34 for 500 epochs and undersamples all ten. An encoder that
+# has learned little has little specific structure to lose. The verdict is evidence about short training. It neither refutes nor
 # confirms the paper's figure, in which the gap is −0.084, without an interval. To decide: all ten classes at 1 %, the settings of
 # the preset `paper`, with balanced encoders of as many other seeds for the null. The spread over seeds in the record is about
 # 0.018; if it stays, ten seeds give an interval of ±0.013, enough to tell −0.084 from −0.04. Threshold and rule stay as

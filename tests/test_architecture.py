@@ -90,7 +90,8 @@ def test_a_notebook_is_short_and_shows_its_idea(name):
     assert len(text.partition("# ## Exercises")[0].splitlines()) <= LINES
     code = [(header, body.strip()) for header, body in study.cells(name) if "[markdown]" not in header]
     assert max(len(body.splitlines()) for _, body in code) <= CELL
-    assert any('"in-short"' in header for header, _ in code), "every study opens with what it found"
+    for tag in ("in-short", "main-figure"):
+        assert sum(f'"{tag}"' in header for header, _ in code) == 1, "every study opens with what it found"
     shown = [body for header, body in code if not re.search("hide-input|remove-", header) and "assert" not in body]
     assert len(shown) >= 3, "cells that carry the idea stand open"
 

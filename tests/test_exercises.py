@@ -5,7 +5,9 @@ Answers run here in a namespace of this process: these are the book's own.
 
 import ast
 import builtins
+import functools
 import importlib
+import inspect
 import re
 import runpy
 import time
@@ -17,6 +19,7 @@ import numpy as np
 import pytest
 
 from lib import claims
+from lib.book import asked
 from lib.book.classroom import readings
 from lib.book.classroom.exercise import Answers, Exercise, generator, score
 
@@ -26,6 +29,7 @@ ALL = [pytest.param(study, e, id=f"{study}-{e.label}") for study, each in STUDIE
 GRADED = [p for p in ALL if p.values[1].checks]
 CLASS = ((b"one secret", "ada"), (b"one secret", "grace"), (b"another", "ada"))
 CONSTANTS = ("0", "0.5", "1", "None", "[]", "True")
+FITTED = "a table of the public check's cases"
 SECONDS = 5  # of one solution with its public check
 
 
@@ -39,6 +43,7 @@ class Written:
     check: str = ""
 
 
+@functools.cache
 def cells(study: str) -> list:
     """The cells from "## Exercises" to the next section."""
     notebook = jupytext.read(ROOT / "notebooks" / f"{study}.py").cells
@@ -113,6 +118,26 @@ def passes(study: str, exercise: Exercise, source: str) -> bool:
     return True
 
 
+def watched(scope: dict, names: list[str]) -> dict[str, set[str]]:
+    """What each parameter of the named functions is given from now on, by function and parameter."""
+    given: dict[str, set[str]] = {}
+
+    def watch(name: str, function):
+        signature = inspect.signature(function)
+        given.update({f"{name}, {parameter}": set() for parameter in signature.parameters})
+
+        @functools.wraps(function)
+        def call(*args, **named):
+            for parameter, value in signature.bind(*args, **named).arguments.items():
+                given[f"{name}, {parameter}"].add(str(value))
+            return function(*args, **named)
+
+        return call
+
+    scope.update({name: watch(name, scope[name]) for name in names})
+    return given
+
+
 def constant(study: str, exercise: Exercise, value: str) -> str:
     names = functions(solved(study, exercise))
     return "\n".join(f"def {name}(*args, **named):\n    return {value}\n" for name in names)
@@ -125,10 +150,12 @@ def test_notebook_and_classroom_have_the_same_exercises_in_one_order(study):
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_every_study_has_a_rerun_to_read_and_an_open_question(study):
-    texts = written(study)
-    assert sum(f"make run STUDY={study}" in w.statement for w in texts) == 1
-    assert sum(bool(e.rubric) for e in STUDIES[study]) >= 1
+def test_every_study_has_a_rerun_that_make_accepts_and_an_open_question(study):
+    command = re.compile(rf'make run STUDY={study}(?: PRESET=(\w+))? P="([^"]+)"')
+    (found,) = [m for w in written(study) for m in command.finditer(w.statement)]
+    preset = found[1] or "quick"
+    assert asked.read_values(study, preset, found[2]) != asked.read_values(study, preset, "")
+    assert any(e.rubric for e in STUDIES[study])
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -164,6 +191,31 @@ def test_setup_solution_and_public_check_run_by_themselves(study, exercise):
     assert time.perf_counter() - started < SECONDS
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_cells_run_one_after_another_and_leave_the_students_data_alone(study):
+    scope: dict = {}
+    exec(setup(study), scope)
+    data = {name: str(scope[name]) for e in STUDIES[study] for name in e.data(generator(*CLASS[0], e.label, "data"))}
+    for cell in cells(study)[2:]:
+        if cell.cell_type == "code":
+            exec(cell.source, scope)
+    assert {name: str(scope[name]) for name in data} == data
+
+
+@pytest.mark.parametrize(("study", "exercise"), GRADED)
+def test_public_and_hidden_tests_use_two_values_of_every_parameter(study, exercise):
+    solution, scope = solved(study, exercise), {}
+    exec(setup(study), scope)
+    exec(solution, scope)
+    public = watched(scope, functions(solution))
+    exec(text_of(study, exercise).check, scope)
+    hidden = watched(scope, functions(solution))
+    score(exercise, Answers(lambda name, *args, **named: scope[name](*args, **named)), *CLASS[0])
+    for where, given in (("public", public), ("hidden", hidden)):
+        alike = {parameter: values for parameter, values in given.items() if len(values) < 2}
+        assert not alike, f"the {where} tests give one value or none to {alike}"
+
+
 @pytest.mark.parametrize(("study", "exercise"), GRADED)
 def test_the_solution_earns_all_points_whoever_is_asked(study, exercise):
     for secret, student in CLASS:
@@ -187,6 +239,13 @@ def test_wrong_answers_lose_the_points_that_they_should(study, exercise):
         for secret, student in CLASS:
             earned = points(study, exercise, wrong.source, secret, student)
             assert earned <= wrong.most, f"{wrong.why}: {earned} of {exercise.points}"
+
+
+@pytest.mark.parametrize(("study", "exercise"), GRADED)
+def test_a_table_of_the_public_cases_passes_the_public_check_alone(study, exercise):
+    for wrong in exercise.wrong:
+        if wrong.why == FITTED:
+            assert passes(study, exercise, wrong.source) and wrong.most == 0
 
 
 @pytest.mark.parametrize(("study", "exercise"), ALL)

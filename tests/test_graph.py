@@ -429,8 +429,10 @@ def test_a_new_study_runs_and_has_its_page(checkout):
     done = python(checkout, "-m", "lib.book.make", "run", STUDY="toy")
     assert done.returncode == 0, done.stderr[-3000:]
     page = (checkout / "build/_build/html/notebooks/toy.html").read_text()
-    assert page.index("<strong>Question.") < page.index("In short") < page.index('<section id="parameters">')
-    assert "toy-1" in page and 'id="fig-distances"' in page
+    parts = ("<strong>Question.", "Answer", 'id="fig-distances"', "How sure.", '<section id="claims">')
+    places = [page.index(part) for part in (*parts, '<section id="setup-of-this-run">')]
+    assert places == sorted(places)
+    assert "toy-1" in page
 
 
 @pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 import yaml
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, gpu_page, pages, scale, statements, sweeps, undecided
+from lib.book import architecture, benchmarks_page, gpu_page, opening, pages, scale, statements, sweeps, undecided
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -157,12 +158,13 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
     files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
-    _answer_first(notebook.cells)
     for cell in notebook.cells:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    _stamp(notebook.cells, f"{run.stamp('../' * page.count('/'))}\n\n{_scale(run)}")
+    up = "../" * page.count("/")
+    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
+    opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
 
@@ -185,11 +187,21 @@ def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.Notebook
 def _scale(run: RunRecord) -> str:
     """At what scale the run was made; nothing for a run whose parameters are no longer those of its study."""
     try:
-        return f'<div class="stamp">{scale.line(run)}</div>'
+        return scale.line(run)
     except (ValueError, AttributeError, KeyError, TypeError):
         if run.kind == "this book":
             raise
         return ""
+
+
+def _judged(run: RunRecord) -> str:
+    """How many claims the run decides, and how many the runs of record of its study do."""
+    made = run.claims[run.claims.source == "run"].verdict
+    kept = pd.concat([r.claims for r in pages.recorded() if r.study == run.study] or [run.claims.iloc[:0]])
+    best = kept[kept.source == "run"]
+    return " ".join(
+        [opening.judged(made, "This run gives"), opening.judged(best.verdict, "The runs of record give")]
+    ).strip()
 
 
 def _adapt(cell, run: RunRecord, page: str) -> None:
@@ -206,26 +218,7 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
             output.data["text/markdown"] = report.verdicts(judged, records_, names)
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
-
-
-def _answer_first(cells: list) -> None:
-    """Put what the study found, which its notebook knows at the end, right after its question."""
-    found = next((cell for cell in cells if "in-short" in cell.metadata.get("tags", [])), None)
-    if found is None:
-        return
-    cells.remove(found)
-    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
-    question, mark, rest = cells[first].source.partition("\n## ")
-    cells[first].source = question
-    after = [nbformat.v4.new_markdown_cell(mark.strip() + " " + rest, id="cell-rest")] if mark else []
-    cells[first + 1 : first + 1] = [found, *after]
-
-
-def _stamp(cells: list, text: str) -> None:
-    """Put the run's line under the title."""
-    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
-    title, _, rest = cells[first].source.strip().partition("\n")
-    cells[first].source = f"{title}\n\n{text}\n\n{rest.strip()}"
+    opening.explain(cell)
 
 
 def _plain(cell, run: RunRecord):

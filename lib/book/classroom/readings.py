@@ -19,6 +19,7 @@ MISTAKES = {
 }
 BEYOND = "low > threshold if side == 'above' else high < threshold"
 SHORT = "high < threshold if side == 'above' else low > threshold"
+ON_SIDE = "(mean > threshold) == (side == 'above')"  # a mistake: the mean decides
 
 
 def same(found, wanted, tolerance: float = 1e-6) -> bool:
