@@ -149,6 +149,12 @@ HOSTILE = {
         toy_class.handed_in(mean("raise ValueError(f'the input is {x!r}')")),
         FULL | {"exercise-mean": 0},
     ),
+    "tells-in-a-cell": (
+        toy_class.handed_in(
+            RIGHT, before=["class the_input_is_7(Exception): pass\nraise the_input_is_7('the input is 7')"]
+        ),
+        FULL,
+    ),
     "syntax-error": (toy_class.handed_in(RIGHT | {"exercise-mean": "def mean(x:"}), FULL | {"exercise-mean": 0}),
 }
 
@@ -261,7 +267,7 @@ def test_feedback_holds_no_hidden_test_no_input_and_no_error_of_one(hostile):
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert not [line for line in lines if line in text], page
-        assert "the input is" not in text and "0.123456" not in text
+        assert "the input is" not in text and "the_input" not in text and "0.123456" not in text
         assert not re.search(r"\d\.\d{4}", text), "a number of a hidden test"
 
 

@@ -6,6 +6,7 @@ and its jobs end with it (``lib.records``), so that a killed build needs no clea
 
 import argparse
 import fcntl
+import importlib
 import itertools
 import json
 import os
@@ -13,27 +14,12 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lib import records, study
-from lib.book import (
-    asked,
-    campaign,
-    cost,
-    failures,
-    follow,
-    jobs,
-    new,
-    profiles,
-    readme,
-    runs,
-    sweeps,
-    tune,
-    undecided,
-    why,
-)
+from lib.book import asked, cost, failures, follow, jobs, profiles, runs, sweeps, tune
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -267,14 +253,6 @@ def command_execute(options) -> int:
     return build([Run(options.study, json.loads(options.values))], "studies")
 
 
-def command_classroom(options) -> int:
-    """Set or grade the exercises of a study; imported late, for torch takes seconds."""
-    from lib.book.classroom import assignment, grade
-
-    commands = {"assignment": assignment.command_assignment, "answers": assignment.command_answers}
-    return (commands | {"grade": grade.command_grade})[options.command](options)
-
-
 def command_data(options) -> int:
     """Fetch or find a data set, check it, and write what it is."""
     from lib.book import data_sets
@@ -310,27 +288,25 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
     return status or build(list(with_book.values()), "book")
 
 
-COMMANDS = {
-    "book": command_book,
-    "run": command_run,
-    "sweep": command_sweep,
-    "params": command_params,
-    "compare": runs.command_compare,
-    "record": runs.command_record,
-    "prune": command_prune,
-    "assignment": command_classroom,
-    "answers": command_classroom,
-    "grade": command_classroom,
-    "tune": command_tune,
-    "new": new.command_new,
-    "readme": readme.command_readme,
-    "open": undecided.command_open,
-    "why": why.command_why,
-    "encoders": command_encoders,
-    "execute": command_execute,
-    "campaign": campaign.command_campaign,
-    "data": command_data,
+# The module of lib.book that holds each command, command_<name>; imported when it is asked for, as some take a second.
+COMMANDS = dict.fromkeys(("book", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make") | {
+    "compare": "runs",
+    "record": "runs",
+    "assignment": "classroom.assignment",
+    "answers": "classroom.assignment",
+    "grade": "classroom.grade",
+    "new": "new",
+    "readme": "readme",
+    "open": "undecided",
+    "why": "why",
+    "campaign": "campaign",
 }
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    home = COMMANDS[name]
+    module = sys.modules[__name__] if home == "make" else importlib.import_module(f"lib.book.{home}")
+    return getattr(module, f"command_{name}")
 
 
 def _end_with_parent() -> None:
@@ -369,7 +345,7 @@ def main() -> int:
         if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
-        if status := COMMANDS[options.command](options):
+        if status := _command(options.command)(options):
             for reason in failures.since(start):
                 print(f"error: {reason}", file=sys.stderr)
         return status

@@ -18,11 +18,13 @@ from lib.book.classroom.judge import Batch
 from lib.book.classroom.notebook import Assignment
 from lib.book.classroom.submissions import Submission
 
-REFUSED = """{why}, so nothing keeps students' code from this machine: it could read the hidden tests and the grade
-book, change both, and use the network. Grade on Linux with bubblewrap, on macOS or Windows in a container:
-  docker run --rm -it --security-opt seccomp=unconfined --cap-add SYS_ADMIN -v "$PWD":/book -w /book python:3.12 bash
-  apt-get update && apt-get install -y bubblewrap make, then make grade as here (in a copy without .venv).
+REFUSED = """{why}, so nothing keeps students' code from this machine: it could read hidden tests and the grade book,
+change both, and use the network. Grade on Linux with bubblewrap; on macOS and Windows in a container, from a fresh
+clone (a .venv of another system does not work there):
+  docker run --rm -it --cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined \\
+    -v "$PWD":/book -w /book python:3.12 bash -c "apt-get update && apt-get install -y bubblewrap && bash"
 TRUST=yes grades without a fence: for code that you would run on this machine yourself, and for nothing else"""
+UNFENCED = "TRUST=yes: students' code runs on this machine without a fence"
 
 
 @dataclass(frozen=True)
@@ -223,8 +225,8 @@ def command_grade(options) -> int:
     trust = options.trust == "yes"
     if not trust and (why := fence.broken()):
         raise ValueError(REFUSED.format(why=why))
-    for line in left_out:
-        print(f"left out: {line}")
+    for line in [UNFENCED] * trust + [f"left out: {line}" for line in left_out]:
+        print(line)
     folder = CLASS / set_.study / "grades"
     with tempfile.TemporaryDirectory() as place:
         hidden = sorted({e.hides for _, e in set_.parts if e.checks})

@@ -1,5 +1,6 @@
 """One student's notebook, run inside a fence and called from outside; a process that ends is started again."""
 
+import builtins
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from lib.book.classroom.fence import Child, Fence, Gone, Slow
 
 DEATHS = 2  # of the process in one function, after which that function is not called again
 WHY = ("missing", "blank", "raised", "form", "slow", "gone", "time")  # why a call gave no value
-SHOWN = 200  # characters of an error of a cell
+ERRORS = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, BaseException)}
 
 
 class Failed(RuntimeError):
@@ -86,17 +87,22 @@ class Session:
                 found = child.ask(asked, self.fence.limits.cell).get("amiss")
             except (Gone, Slow) as error:
                 self.deadly[number] += 1
-                self.amiss[number] = ["it took too long" if isinstance(error, Slow) else "it ended the process"]
+                self.amiss[number] = ["took too long" if isinstance(error, Slow) else "ended the process"]
                 return self.end()
-            if type(found) is list and not self.deadly[number]:
-                self.amiss[number] = [
-                    text[:SHOWN].encode(errors="replace").decode() for text in found[:3] if type(text) is str
-                ]
+            if not self.deadly[number]:
+                self.amiss[number] = described(found)
 
     def end(self) -> None:
         if self.child:
             self.child.end()
         self.child = None
+
+
+def described(found) -> list[str]:
+    """What went wrong in a cell, as the child says, in words of ours: nothing of its own reaches a page."""
+    pairs = [pair for pair in found if type(pair) is list and len(pair) == 2][:3] if type(found) is list else []
+    known = [(line, kind) for line, kind in pairs if type(line) is int and 0 <= line < 10**5 and type(kind) is str]
+    return [f"line {line}: {kind if kind in ERRORS else 'an error'}" for line, kind in known]
 
 
 def prepare(child: Child, trusted: Trusted, fence: Fence) -> None:
@@ -106,5 +112,7 @@ def prepare(child: Child, trusted: Trusted, fence: Fence) -> None:
     child.ask({"do": "write", "name": "data.json", "text": trusted.data}, limits.start)
     amiss += child.ask({"do": "run", "source": trusted.reading, "definitions": False}, limits.start).get("amiss")
     if amiss:
-        raise RuntimeError(f"the cell tagged exercise-setup fails inside the fence, {amiss[0]}; repair the study")
+        raise RuntimeError(
+            f"the cell tagged exercise-setup fails inside the fence, line {amiss[0][0]}: {amiss[0][1]}; repair it"
+        )
     child.ask({"do": "limit", "limits": limits.inside}, limits.start)

@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import wire
 
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-SHOWN = 200  # characters of an error
 
 
 class Notebook:
@@ -30,8 +29,8 @@ class Notebook:
         self.names = module.__dict__
         self.names["display"] = lambda *shown, **options: None
 
-    def run(self, source: str, definitions: bool = False) -> list[str]:
-        """Execute a cell, statement by statement, and return what went wrong; magics are left out.
+    def run(self, source: str, definitions: bool = False) -> list[list]:
+        """Execute a cell, statement by statement, and return line and kind of each error; magics are left out.
 
         definitions: imports, functions and classes only.  A stub never replaces a function that is there.
         """
@@ -70,12 +69,8 @@ def _is_stub(function: ast.FunctionDef) -> bool:
     return len(body) == 1 and isinstance(body[0], ast.Raise) and "NotImplementedError" in ast.dump(body[0])
 
 
-def _described(error: BaseException, line: int | None) -> str:
-    try:
-        text = str(error)
-    except BaseException:
-        text = ""
-    return f"line {line}: {type(error).__name__}: {text}"[:SHOWN]
+def _described(error: BaseException, line: int | None) -> list:
+    return [line or 0, type(error).__name__]
 
 
 def limit(memory: int, seconds: int, processes: int, file_bytes: int, files: int) -> None:
