@@ -577,7 +577,7 @@ run.save()
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=bios_gender_harm` writes the version without them.
+# `make lab STUDY=bios_gender_harm STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import math

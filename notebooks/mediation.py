@@ -405,7 +405,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=mediation` writes the version without them.
+# `make lab STUDY=mediation STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import numpy as np

@@ -379,7 +379,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=methods_and_mitigations` writes the version without them.
+# `make lab STUDY=methods_and_mitigations STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import numpy as np

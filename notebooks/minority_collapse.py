@@ -585,7 +585,7 @@ run.table(["", "cosine between minorities"], [(what, f"{float(g[-1, -2]):.4f}") 
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=minority_collapse` writes the version without them.
+# `make lab STUDY=minority_collapse STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import numpy as np

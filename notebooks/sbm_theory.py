@@ -569,7 +569,7 @@ run.short(
 # ## Exercises
 #
 # Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
-# `make student STUDY=sbm_theory` writes the version without them.
+# `make lab STUDY=sbm_theory STUDENT=yes` opens them without their solutions.
 
 # %% tags=["exercise-setup", "hide-input"]
 import numpy as np

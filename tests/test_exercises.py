@@ -251,6 +251,27 @@ def test_no_worthless_answer_passes_the_public_check_but_a_table_of_it_and_the_l
             assert not passes(study, exercise, wrong.source), wrong.why
 
 
+@pytest.mark.parametrize(("study", "exercise"), GRADED)
+def test_right_values_at_the_public_checks_arguments_alone_earn_nothing(study, exercise):
+    """Whoever keeps what a right answer gives the public check, and answers the rest with the first of it."""
+    scope, known = {}, {}
+    exec(setup(study), scope)
+    exec(solved(study, exercise), scope)
+
+    def kept(name, right):
+        return lambda *args, **named: known.setdefault((name, repr((args, named))), right(*args, **named))
+
+    scope |= {name: kept(name, scope[name]) for name in functions(solved(study, exercise))}
+    exec(text_of(study, exercise).check, scope)
+
+    def call(name, *args, **named):
+        first = next(value for (other, _), value in known.items() if other == name)
+        return known.get((name, repr((args, named))), first)
+
+    for secret, student in CLASS:
+        assert sum(score(exercise, Answers(call), secret, student)) == 0, student
+
+
 @pytest.mark.parametrize(("study", "exercise"), ALL)
 def test_a_students_own_data_are_his_or_hers_and_the_setup_has_public_ones(study, exercise):
     own = [exercise.data(generator(*who, exercise.label, "data")) for who in CLASS]

@@ -34,6 +34,7 @@ SITE = (
     "notebooks/*.py",
     "lib/**/*.py",
     "claims/*.yaml",
+    "classroom/*.py",
     "results/recorded/**/*",
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
@@ -292,7 +293,9 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
 COMMANDS = dict.fromkeys(("book", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make") | {
     "compare": "runs",
     "record": "runs",
-    "student": "runs",
+    "assignment": "classroom.assignment",
+    "answers": "classroom.assignment",
+    "grade": "classroom.grade",
     "new": "new",
     "readme": "readme",
     "open": "undecided",
@@ -332,12 +335,15 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.students, options.submissions = env("STUDENTS", ""), env("SUBMISSIONS", "")
+        options.secret, options.classroom = env("SECRET", ""), env("CLASSROOM", "")
+        options.only, options.trust = env("ONLY", ""), env("TRUST", "")
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
         if options.command in ("book", "run", "sweep", "tune"):
             profiles.check()
-        if options.command in ("run", "sweep", "params", "student", "tune"):
+        if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
         if status := _command(options.command)(options):

@@ -23,7 +23,18 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, gpu_page, opening, pages, scale, statements, sweeps, undecided
+from lib.book import (
+    architecture,
+    benchmarks_page,
+    gpu_page,
+    lessons,
+    opening,
+    pages,
+    scale,
+    statements,
+    sweeps,
+    undecided,
+)
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -80,6 +91,9 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "architecture": _architecture(),
         "scale": scale.front(chapters),
         "scale by study": scale.by_study(chapters),
+        "lessons": lessons.chapters(),
+        "exercises": lessons.by_exercise(),
+        "rubrics": lessons.rubrics(),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
     }
