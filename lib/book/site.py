@@ -50,6 +50,7 @@ STILL = re.compile(
     re.S,
 )
 FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
+CLAIM = re.compile(r"^\| `([\w-]+)` ", re.M)  # the first cell of a table of verdicts
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
 
@@ -229,7 +230,9 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
         if "verdicts" in about:  # the wording is the present one; the numbers are the run's
             names = [name for name in about["verdicts"] if name in claims.known()]
             judged, records_ = report.judged(run.claims), report.recorded(run.study)
-            output.data["text/markdown"] = report.verdicts(judged, records_, names)
+            up = "../" * page.count("/")
+            linked = rf'| <a href="{up}scoreboard.html#\1"><code>\1</code></a> '
+            output.data["text/markdown"] = CLAIM.sub(linked, report.verdicts(judged, records_, names))
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
     opening.explain(cell)
