@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import jupytext
 import pytest
 
 from lib import study
@@ -65,3 +66,21 @@ def test_files_that_the_page_says_are_written_are_named_in_the_code():
     for name in names:
         stem, _, kind = name.partition(".")
         assert name in text or (kind == "csv" and f'"{stem}"' in text), name
+
+
+def test_solutions_stand_on_their_page_and_no_longer_in_the_chapter():
+    text = lessons.solutions()
+    for name, each in EXERCISES.items():
+        notebook = jupytext.read(ROOT / f"notebooks/{name}.py")
+        solved = [c for c in notebook.cells if "solution" in c.metadata.get("tags", [])]
+        assert len(solved) == len(each)
+        for cell in (c for c in solved if c.cell_type == "code"):
+            assert cell.source.strip() in text
+        kept = lessons.without_solutions(notebook.cells, name, "../")
+        assert [c.source for c in notebook.cells if c in kept] == [c.source for c in kept]
+        assert not {c.source for c in solved} & {c.source for c in kept}
+        assert sum("solutions.html#solutions-" + name.replace("_", "-") in c.source for c in kept) == 1
+        assert f"(solutions-{name.replace('_', '-')})=" in text
+    assert all(f"#{e.label}" in text for each in EXERCISES.values() for e in each)
+    links = re.findall(r"\{doc\}`(?:[^`<]*<)?([^`>]+)", text)
+    assert links and all((ROOT / f"{link.lstrip('/')}.py").exists() for link in links)  # from the top of the book
