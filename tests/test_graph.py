@@ -345,7 +345,7 @@ def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
         checkout,
         "-c",
         "import sys; from lib.book import make; sys.argv = ['make', 'book']\n"
-        "make.COMMANDS['book'] = lambda _: make.build(make.quick_runs(), 'studies'); sys.exit(make.main())",
+        "make.command_book = lambda _: make.build(make.quick_runs(), 'studies'); sys.exit(make.main())",
     )
     assert done.returncode != 0
     assert re.fullmatch(r"error: run quick-\w+: OSError: the reason", done.stderr.strip().splitlines()[-1])

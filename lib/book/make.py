@@ -6,6 +6,7 @@ and its jobs end with it (``lib.records``), so that a killed build needs no clea
 
 import argparse
 import fcntl
+import importlib
 import itertools
 import json
 import os
@@ -13,27 +14,12 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lib import records, study
-from lib.book import (
-    asked,
-    campaign,
-    cost,
-    failures,
-    follow,
-    jobs,
-    new,
-    profiles,
-    readme,
-    runs,
-    sweeps,
-    tune,
-    undecided,
-    why,
-)
+from lib.book import asked, cost, failures, follow, jobs, profiles, runs, sweeps, tune
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -48,6 +34,7 @@ SITE = (
     "notebooks/*.py",
     "lib/**/*.py",
     "claims/*.yaml",
+    "classroom/*.py",
     "results/recorded/**/*",
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
@@ -302,25 +289,25 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
     return status or build(list(with_book.values()), "book")
 
 
-COMMANDS = {
-    "book": command_book,
-    "run": command_run,
-    "sweep": command_sweep,
-    "params": command_params,
-    "compare": runs.command_compare,
-    "record": runs.command_record,
-    "prune": command_prune,
-    "student": runs.command_student,
-    "tune": command_tune,
-    "new": new.command_new,
-    "readme": readme.command_readme,
-    "open": undecided.command_open,
-    "why": why.command_why,
-    "encoders": command_encoders,
-    "execute": command_execute,
-    "campaign": campaign.command_campaign,
-    "data": command_data,
+# The module of lib.book that holds each command, command_<name>; imported when it is asked for, as some take a second.
+COMMANDS = dict.fromkeys(("book", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make") | {
+    "compare": "runs",
+    "record": "runs",
+    "assignment": "classroom.assignment",
+    "answers": "classroom.assignment",
+    "grade": "classroom.grade",
+    "new": "new",
+    "readme": "readme",
+    "open": "undecided",
+    "why": "why",
+    "campaign": "campaign",
 }
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    home = COMMANDS[name]
+    module = sys.modules[__name__] if home == "make" else importlib.import_module(f"lib.book.{home}")
+    return getattr(module, f"command_{name}")
 
 
 def _end_with_parent() -> None:
@@ -348,15 +335,18 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.students, options.submissions = env("STUDENTS", ""), env("SUBMISSIONS", "")
+        options.secret, options.classroom = env("SECRET", ""), env("CLASSROOM", "")
+        options.only, options.trust = env("ONLY", ""), env("TRUST", "")
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
         if options.command in ("book", "run", "sweep", "tune"):
             profiles.check()
-        if options.command in ("run", "sweep", "params", "student", "tune"):
+        if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
-        if status := COMMANDS[options.command](options):
+        if status := _command(options.command)(options):
             for reason in failures.since(start):
                 print(f"error: {reason}", file=sys.stderr)
         return status
