@@ -421,9 +421,9 @@ null = switches.untreated(seen, effects["paper"].TE, pairs)
 lost = means["paper"]["TE"].high < 0  # of a total that is not clear of 0 no share is judged
 printed = {claim: float(value) for claim, value in authors.items()}
 premise = {"harms-5a": lost, "harms-5b": lost, "front-door-number": means["paper"]["NIE"].high < 0}
+run.judge_all(here | specific | carried, printed, learned, null, premise)
 for claim, each in distances.items():
     run.judge(claim, each, data=claims.NOTHING)
-run.judge_all(here | specific | carried, printed, learned, null, premise)
 
 # %% tags=["remove-input"]
 run.save(seeds=len(seen.balanced), measures=seen.measures())
