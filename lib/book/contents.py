@@ -138,7 +138,7 @@ def exists(place: str) -> bool:
     page, _, anchor = place.partition("#")
     if page.startswith("lib/"):
         path = ROOT / page
-        return path.exists() and bool(re.search(rf"^(?:class|def) {anchor}\b", path.read_text("utf-8"), re.M))
+        return path.exists() and bool(re.search(rf"^(?:class|def) {anchor}\b", path.read_text(encoding="utf-8"), re.M))
     return anchor in _anchors(page) if anchor else (ROOT / f"book/{page}.md").exists()
 
 
