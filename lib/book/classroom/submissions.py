@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lib.book.classroom.assignment import BLANK, ID, Student
-from lib.book.classroom.notebook import Question
+from lib.book.classroom.notebook import BLANK, Question
+from lib.book.classroom.roster import ID, Student
 
 BYTES = 200 * 2**20  # of one file at most
 MOODLE = re.compile(r"(.+)_\d+_assignsubmission_file_?")
