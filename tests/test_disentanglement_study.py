@@ -53,7 +53,42 @@ def test_a_broken_encoder_counts_as_one_that_maps_all_points_to_one():
     found.net.weights[0][4, 0, 0] = float("inf")
     scores = measure.measured(found, process, one.start(process))
     assert scores.broken.tolist() == [[False] * 3, [False, True, False]]
-    assert (scores.mcc[1, 1], scores.r2[1, 1], scores.gap[1, 1]) == (0, 0, 1) and scores.mcc[1, 0] > 0
+    assert (scores.mcc[1, 1], scores.gap[1, 1], scores.scale[1, 1]) == (0, 1, 0) and scores.mcc[1, 0] > 0
+    assert scores.r2[1, 1] == pytest.approx(0, abs=0.01) and measure.angle(*np.ones((2, 9, 2))) == 45
+
+
+def broken_when(monkeypatch, broken) -> None:
+    """Trainings end with infinite weights in the encoders that ``broken`` says, given its number and the shape."""
+    real, count = di.train, iter(range(100))
+
+    def train(process, mixing, recipes, seeds, training, **kind):
+        found = real(process, mixing, recipes, seeds, training, **kind)
+        if training.steps:
+            for i in broken(next(count), (len(recipes), len(seeds))):
+                found.net.weights[0][i, 0, 0] = float("inf")
+        return found
+
+    monkeypatch.setattr(di, "train", train)
+
+
+def test_broken_encoders_of_every_experiment_are_counted_and_stop_none(monkeypatch):
+    broken_when(monkeypatch, lambda number, shape: [0])
+    one, at = lab(), measure.lattice(4)
+    measure.moving(one, at, 2)
+    measure.plane(one)
+    measure.corner(one, (1.0, 0.05), at)
+    measure.longer(one, 3)
+    assert all(x.ravel()[0] and x.sum() == 1 for x in one.broken)
+    trained = len(one.broken)
+    one.start(Process(di.box(2)))
+    assert trained == len(one.broken) > 15, "encoders at their start are not counted"
+
+
+def test_a_broken_encoder_in_the_corner_is_a_harm_of_0_and_at_even_density_too(monkeypatch):
+    broken_when(monkeypatch, lambda number, shape: [number])
+    found = measure.corner(lab(), (1.0, 0.05, 0.01), measure.lattice(4))
+    rh = measure.ratios(found.inside)[:, 0]
+    assert ((rh > 0) == [[False, True, True], [False, False, True], [False, True, False]]).all()
 
 
 def test_the_harm_of_a_rare_corner_is_a_ratio_to_the_even_density():

@@ -8,8 +8,7 @@ from lib import checks
 
 
 def _both(s, z) -> tuple[np.ndarray, np.ndarray]:
-    why = "count such an encoder, see Encoders.broken"
-    s, z = checks.numbers("s", s, why), checks.numbers("z", z, why)
+    s, z = checks.numbers("s", s), checks.numbers("z", z)
     if s.ndim != 2 or z.ndim != 2 or len(s) != len(z) or len(s) < 4 or z.shape[1] < s.shape[1]:
         raise ValueError(
             f"s of shape {s.shape}, z of shape {z.shape}: factors (m, n) and codes (m, k) of the same m >= 4 "

@@ -3,7 +3,7 @@
 import itertools
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,9 +61,13 @@ def plan(p: SimpleNamespace) -> SimpleNamespace:
 
 @dataclass(frozen=True)
 class Lab:
-    """Training and measuring with the settings of a run; seeds: the run's, or the first so many from its first."""
+    """Training and measuring with the settings of a run; seeds: the run's, or the first so many from its first.
+
+    broken: which of the encoders trained so far have NaN or infinite weights, an array (recipes, seeds) a training.
+    """
 
     p: SimpleNamespace
+    broken: list[np.ndarray] = field(default_factory=list)
 
     def seeds(self, count: int | None = None) -> list[int]:
         """So many seeds, by default the run's."""
@@ -76,16 +80,18 @@ class Lab:
         sizes = {name: kind.pop(name, getattr(self.p, name)) for name in ("batch", "steps", "width")}
         rate, seeds = kind.pop("learning_rate", self.p.learning_rate), self.seeds(count)
         seen = di.Masks() if isinstance(process, di.Walk) else getattr(di.Mixing, self.p.mixing)(process.n, seeds)
-        return di.train(process, seen, list(recipes), seeds, Training(learning_rate=rate, **sizes), **kind)
+        found = di.train(process, seen, list(recipes), seeds, Training(learning_rate=rate, **sizes), **kind)
+        self.broken.append(found.broken)
+        return found
 
     def scores(self, process: Process | di.Walk, recipes: Sequence[Recipe], count: int | None = None, **kind) -> Scores:
         """What encoders of the recipes recover on uniform points of the process's rooms."""
         return measured(self.train(process, recipes, count, **kind), process, self.start(process, count, **kind))
 
-    def start(self, process: Process | di.Walk, count: int | None = None, **kind) -> np.ndarray:
-        """MCC of the untrained encoders of the seeds, (seeds,)."""
-        found = self.train(process, [Recipe("info_nce")], count, **kind | {"steps": 0})
-        s = points(process.rooms, found.seeds[0])
+    def start(self, process: Process | di.Walk, count: int | None = None, at=None, **kind) -> np.ndarray:
+        """MCC of the untrained encoders of the seeds, (seeds,), on points ``at``, else uniform ones of the rooms."""
+        found = replace(self, broken=[]).train(process, [Recipe("info_nce")], count, **kind | {"steps": 0})
+        s = points(process.rooms, found.seeds[0]) if at is None else at
         return np.array([di.mcc(s, z) for z in found.codes(s)[0]])
 
 
@@ -96,14 +102,9 @@ def points(rooms: np.ndarray, seed: int, count: int = POINTS) -> np.ndarray:
 
 def measured(found: di.Encoders, process: Process | di.Walk, start: np.ndarray) -> Scores:
     """Scores on uniform points.  A broken encoder counts as one that maps all points to one: MCC 0, gap 1."""
-    s = points(process.rooms, found.seeds[0])
-    codes, rows = found.codes(s), []
-    for r, i in np.ndindex(found.broken.shape):
-        if found.broken[r, i]:
-            rows.append((0.0, 0.0, 1.0, 0.0))
-            continue
-        z, p = codes[r, i], process.order
-        rows.append((di.mcc(s, z), di.r2(s, z), di.isometry_gap(s, z, p), di.scale_of(s, z, p)))
+    s, p = points(process.rooms, found.seeds[0]), process.order
+    codes = found.codes(s).reshape(-1, *s.shape)
+    rows = [(di.mcc(s, z), di.r2(s, z), di.isometry_gap(s, z, p), di.scale_of(s, z, p)) for z in codes]
     return Scores(*np.reshape(rows, (*found.broken.shape, 4)).transpose(2, 0, 1), found.broken, start)
 
 
@@ -177,7 +178,12 @@ def plane(lab: Lab) -> tuple[Scores, np.ndarray]:
 
 
 def angle(s: np.ndarray, z: np.ndarray) -> float:
-    """Degrees from 0 to 45 between the axes of two factors and those of the codes: of the nearest orthogonal map."""
+    """Degrees from 0 to 45 between the axes of two factors and those of the codes: of the nearest orthogonal map.
+
+    45 of codes that are all one point.
+    """
+    if not np.ptp(z):
+        return 45.0
     u, _, v = np.linalg.svd((s - s.mean(0)).T @ (z - z.mean(0)))
     turn = np.degrees(np.arccos(np.clip(np.abs((u @ v)[0, 0]), 0, 1)))
     return float(min(turn, 90 - turn))
@@ -274,9 +280,14 @@ def corner(lab: Lab, shares: Sequence[float], lattice: np.ndarray) -> Corner:
         mirror.append(spread[1])
         mcc.append([[di.mcc(s["inside"], one) for one in row] for row in z["inside"]])
         codes.append([_aligned(lattice, [(0, one)])[0][1] for one in found.codes(lattice)[:, 0]])
-    untrained = lab.train(Process(di.box(2), 1, WIDE), RARE[:1], steps=0).codes(s["inside"])[0]
-    start = np.array([di.mcc(s["inside"], one) for one in untrained])
+    start = lab.start(Process(di.box(2), 1, WIDE), at=s["inside"])
     return Corner(np.array(inside), np.array(mirror), np.array(mcc), start, np.array(codes))
+
+
+def ratios(distances: np.ndarray) -> np.ndarray:
+    """Distances of ``corner`` over those at the first density, of one recipe and seed; 0 where that one is 0."""
+    even = np.broadcast_to(distances[0], distances.shape)
+    return np.divide(distances, even, out=np.zeros_like(distances), where=even > 0)
 
 
 def _spread(z: np.ndarray) -> float:
@@ -323,7 +334,7 @@ def moving(lab: Lab, at: np.ndarray, frames: int = 8) -> dict[str, list[tuple[in
 def _aligned(at: np.ndarray, frames: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
     last = frames[-1][1]
     order = di.matching(at, last)
-    sign = np.sign([np.corrcoef(at[:, i], last[:, j])[0, 1] for i, j in enumerate(order)])
+    sign = np.where(((at - at.mean(0)) * last[:, order]).sum(0) < 0, -1, 1)
     return [(step, (z[:, order] - z[:, order].mean(0)) * sign + 0.5) for step, z in frames]
 
 
