@@ -150,6 +150,57 @@ def test_r2_agrees_with_scikit_learn():
     assert di.r2(s, z) == pytest.approx(r2_score(s[200:], fit.predict(z[200:])))
 
 
+@pytest.mark.parametrize("degrees", [0, 15, 45])
+def test_two_uniform_factors_turned_have_the_closed_forms_of_dci_and_sap(degrees):
+    side = (np.arange(150) + 0.5) / 150
+    s = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    t = np.radians(degrees)
+    found = di.dci(s, s @ np.array([[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]]))
+    weights = np.maximum(np.array([np.cos(t), np.sin(t)]) - 0.01, 0)  # of the lasso, the codes being uncorrelated
+    expected = 1 - stats.entropy(weights, base=2)
+    assert found == pytest.approx((expected, expected), abs=1e-6)
+    turned = s @ np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+    assert di.sap(s, turned) == pytest.approx(np.cos(2 * t), abs=1e-9)
+
+
+def test_mig_of_a_table_is_its_closed_form():
+    s = np.stack(np.meshgrid(np.arange(20), np.arange(20)), -1).reshape(-1, 2).astype(float)
+    assert di.mig(s, -s[:, ::-1]) == pytest.approx(1)
+    assert di.mig(s, np.column_stack([s, s])) == pytest.approx(0), "two codes of each factor"
+    assert di.mig(s, s // 2) == pytest.approx(np.log(10) / np.log(20))
+    assert di.mig(s, np.column_stack([s[:, 0], np.ones(400)])) == pytest.approx(1 / 2)
+
+
+def test_dci_sap_and_mig_agree_with_a_second_form_on_more_codes_than_factors():
+    from sklearn.linear_model import LassoLars, LinearRegression
+    from sklearn.metrics import mutual_info_score
+
+    s = rng(1).random((3000, 3))
+    z = np.sin(s @ rng(2).standard_normal((3, 5))) + 0.1 * rng(3).standard_normal((3000, 5))
+    unit_s, unit_z = ((v - v.mean(0)) / v.std(0) for v in (s, z))
+    w = np.abs([LassoLars(alpha=0.01).fit(unit_z, column).coef_ for column in unit_s.T])
+    d = [1 - stats.entropy(w[:, j]) / np.log(3) for j in range(5) if w[:, j].any()]
+    weighted = np.average(d, weights=[w[:, j].sum() for j in range(5) if w[:, j].any()])
+    complete = np.mean([1 - stats.entropy(row) / np.log(5) for row in w])
+    assert di.dci(s, z) == pytest.approx((weighted, complete), abs=2e-3)
+    alone = [[LinearRegression().fit(z[:, [j]], s[:, i]).score(z[:, [j]], s[:, i]) for j in range(5)] for i in range(3)]
+    assert di.sap(s, z) == pytest.approx(np.mean([-np.diff(sorted(row)[-2:][::-1])[0] for row in alone]))
+    cut = [[np.histogram(x, 20)[1] for x in v.T] for v in (s, z)]
+    bins = [
+        [np.searchsorted(e[1:-1], x, "right") for e, x in zip(c, v.T, strict=True)]
+        for c, v in zip(cut, (s, z), strict=True)
+    ]
+    shared = [sorted(mutual_info_score(f, code) / mutual_info_score(f, f) for code in bins[1]) for f in bins[0]]
+    assert di.mig(s, z) == pytest.approx(np.mean([row[-1] - row[-2] for row in shared]))
+
+
+def test_codes_that_are_all_one_point_have_no_dci_sap_and_mig():
+    s = rng(1).random((300, 2))
+    flat = np.ones((300, 2))
+    assert (*di.dci(s, flat), di.sap(s, flat), di.mig(s, flat)) == pytest.approx((0, 0, 0, 0), abs=1e-12)
+    assert di.dci(s[:, :1], s[:, :1]) == (1, 1) and di.sap(s[:, :1], s[:, :1]) == pytest.approx(1)
+
+
 def test_the_gap_is_zero_for_isometries_alone():
     s = rng(1).random((2000, 3))
     turned = s @ np.linalg.qr(rng(2).standard_normal((3, 3)))[0]

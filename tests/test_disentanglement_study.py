@@ -40,6 +40,17 @@ def test_the_angle_of_the_axes_is_that_of_the_rotation():
         assert measure.angle(s, z[:, ::-1] * [1, -1]) == pytest.approx(expected, abs=0.5)
 
 
+def test_of_perfect_codes_dci_is_1_and_sap_prefers_turned_ones_where_factors_depend_on_each_other():
+    found = measure.other_measures(3)
+    assert len(found) == 6 and all(
+        v[:2] == pytest.approx((1, 1)) for (_, codes), v in found.items() if codes == "the factors"
+    )
+    _, turned, straight, across, _, swapped = found.values()
+    assert turned[0] == pytest.approx(0.5**0.5, abs=0.01) and turned[1] == pytest.approx(0.5, abs=0.01)
+    assert across[2] > 0.7 > 0.4 > straight[2]
+    assert swapped[0] > 0.97 and swapped[1] < 0.65
+
+
 def test_rooms_that_share_no_height_exchange_freely_and_others_do_not():
     found = dict(zip((0.0, 0.25, 0.3, 0.7), measure.meeting_rooms(np.array([0.0, 0.25, 0.3, 0.7])), strict=True))
     assert found[0.0][0] == pytest.approx(0.6) and found[0.25][0] > 0.05

@@ -298,7 +298,7 @@ RNG = np.random.default_rng(0)
 ROOMS = {"rooms": "array", "count": "count"}
 CASES |= {
     name: case(getattr(disentangle, name), {"s": "array", "z": "array"}, s=FACTORS[0], z=FACTORS[1])
-    for name in ("mcc", "r2", "matching", "isometry_gap", "scale_of")
+    for name in ("mcc", "r2", "dci", "sap", "mig", "matching", "isometry_gap", "scale_of")
 }
 CASES |= {
     name: case(getattr(disentangle, name), ROOMS, rooms=disentangle.box(2), count=3, rng=RNG)

@@ -231,6 +231,33 @@ def exchanges(seed: int, width: float = 0.3) -> tuple[float, float, float]:
     return *changes, di.mcc(s, di.exchange(s, far))
 
 
+def other_measures(seed: int, width: float = 0.3) -> dict[tuple[str, str], tuple[float, float, float, float]]:
+    """MCC, DCI's disentanglement, SAP and MIG of codes that are the factors, and of others, by factors and codes.
+
+    The others: pairs of factors turned by 45 degrees; of three factors in two rooms, the ``exchanges`` in the far one.
+    """
+    rng, rooms = np.random.default_rng(FRESH + seed), di.grid(3, width, diagonal=True)
+    four, two, three = di.uniform(di.box(4), POINTS, rng), di.pairs(di.box(2), POINTS, rng), points(rooms, seed)
+    turn = "turned by 45° in pairs"
+    codes = {
+        ("four, independent", "the factors"): (four, four),
+        ("four, independent", turn): (four, _turned(four)),
+        ("two, of correlation .85", "the factors"): (two, two),
+        ("two, of correlation .85", turn): (two, _turned(two)),
+        ("three, in two rooms", "the factors"): (three, three),
+        ("three, in two rooms", "exchanged in the far room"): (three, di.exchange(three, rooms[1])),
+    }
+    return {
+        names: (di.mcc(*both), di.dci(*both).disentanglement, di.sap(*both), di.mig(*both))
+        for names, both in codes.items()
+    }
+
+
+def _turned(s: np.ndarray) -> np.ndarray:
+    u, v = s[:, ::2], s[:, 1::2]
+    return np.concatenate([u - v, u + v], 1)
+
+
 def meeting_rooms(heights: np.ndarray, width: float = 0.3, side: int = 13) -> list[tuple[float, float]]:
     """Two rooms in the plane, the far one at a height: the largest change of a taxicab distance, and of a squared one,
     when the far room's factors are exchanged about its corner, over a lattice of points; heights in the box.
