@@ -53,7 +53,7 @@ from lib.disentangle import encoders, latents, recovery
 from lib.figures import charts
 from lib.figures import disentanglement as figures
 from lib.studies import disentanglement as measure
-from lib.studies.disentanglement import FOUR, KAPPAS, MATCHED, NAMES, RARE_NAMES, SKEWED, WRONG
+from lib.studies.disentanglement import FOUR, KAPPAS, MATCHED, NAMES, RANGED, RARE_NAMES, SCALES, SKEWED, WRONG
 
 torch.set_num_threads(1)
 p = run.p
@@ -406,17 +406,22 @@ run.table(
         for (a, b, n, closed, _), mean in zip(simulated[0], means, strict=True)
     ],
 )
-limits = figures.limits()
-ours = disentangle.smallest_scale(2, 4, p.batch)
-show(
+count = p.extra or 1
+ranged, ends = measure.by_scale(lab, count)
+rows = figures.ranges(ranged, ends, [NAMES[r.loss] for r in RANGED])
+at_end = dict(zip((r.loss for r in RANGED), ranged[:, -1], strict=True))
+seen = {loss: run.note(f"MCC, {NAMES[loss]}, four factors, b = {SCALES[-1]:g}", x) for loss, x in at_end.items()}
+run.show(
     "range",
-    figures.ranges(limits),
-    alt=f"The least scale that a batch decides falls with the batch: {ours:.3f} for δ-SCL with four factors and {p.batch} pairs, "
-    f"{disentangle.smallest_scale(2, 10, p.batch):.2f} with ten.",
-    caption=f"δ-SCL with four factors and batches of {p.batch} is in its range down to b = {ours:.3f}; with ten factors only down to "
-    f"{disentangle.smallest_scale(2, 10, p.batch):.2f}. Click the legend to pick a loss.",
-    data=limits,
-    source="lib/disentangle/offset.py:smallest_scale",
+    figures.range_map(rows),
+    alt=f"MCC of five losses over the scale b, {max(SCALES):g} to {min(SCALES):g}. At the smallest δ-INCE has {seen['info_nce'].value:.2f} and δ-SCL "
+    f"{seen['scl'].value:.2f}.",
+    caption=f"At b = {min(SCALES):g} δ-INCE has MCC {seen['info_nce'].value:.2f}, δ-SCL {seen['scl'].value:.2f}. Four factors, batches of {p.batch}, offsets "
+    f"ramped, {count} seed{'s' * (count > 1)}. Bars in orange: b_c, below which a batch does not decide β; for δ-INCE the b at which a pair shares log B nats; "
+    f"for δ-NCE none is known. With ten factors b_c of δ-SCL would be {disentangle.smallest_scale(2, 10, p.batch):.2f}.",
+    data=rows,
+    source="lib/studies/disentanglement.py:by_scale",
+    face=f"simulated, {p.preset}, CPU, {count} seed{'s' * (count > 1)}",
 )
 
 # %% [markdown]

@@ -234,6 +234,26 @@ def test_the_smallest_scale_is_where_the_first_term_is_one():
     assert b == pytest.approx(0.044, abs=0.001) and (2 / (4 * b)) ** 4 == pytest.approx(128 * 127)
 
 
+def shared(b: float) -> float:
+    """The information of a pair of one factor: the marginal by adaptive quadrature, the rest by Simpson's rule."""
+    t = np.linspace(0, 1, 401)
+
+    def density(s, v):
+        return np.exp(-abs(s - v) / b) / (b * (2 - np.exp(-s / b) - np.exp((s - 1) / b)))
+
+    marginal = np.array([integrate.quad(density, 0, 1, (v,), points=[v])[0] for v in t])
+    inner = [integrate.simpson(density(s, t) * np.log(density(s, t) / marginal), x=t) for s in t]
+    return integrate.simpson(inner, x=t)
+
+
+def test_the_information_of_a_pair_is_that_of_adaptive_quadrature_and_of_the_formula_far_from_the_walls():
+    for b in (0.05, 0.2):
+        assert di.information(b, 3) == pytest.approx(3 * shared(b), rel=0.005)
+    assert di.information(0.01, 1, 4000) == pytest.approx(np.log(50) - 1, abs=0.03)
+    b = di.scale_of_batch(4, 128)
+    assert di.information(b, 4) == pytest.approx(np.log(128), abs=0.02) and 0.05 < b < 0.08
+
+
 @pytest.mark.parametrize(("order", "scale"), [(1, 0.1), (2, 0.02), (3, 0.01)])
 def test_the_offset_is_the_logarithm_of_the_density_at_its_centre(order, scale):
     mass = integrate.quad(lambda t: np.exp(-(abs(t) ** order) / scale), -5, 5, points=[0])[0]

@@ -111,6 +111,17 @@ def test_the_harm_of_a_rare_corner_is_a_ratio_to_the_even_density():
     assert set(frame[frame.rare == 1].i) == {5, 6, 7}, "5/7 is above 0.6"
 
 
+def test_the_map_of_losses_and_scales_has_a_cell_for_each_and_the_end_of_each_range():
+    mcc, ends = measure.by_scale(lab(), 2)
+    assert mcc.shape == (5, 6, 2) and np.isnan(ends).tolist() == [False, True, False, False, False]
+    assert ends[2:] == pytest.approx([di.smallest_scale(a, 4, 16) for a in (0.75, 1, 2)])
+    frame = figures.ranges(mcc, ends, ["a", "b", "c", "d", "e"])
+    one = frame[frame.loss == "e"].sort_values("b")
+    assert (one.low[1:].to_numpy() == one.high[:-1].to_numpy()).all() and ((one.low < one.b) & (one.b < one.high)).all()
+    assert one.mcc.to_numpy() == pytest.approx(mcc[4, ::-1].mean(1), abs=1e-4)
+    assert figures.range_map(frame).to_dict()
+
+
 def test_the_moving_lattice_ends_where_its_encoders_do():
     at = measure.lattice(5)
     frames = figures.frames(at, measure.moving(lab(), at, 3))

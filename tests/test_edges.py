@@ -315,6 +315,10 @@ CASES |= {
     "smallest_scale": case(
         disentangle.smallest_scale, {"a": "above 0", "n": "count", "batch": "count"}, a=2, n=3, batch=8
     ),
+    "information": case(
+        disentangle.information, {"b": "above 0", "n": "count", "points": "count"}, **{"b": 0.1, "n": 2, "points": 9}
+    ),
+    "scale_of_batch": case(disentangle.scale_of_batch, {"n": "count", "batch": "count"}, n=3, batch=8),
     "error_of_step": case(
         disentangle.error_of_step,
         {"a": "above 0", "b": "above 0", "n": "count", "batch": "count"},

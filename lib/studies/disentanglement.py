@@ -1,6 +1,7 @@
 """The study of disentanglement: what its encoders are trained on, and what is measured of them."""
 
 import itertools
+import warnings
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from lib import disentangle as di
 from lib.disentangle import Process, Recipe, Training
+from lib.disentangle.encoders import ORDERS
 from lib.losses import delta
 
 FOUR = ("nce", "info_nce", "scl", "nwj")  # the losses of the paper
@@ -376,6 +378,28 @@ def range_of_offset(draws: int, seed: int) -> list[tuple[float, float, int, floa
         for i, (a, b, n, closed) in enumerate(rows)
         if closed < 0.5
     ]
+
+
+SCALES = (0.2, 0.1, 0.05, 0.03, 0.02, 0.01)
+RANGED = [Recipe("info_nce"), *(Recipe(loss, offset="ramp") for loss in ("nce", "order_0.75", "nwj", "scl"))]
+
+
+def by_scale(lab: Lab, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """MCC of the recipes RANGED on four factors at the SCALES, (losses, scales, seeds), and what limits each loss.
+
+    The second, (losses,), is the b below which a batch does not decide the offset, of InfoNCE the b at which the
+    information of a pair is log B; NaN of NCE, for which neither is known.
+    """
+    found = []
+    for b in SCALES:
+        process = Process(di.box(4), 1, b)
+        with warnings.catch_warnings(action="ignore"):  # of scales out of a loss's range: they are what is looked at
+            trained = lab.train(process, RANGED, count)
+        s = points(process.rooms, trained.seeds[0])
+        found.append([[di.mcc(s, z) for z in row] for row in trained.codes(s)])
+    orders = [ORDERS.get(r.loss) for r in RANGED]
+    ends = [di.smallest_scale(a, 4, lab.p.batch) if a else np.nan for a in orders]
+    return np.swapaxes(found, 0, 1), np.array([di.scale_of_batch(4, lab.p.batch), *ends[1:]])
 
 
 LIMIT = [Recipe(loss, offset="ramp") for loss in ("scl", "nwj", "order_0.75")]
