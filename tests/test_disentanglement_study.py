@@ -21,8 +21,10 @@ def lab(**other) -> measure.Lab:
 def test_every_claim_is_judged_on_the_page_or_by_the_longer_experiments():
     text = study.source("disentanglement").read_text()
     judged = set(re.findall(r'"disentangle-([\w-]+)"', text))
-    judged |= {f"2{x}" for x in "abcd"}
-    judged |= {f"4{x}-{loss}" for x in "ef" for loss in ("nce", "scl", "nwj")} | {"8b-nce", "8b-nwj"}
+    judged |= {f"2{x}" for x in "abcd"} | set(re.findall(r'"(\d+[a-z])": ', text))
+    judged |= {f"4{x}-{loss}" for x in "ef" for loss in ("nce", "scl", "nwj")}
+    judged |= set(measure.forgiven(measure.wrong_offsets(lab())))
+    judged |= set(measure.harms(measure.corner(lab(), (1.0, 0.05), measure.lattice(3)), 1))
     long, images = measure.longer(lab(), 3)
     assert set(images) == {"9a", "9b"}
     assert all(np.shape(values) == (3,) for values in long.values())
@@ -120,6 +122,18 @@ def test_the_map_of_losses_and_scales_has_a_cell_for_each_and_the_end_of_each_ra
     assert (one.low[1:].to_numpy() == one.high[:-1].to_numpy()).all() and ((one.low < one.b) & (one.b < one.high)).all()
     assert one.mcc.to_numpy() == pytest.approx(mcc[4, ::-1].mean(1), abs=1e-4)
     assert figures.range_map(frame).to_dict()
+
+
+def test_what_a_wrong_offset_costs_is_read_off_its_recipe():
+    """MCC and scale of nine recipes, one seed: δ-NCE, δ-NWJ, δ-SCL at 2 below, at and 2 above the optimum."""
+    mcc, scale = (
+        np.array([[0.9, 0.95, 0.8, 0.7, 0.9, 0.9, 0.99, 0.9, 0.5]]).T,
+        np.exp([[1, 0, -2, -3, 0, 1, 0, 0, 0]]).T,
+    )
+    found = measure.forgiven(measure.Scores(mcc, mcc, mcc, scale, mcc, mcc[0]))
+    assert {name: float(x[0]) for name, x in found.items()} == pytest.approx(
+        {"8a": 0.15, "8b-nce": 1, "8b-nwj": 1, "8c": 0.49}
+    )
 
 
 def test_the_moving_lattice_ends_where_its_encoders_do():

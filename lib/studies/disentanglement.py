@@ -15,6 +15,7 @@ from torch import Tensor
 from lib import disentangle as di
 from lib.disentangle import Process, Recipe, Training
 from lib.disentangle.encoders import ORDERS
+from lib.encoders.factor_settings import KITTI, FactorSettings, FactorUnit
 from lib.losses import delta
 
 FOUR = ("nce", "info_nce", "scl", "nwj")  # the losses of the paper
@@ -50,15 +51,43 @@ Scores = namedtuple("Scores", "mcc r2 gap scale broken start")
 Corner = namedtuple("Corner", "inside mirror mcc start codes")
 
 
+PUBLISHED = (0.05, 0.1)  # b at the published size
+GAPS, KITTI_PAIRS = (1, 5), 32  # frames between masks of KITTI; pairs of a batch of them
+
+
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders of the graph: the study trains its own small ones.  ValueError: a density that is none."""
+    """The study trains its small encoders itself; those of the published size and those of KITTI are the graph's.
+
+    ValueError: a density that is none, a hash that is none.
+    """
     try:
         shares = [float(s) for s in p.shares.split(",")]
     except ValueError:
         shares = []
     if len(shares) < 2 or shares[0] != 1 or not all(0 < s <= 1 for s in shares):
         raise ValueError(f"shares={p.shares!r}: densities of the corner, from 1 down, above 0, are expected: 1,0.05")
-    return SimpleNamespace(units=[], shares=shares)
+    common = FactorSettings(steps=p.published_steps, batch_size=p.published_batch, learning_rate=p.published_rate)
+    kinds = [replace(common, scale=b) for b in PUBLISHED] if p.published else []
+    if p.kitti_sha256:
+        masks = FactorSettings(data=KITTI, gap=1, sha256=p.kitti_sha256, steps=p.kitti_steps, batch_size=KITTI_PAIRS)
+        kinds += [replace(masks, gap=gap) for gap in GAPS]
+    units = [FactorUnit(s, seed) for s in kinds for seed in range(p.seed, p.seed + p.seeds)]
+    return SimpleNamespace(units=units, shares=shares)
+
+
+def published(units: Sequence[FactorUnit]) -> dict[str, dict[str, np.ndarray]]:
+    """What encoders of the graph recover, a number a seed, by the data and what sets the pairs apart, (3, seeds).
+
+    Of mixed factors MCC, R² and the isometry gap; of masks, whose factors are in pixels, MCC, R² and MCC of ranks.
+    """
+    found: dict[str, dict[str, list]] = {}
+    for unit in units:
+        (s, z), o = unit.codes(), unit.settings
+        masks = o.data == KITTI
+        name = f"frames up to {o.gap} apart" if masks else f"b = {o.scale:g}"
+        row = (di.mcc(s, z), di.r2(s, z), di.mcc(s, z, ranks=True) if masks else di.isometry_gap(s, z))
+        found.setdefault(o.data, {}).setdefault(name, []).append(row)
+    return {data: {name: np.transpose(rows) for name, rows in kinds.items()} for data, kinds in found.items()}
 
 
 @dataclass(frozen=True)
@@ -275,12 +304,29 @@ def meeting_rooms(heights: np.ndarray, width: float = 0.3, side: int = 13) -> li
     return found
 
 
-WRONG = [Recipe(loss, offset="fixed", shift=s) for loss in ("nce", "nwj", "scl") for s in (-2.0, 0.0, 2.0)]
+def fixed(loss: str, shift: float) -> Recipe:
+    """The loss with its offset fixed so far from the optimum."""
+    return Recipe(loss, offset="fixed", shift=shift)
+
+
+WRONG = [fixed(loss, s) for loss in ("nce", "nwj", "scl") for s in (-2.0, 0.0, 2.0)]
 
 
 def wrong_offsets(lab: Lab) -> Scores:
     """The recipes WRONG, offsets fixed at the optimum and 2 off it, on four factors."""
     return lab.scores(Process(di.box(4), 1, B), WRONG)
+
+
+def forgiven(wrong: Scores) -> dict[str, np.ndarray]:
+    """What offsets 2 below and above the optimum cost, by the end of the claim's name, (seeds,).
+
+    The larger loss of MCC, the smaller |log scale| of distances, and for δ-SCL MCC below minus MCC above.
+    """
+    below, right, above = (np.array([WRONG.index(fixed(r.loss, s)) for r in WRONG[::3]]) for s in (-2, 0, 2))
+    mcc = wrong.mcc[right] - np.minimum(wrong.mcc[below], wrong.mcc[above])  # (losses, seeds)
+    scale = np.abs(np.log(np.clip(wrong.scale, 1e-9, None)))
+    off = np.minimum(scale[below], scale[above])
+    return {"8a": mcc[0], "8b-nce": off[0], "8b-nwj": off[1], "8c": wrong.mcc[below[2]] - wrong.mcc[above[2]]}
 
 
 def positives(lab: Lab) -> Scores:
@@ -317,6 +363,19 @@ def ratios(distances: np.ndarray) -> np.ndarray:
     """Distances of ``corner`` over those at the first density, of one recipe and seed; 0 where that one is 0."""
     even = np.broadcast_to(distances[0], distances.shape)
     return np.divide(distances, even, out=np.zeros_like(distances), where=even > 0)
+
+
+def harms(rare: Corner, at: int) -> dict[str, np.ndarray]:
+    """RH and MCC in the corner at one of the densities, and RH in the mirror corner, by the end of the claim's name."""
+    constants, learned, backward = ratios(rare.inside)[at]
+    return {
+        "11a": constants,
+        "11b": learned - constants,
+        "11c": backward - constants,
+        "11d": rare.mcc[at, 0],
+        "11e": np.abs(ratios(rare.mirror)[at, 0] - 1),
+        "11f": learned,
+    }
 
 
 def _spread(z: np.ndarray) -> float:
@@ -377,6 +436,16 @@ def range_of_offset(draws: int, seed: int) -> list[tuple[float, float, int, floa
         (a, b, n, closed, di.simulated_error(a, b, n, 128, draws, np.random.default_rng([seed, i])))
         for i, (a, b, n, closed) in enumerate(rows)
         if closed < 0.5
+    ]
+
+
+def errors(simulated: list[list[tuple]]) -> list[tuple]:
+    """Rows of a table of ``range_of_offset``, the simulated errors averaged over the seeds."""
+    means = np.mean([[case[4] for case in cases] for cases in simulated], 0)
+    names = {1: NAMES["nwj"], 2: NAMES["scl"]}
+    return [
+        (names[a], f"{b:g}", n, f"{closed:.3f}", f"{mean:.3f}")
+        for (a, b, n, closed, _), mean in zip(simulated[0], means, strict=True)
     ]
 
 
