@@ -44,7 +44,7 @@ def test_kitti_adds_an_encoder_a_gap_and_seed_and_a_hash_that_is_none_is_refused
     assert [(u.settings.gap, u.settings.batch_size, u.settings.steps) for u in units] == [(1, 32, 9)] * 5 + [
         (5, 32, 9)
     ] * 5
-    with pytest.raises(study.ParameterError, match="64 hex digits"):
+    with pytest.raises(study.ParameterError, match="kitti_sha256='0' is out of range; it must be 64 hex digits"):
         study.complete(NAME, given | {"kitti_sha256": "0"})
 
 
@@ -62,7 +62,7 @@ def test_its_cost_is_estimated_as_that_of_the_others_and_it_has_a_job_of_its_own
 def test_a_unit_survives_json_and_its_name_changes_with_what_it_is_made_of():
     unit = FactorUnit(TINY, 1)
     assert read_unit(unit.to_json()) == unit and json.loads(unit.to_json())["trainer"] == "lib.encoders.factors"
-    masks = replace(TINY, data=KITTI, gap=5, sha256="0" * 64)
+    masks = replace(TINY, data=KITTI, gap=5, kitti_sha256="0" * 64)
     assert "gap5" in FactorUnit(masks, 1).name
     assert len({u.name for u in (unit, replace(unit, seed=2), replace(unit, settings=replace(TINY, scale=0.1)))}) == 3
 
@@ -118,8 +118,8 @@ def test_what_is_out_of_range_is_refused():
         ({"scale": 0}, "scale=0 is out of range; it must be above 0"),
         ({"batch_size": 1}, "batch_size=1 is out of range; it must be 2 or more"),
         ({"steps": 0}, "steps=0 is out of range"),
-        ({"data": KITTI, "sha256": "0" * 64}, "gap=0 is out of range; it must be 1 or more"),
-        ({"data": KITTI, "gap": 1}, "sha256='' is out of range; it must be the 64 hex digits"),
+        ({"data": KITTI, "kitti_sha256": "0" * 64}, "gap=0 is out of range; it must be 1 or more"),
+        ({"data": KITTI, "gap": 1}, "kitti_sha256='' is out of range; it must be 64 hex digits"),
     ):
         with pytest.raises(ValueError, match=words):
             replace(TINY, **change)

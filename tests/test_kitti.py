@@ -146,7 +146,7 @@ def test_an_encoder_of_masks_is_measured_on_all_frames_and_its_record_has_the_ha
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     monkeypatch.setattr(store, "STORE", tmp_path)
     _, sha256 = written(tmp_path, sequences())
-    unit = FactorUnit(FactorSettings(data=KITTI, gap=2, sha256=sha256, steps=3, batch_size=4), 0)
+    unit = FactorUnit(FactorSettings(data=KITTI, gap=2, kitti_sha256=sha256, steps=3, batch_size=4), 0)
     factors.run(unit)
     s, z = unit.codes()
     assert (

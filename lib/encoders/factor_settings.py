@@ -4,6 +4,7 @@ Its folder holds ``codes.safetensors`` beside the record, with what the study re
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ class FactorSettings:
     """How an encoder is trained on pairs of observations, by B-way InfoNCE on the taxicab distance of its codes.
 
     data: "none", ``factors`` of which pairs have the Laplace ``scale``, through a ``mixing`` of ``lib.disentangle``;
-    "kitti_masks", frames up to ``gap`` apart, of the file with this ``sha256``.  steps of Adam at one learning_rate,
+    "kitti_masks", frames up to ``gap`` apart, of the file with ``kitti_sha256``.  steps of Adam at one learning_rate,
     batch_size pairs.  ValueError: an unknown word, a number out of range.
     """
 
@@ -29,7 +30,7 @@ class FactorSettings:
     scale: float = 0.05
     mixing: str = "conditioned"
     gap: int = 0
-    sha256: str = ""
+    kitti_sha256: str = ""
     steps: int = 100_000
     batch_size: int = 6144
     learning_rate: float = 1e-4
@@ -43,13 +44,17 @@ class FactorSettings:
             ("factors", self.factors >= 1, "1 or more"),
             ("scale", self.scale > 0, "above 0"),
             ("gap", self.gap >= kitti, "1 or more"),
-            ("sha256", len(self.sha256) == 64 or not kitti, "the 64 hex digits of the file's sha256"),
+            (
+                "kitti_sha256",
+                not kitti or re.fullmatch("[0-9a-f]{64}", self.kitti_sha256),
+                "64 hex digits, in lower case",
+            ),
             ("steps", self.steps >= 1, "1 or more"),
             ("batch_size", self.batch_size >= 2, "2 or more"),
             ("learning_rate", self.learning_rate > 0, "above 0"),
         ):
             if not fits:
-                raise ValueError(f"{name}={getattr(self, name)!r} is out of range; it must be {wanted}")
+                raise ValueError(f"{name}={repr(getattr(self, name))[:80]} is out of range; it must be {wanted}")
 
     @property
     def net(self) -> str:

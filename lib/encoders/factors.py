@@ -54,13 +54,13 @@ def mixed(s: FactorSettings, seed: int, place: torch.device) -> Source:
 
 def masks(s: FactorSettings, seed: int, place: torch.device) -> Source:
     """Frames of the same pedestrian, up to ``gap`` apart; measured on all frames."""
-    found = kitti.read(s.sha256)
+    found = kitti.read(s.kitti_sha256)
     frames = torch.tensor(found.masks, device=place)[:, None].float()  # (F, 1, 64, 64)
 
     def pairs(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         return tuple(frames[torch.tensor(at, device=place)] for at in found.pairs(n, s.gap, rng))
 
-    return Source(pairs, (torch.tensor(found.factors), frames), {"train": s.sha256})
+    return Source(pairs, (torch.tensor(found.factors), frames), {"train": s.kitti_sha256})
 
 
 def perceptron(n: int) -> nn.Sequential:

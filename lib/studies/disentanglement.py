@@ -69,7 +69,9 @@ def plan(p: SimpleNamespace) -> SimpleNamespace:
     common = FactorSettings(steps=p.published_steps, batch_size=p.published_batch, learning_rate=p.published_rate)
     kinds = [replace(common, scale=b) for b in PUBLISHED] if p.published else []
     if p.kitti_sha256:
-        masks = FactorSettings(data=KITTI, gap=1, sha256=p.kitti_sha256, steps=p.kitti_steps, batch_size=KITTI_PAIRS)
+        masks = FactorSettings(
+            data=KITTI, gap=1, kitti_sha256=p.kitti_sha256, steps=p.kitti_steps, batch_size=KITTI_PAIRS
+        )
         kinds += [replace(masks, gap=gap) for gap in GAPS]
     units = [FactorUnit(s, seed) for s in kinds for seed in range(p.seed, p.seed + p.seeds)]
     return SimpleNamespace(units=units, shares=shares)
