@@ -59,11 +59,13 @@ from lib.disentangle import encoders, latents, recovery
 from lib.figures import charts
 from lib.figures import disentanglement as figures
 from lib.studies import disentanglement as measure
-from lib.studies.disentanglement import FOUR, KAPPAS, MATCHED, NAMES, RANGED, RARE_NAMES, SCALES, SKEWED, WRONG
+from lib.studies.disentanglement import KAPPAS, MATCHED, RANGED, RARE_NAMES, SCALES, SKEWED, WRONG
+from lib.studies.shared import exact, longer
+from lib.studies.shared.lab import FOUR, NAMES, Lab
 
 torch.set_num_threads(1)
 p = run.p
-lab = measure.Lab(p)
+lab = Lab(p)
 show = partial(run.show, face="computed, float64, CPU")  # of what has no data and no seeds
 
 
@@ -153,10 +155,10 @@ run.code(recovery.mcc, recovery.isometry_gap)
 # :::
 
 # %%
-optima = measure.optima(p.seed)
+optima = exact.optima(p.seed)
 run.exact("disentangle-1a", max(gradient for gradient, _ in optima.values()))
 run.exact("disentangle-1b", min(rise for _, rise in optima.values()))
-run.exact("disentangle-8d", measure.unseen_offset(lab))
+run.exact("disentangle-8d", exact.unseen_offset(lab))
 
 # %% tags=["hide-input"]
 run.table(
@@ -310,7 +312,7 @@ in_rooms, worst_room = measure.grid_of_rooms(lab)
 effects = {"disentangle-5": correlated.mcc[0], "disentangle-6a": in_rooms.mcc[0], "disentangle-6a-room": worst_room}
 sources = zip(effects, (correlated, in_rooms, in_rooms), strict=True)
 run.judge_all(effects, learned={claim: has_learned(x.mcc[0], x.start) for claim, x in sources})
-changed, on_grid, hidden = measure.exchanges(p.seed)
+changed, on_grid, hidden = exact.exchanges(p.seed)
 run.exact("disentangle-6b", changed)
 run.exact("disentangle-6b-grid", on_grid)
 run.exact("disentangle-6e", hidden)
@@ -334,7 +336,7 @@ run.exact("disentangle-6e", hidden)
 
 # %% tags=["hide-input"]
 heights = np.round(np.linspace(0, 0.7, 29), 3)
-meet = figures.meeting(heights, measure.meeting_rooms(heights))
+meet = figures.meeting(heights, exact.meeting_rooms(heights))
 show(
     "rooms",
     figures.rooms(meet),
@@ -343,7 +345,7 @@ show(
     caption=f"An exchange of factors in the far room is free from the height 0.3 on, where the rooms share no range; at height 0 it "
     f"changes a taxicab distance by {meet.change[0]:.2f}. Squared distances change at every height.",
     data=meet,
-    source="lib/studies/disentanglement.py:meeting_rooms",
+    source="lib/studies/shared/exact.py:meeting_rooms",
 )
 table("factors", ("of correlation 0.85", "in four rooms", "in the worst room"), {"MCC": list(effects.values())})
 run.table(
@@ -359,7 +361,7 @@ run.table(
 # codes that are not.
 
 # %% tags=["hide-input"]
-others = measure.other_measures(p.seed)
+others = exact.other_measures(p.seed)
 run.table(
     ["factors", "codes", "MCC", "DCI", "SAP", "MIG"],
     [(*names, *(f"{x:.2f}" for x in values)) for names, values in others.items()],
@@ -387,12 +389,12 @@ run.say(
 # limited, softly, by $\log B$, since its value cannot fall below $\log B - I$.
 
 # %%
-simulated = [measure.range_of_offset(p.draws, s) for s in lab.seeds()]
+simulated = [exact.range_of_offset(p.draws, s) for s in lab.seeds()]
 ratios = [[max(sim / closed, closed / sim) for *_, closed, sim in cases] for cases in simulated]
 run.judge("disentangle-7d", np.max(ratios, 1), data="none")
 
 # %% tags=["hide-input"]
-run.table(["loss", "b", "factors", "error, closed form", "error, simulated"], measure.errors(simulated))
+run.table(["loss", "b", "factors", "error, closed form", "error, simulated"], exact.errors(simulated))
 count = p.extra or 1
 ranged, ends = measure.by_scale(lab, count)
 names, smallest = [NAMES[r.loss] for r in RANGED], SCALES[-1]
@@ -511,7 +513,7 @@ run.say(
 # if on another. And 16 × 16 masks of a moving ellipse, 1 to $D$ frames apart, a stand-in for KITTI's. They run where `extra` is above 0.
 
 # %%
-long, images = measure.longer(lab, p.extra) if p.extra else ({}, {})
+long, images = longer.longer(lab, p.extra) if p.extra else ({}, {})
 fit = {c: c not in images or has_learned(images[c].mcc[int(c == "9b")], images[c].start) for c in long}
 run.judge_all(claimed(long), learned=claimed(fit))
 run.say("Their numbers stand with their claims below." if long else "This run left them out; their claims are not run.")

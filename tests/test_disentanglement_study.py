@@ -11,11 +11,13 @@ from lib import disentangle as di
 from lib.disentangle import Process, Recipe
 from lib.figures import disentanglement as figures
 from lib.studies import disentanglement as measure
+from lib.studies.shared import exact, longer
+from lib.studies.shared.lab import Lab, Scores, measured
 
 
-def lab(**other) -> measure.Lab:
+def lab(**other) -> Lab:
     p = {"seed": 0, "seeds": 3, "steps": 8, "batch": 16, "width": 8, "learning_rate": 0.01, "mixing": "orthogonal"}
-    return measure.Lab(SimpleNamespace(**p | other))
+    return Lab(SimpleNamespace(**p | other))
 
 
 def test_every_claim_is_judged_on_the_page_or_by_the_longer_experiments():
@@ -25,7 +27,7 @@ def test_every_claim_is_judged_on_the_page_or_by_the_longer_experiments():
     judged |= {f"4{x}-{loss}" for x in "ef" for loss in ("nce", "scl", "nwj")}
     judged |= set(measure.forgiven(measure.wrong_offsets(lab())))
     judged |= set(measure.harms(measure.corner(lab(), (1.0, 0.05), measure.lattice(3)), 1))
-    long, images = measure.longer(lab(), 3)
+    long, images = longer.longer(lab(), 3)
     assert set(images) == {"9a", "9b"}
     assert all(np.shape(values) == (3,) for values in long.values())
     assert judged | set(long) == {c.id.removeprefix("disentangle-") for c in claims.of("disentanglement")}
@@ -43,7 +45,7 @@ def test_the_angle_of_the_axes_is_that_of_the_rotation():
 
 
 def test_of_perfect_codes_dci_is_1_and_sap_prefers_turned_ones_where_factors_depend_on_each_other():
-    found = measure.other_measures(3)
+    found = exact.other_measures(3)
     assert len(found) == 6 and all(
         v[:2] == pytest.approx((1, 1)) for (_, codes), v in found.items() if codes == "the factors"
     )
@@ -54,7 +56,7 @@ def test_of_perfect_codes_dci_is_1_and_sap_prefers_turned_ones_where_factors_dep
 
 
 def test_rooms_that_share_no_height_exchange_freely_and_others_do_not():
-    found = dict(zip((0.0, 0.25, 0.3, 0.7), measure.meeting_rooms(np.array([0.0, 0.25, 0.3, 0.7])), strict=True))
+    found = dict(zip((0.0, 0.25, 0.3, 0.7), exact.meeting_rooms(np.array([0.0, 0.25, 0.3, 0.7])), strict=True))
     assert found[0.0][0] == pytest.approx(0.6) and found[0.25][0] > 0.05
     assert found[0.3][0] < 1e-12 and found[0.7][0] < 1e-12
     assert all(squared > 0.1 for _, squared in found.values())
@@ -64,7 +66,7 @@ def test_a_broken_encoder_counts_as_one_that_maps_all_points_to_one():
     process, one = Process(di.box(2), 1, 0.2), lab()
     found = one.train(process, [Recipe("nce"), Recipe("scl")])
     found.net.weights[0][4, 0, 0] = float("inf")
-    scores = measure.measured(found, process, one.start(process))
+    scores = measured(found, process, one.start(process))
     assert scores.broken.tolist() == [[False] * 3, [False, True, False]]
     assert (scores.mcc[1, 1], scores.gap[1, 1], scores.scale[1, 1]) == (0, 1, 0) and scores.mcc[1, 0] > 0
     assert scores.r2[1, 1] == pytest.approx(0, abs=0.01) and measure.angle(*np.ones((2, 9, 2))) == 45
@@ -90,7 +92,7 @@ def test_broken_encoders_of_every_experiment_are_counted_and_stop_none(monkeypat
     measure.moving(one, at, 2)
     measure.plane(one)
     measure.corner(one, (1.0, 0.05), at)
-    measure.longer(one, 3)
+    longer.longer(one, 3)
     assert all(x.ravel()[0] and x.sum() == 1 for x in one.broken)
     trained = len(one.broken)
     one.start(Process(di.box(2)))
@@ -130,7 +132,7 @@ def test_what_a_wrong_offset_costs_is_read_off_its_recipe():
         np.array([[0.9, 0.95, 0.8, 0.7, 0.9, 0.9, 0.99, 0.9, 0.5]]).T,
         np.exp([[1, 0, -2, -3, 0, 1, 0, 0, 0]]).T,
     )
-    found = measure.forgiven(measure.Scores(mcc, mcc, mcc, scale, mcc, mcc[0]))
+    found = measure.forgiven(Scores(mcc, mcc, mcc, scale, mcc, mcc[0]))
     assert {name: float(x[0]) for name, x in found.items()} == pytest.approx(
         {"8a": 0.15, "8b-nce": 1, "8b-nwj": 1, "8c": 0.49}
     )

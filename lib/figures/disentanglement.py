@@ -107,7 +107,7 @@ def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
 
 
 def meeting(heights: np.ndarray, changes: list[tuple[float, float]]) -> pd.DataFrame:
-    """The frame of ``rooms``, of the changes that ``studies.disentanglement.meeting_rooms`` finds at the heights."""
+    """The frame of ``rooms``, of the changes that ``studies.shared.exact.meeting_rooms`` finds at the heights."""
     change, squared = np.round(changes, 4).T
     return pd.DataFrame({"step": range(len(heights)), "height": heights, "change": change, "squared": squared})
 
