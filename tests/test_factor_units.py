@@ -105,6 +105,14 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(monkeypatch):
     assert not list(cut.folder.glob("*.part.*"))
 
 
+def test_the_command_of_the_graph_trains_the_units_of_a_file_and_names_what_fails(tmp_path, capsys):
+    fine, wrong = FactorUnit(TINY, 1), FactorUnit(replace(TINY, data=KITTI, gap=1, kitti_sha256="0" * 64), 1)
+    path = tmp_path / "units"
+    path.write_text(f"{wrong.to_json()}\n{fine.to_json()}\n")
+    assert factors.main([str(path)]) == 1 and fine.done and not wrong.done
+    assert "kitti_peds_v2.pickle is not there; get" in capsys.readouterr().err
+
+
 def test_training_recovers_the_factors_of_an_easy_process():
     unit = FactorUnit(replace(TINY, steps=400, batch_size=64, learning_rate=0.003), 3)
     factors.run(unit)

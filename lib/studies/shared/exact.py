@@ -1,4 +1,4 @@
-"""What of disentanglement needs no training: optima of losses, maps between rooms, known codes, the noise of a batch."""
+"""What of disentanglement needs no training: optima of losses, maps between rooms, known codes, noise of a batch."""
 
 import itertools
 from collections.abc import Callable
