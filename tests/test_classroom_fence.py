@@ -1,6 +1,7 @@
 """What hostile and broken notebooks get: no point that they did not earn, and nobody loses one."""
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import toy_class
 from toy_class import RIGHT
 
 from lib.book.classroom import assignment, fence, grade, judge, submissions, wire
+from lib.book.classroom.exercise import Check
 from lib.book.classroom.fence import Fence, Limits
 from lib.hashing import ROOT
 
@@ -427,6 +429,31 @@ def test_data_comes_back_as_it_was_sent():
     for bad in (object(), np.array([object()]), len, {1, 2}):
         with pytest.raises(wire.Malformed):
             wire.encode(bad)
+
+
+@fenced
+def test_a_setup_that_fails_is_named_before_anyone_is_graded(tmp_path):
+    made = batch(tmp_path)
+    set_ = dataclasses.replace(made.set_, setup="x = 1\nimport nothing_of_this_name")
+    with pytest.raises(RuntimeError, match="exercise-setup fails inside the fence, line 2: ModuleNotFoundError"):
+        judge.trial(dataclasses.replace(made, set_=set_))
+
+
+@fenced
+def test_exercises_that_their_own_solutions_fail_grade_nobody(tmp_path):
+    wrong = Check(1, "the moon", lambda answers, rng, data: answers.mean([1.0]) == 2)
+    made = batch(tmp_path, (dataclasses.replace(toy_class.EXERCISES[0], checks=(wrong,)),))
+    assert judge.trial(made) == "exercise-mean: the study's own solution fails the check 'the moon' (wrong)"
+
+
+def test_a_damaged_archive_stops_nobody(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        packed.writestr("ada.ipynb", "some text of a notebook")
+        packed.writestr("bob.ipynb", "{}")
+    blob = (tmp_path / "all.zip").read_bytes()
+    (tmp_path / "all.zip").write_bytes(blob.replace(b"some text", b"SOME text"))
+    ada, bob = submissions.found(str(tmp_path / "all.zip"), [])[0]
+    assert b"unreadable" in ada.read() and bob.read() == b"{}"
 
 
 def test_a_path_out_of_a_zip_is_left_out(tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 from lib.book.classroom import assignment, submissions
 from lib.book.classroom.exercise import Answers, Exercise, holds
 from lib.book.classroom.fence import USUAL, Fence, Limits
-from lib.book.classroom.notebook import Assignment, Question
+from lib.book.classroom.notebook import Assignment
 from lib.book.classroom.session import Session, Trusted
 from lib.book.classroom.submissions import Cell, Submission
 
@@ -91,16 +91,16 @@ def findings(batch: Batch, submission: Submission, place: int = 0) -> Iterator[d
 
 def _group(batch: Batch, student: str, written: list[Cell], hides: tuple[str, ...], place: int) -> Iterator[dict]:
     """The checks of the exercises that hide the same modules, in one session."""
-    parts = [(q, e) for q, e in batch.set_.parts if e.checks and e.hides == hides]
+    exercises = [e for _, e in batch.set_.parts if e.checks and e.hides == hides]
     data = assignment.own([e for _, e in batch.set_.parts], batch.secret, student)
     known = {question.checks.strip() for question, _ in batch.set_.parts}
     cells = [cell.source for cell in written if cell.kind == "code" and cell.source.strip() not in known]
     trusted = Trusted(batch.set_.setup, assignment.as_json(data), assignment.reading(data))
     session = Session(Fence(batch.folders[hides], batch.limits, batch.trust, place), trusted, cells)
     try:
-        for question, exercise in parts:
+        for exercise in exercises:
             passed = yield from _exercise(batch, student, session, exercise)
-            if not passed and (other := _other(batch, student, session, question, exercise)):
+            if not passed and (other := _other(batch, student, session, exercise)):
                 yield {"exercise": exercise.label, "data_of": other}
         if not hides or not any(not h for h in batch.folders):
             yield {"amiss": {str(n + 1): texts for n, texts in session.amiss.items() if texts}}
@@ -113,12 +113,14 @@ def _exercise(batch: Batch, student: str, session: Session, exercise: Exercise) 
     for n in range(len(exercise.checks)):
         session.failure = ""
         passed = holds(exercise, n, answers, batch.secret, student)
+        if session.broken:
+            raise RuntimeError(session.broken)
         all_ &= passed
         yield {"exercise": exercise.label, "check": n, "passed": passed, "why": "" if passed else session.failure}
     return all_
 
 
-def _other(batch: Batch, student: str, session: Session, question: Question, exercise: Exercise) -> str:
+def _other(batch: Batch, student: str, session: Session, exercise: Exercise) -> str:
     """Another student on whose data the answer would be right; empty where there is none."""
     answers, checks = Answers(session.call), range(len(exercise.checks))
     for other in batch.students:
@@ -138,7 +140,10 @@ def solution(set_: Assignment) -> Submission:
 
 
 def trial(batch: Batch) -> str:
-    """What is wrong with the exercises or the fence: checks that the solutions do not pass; empty where none."""
+    """What is wrong with the exercises or the fence: checks that the solutions do not pass; empty where none.
+
+    RuntimeError: the setup cell fails inside the fence.
+    """
     batch = replace(batch, students=())
     for found in findings(batch, solution(batch.set_)):
         if found.get("passed") is False:
