@@ -198,6 +198,25 @@ def test_a_copy_is_known_under_other_names_and_layout():
     assert submissions.fingerprint([submissions.Cell("code", RIGHT["exercise-mean"], "")], question) == ""  # too short
 
 
+def test_submissions_of_one_origin_are_flagged_and_chance_is_not():
+    set_ = toy_class.toy()
+    long = "def mean(x):\n    n, total = 0, 0.0\n    for v in x:\n        n, total = n + 1, total + v\n    return total"
+    floats = "def floats(x):\n    found = []\n    for v in x:\n        found.append(float(v) * 1 + 0)\n    return found"
+    mine, yours = {"exercise-mean": long, "exercise-floats": floats}, {"exercise-mean": long}
+    found = []
+    for name, answers in {"ada": mine, "bob": mine, "eve": yours}.items():
+        cells = submissions.cells(json.dumps(toy_class.handed_in(answers, "eve")).encode())
+        prints = {q.label: submissions.fingerprint(cells, q) for q, _ in set_.parts if not q.open}
+        found.append(Result(Student(name), {"prints": prints, "owner": "eve"}, {}))
+    found[0].found["data_of"] = {"exercise-own": "eve"}
+    assert results.flags(set_, found) == [
+        ("ada bob", "exercise-mean exercise-floats", "the same code, names and layout apart"),
+        ("ada eve", "", "the notebook was made for the other"),
+        ("ada eve", "exercise-own", "the answer is right for the other's data"),
+        ("bob eve", "", "the notebook was made for the other"),
+    ]
+
+
 def two_results():
     ok, bad = [True, ""], [False, "raised"]
     checks = {"exercise-mean": [ok, bad], "exercise-own": [ok], "exercise-floats": [ok, ok]}

@@ -446,6 +446,23 @@ def test_exercises_that_their_own_solutions_fail_grade_nobody(tmp_path):
     assert judge.trial(made) == "exercise-mean: the study's own solution fails the check 'the moon' (wrong)"
 
 
+def test_a_judge_that_dies_or_hangs_stops_nobody(monkeypatch, tmp_path):
+    def ends(*_):
+        os._exit(1)
+
+    def hangs(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr(judge, "SPARE", 0)
+    for test, why in ((ends, "its judge ended early"), (hangs, "it took too long")):
+        exercise = dataclasses.replace(toy_class.EXERCISES[0], checks=(Check(1, "", test),))
+        made = judge.Batch(toy_class.toy((exercise,)), SECRET, {(): tmp_path}, (), Limits(total=1, start=0))
+        todo = [submissions.Submission(name, lambda: b'{"cells": []}') for name in ("ada", "bob")]
+        said = {submission.student: found["stopped"] for submission, found, _ in grade.judged(made, todo, 2)}
+        assert said == {"ada": why, "bob": why}
+
+
 def test_a_damaged_archive_stops_nobody(tmp_path):
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
         packed.writestr("ada.ipynb", "some text of a notebook")

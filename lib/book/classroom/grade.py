@@ -44,8 +44,10 @@ def judged(batch: Batch, todo: list[Submission], processes: int) -> Iterator[tup
                     process.kill()
                     process.join()
                     del at_work[pipe]
-                    said += [{"stopped": "it took too long"}] * over
-                    yield submission, merged(said), time.monotonic() - start
+                    found = merged(said)
+                    if not found.pop("done", False):
+                        found.setdefault("stopped", "it took too long" if over else "its judge ended early")
+                    yield submission, found, time.monotonic() - start
     finally:
         for _, process, *_ in at_work.values():
             process.kill()

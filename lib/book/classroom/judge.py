@@ -67,6 +67,7 @@ def _judge(batch: Batch, submission: Submission, place: int, out: Connection) ->
     try:
         for finding in findings(batch, submission, place):
             out.send_bytes(json.dumps(finding).encode())
+        out.send_bytes(json.dumps({"done": True}).encode())
     except Exception as error:
         out.send_bytes(json.dumps({"stopped": f"{type(error).__name__}: {error}"}).encode())
 
