@@ -720,7 +720,7 @@ assert verdict([1] * 5, 0.4, "above")[:2] == (stats.beta.ppf(0.025, 5, 1), 1)
 # above 0.99 and one is at 0.84, so the interval reaches below 0.95 (`disentangle-5` is not decided). Beside the MCC belong the isometry gap, the MCC within the worst room, and
 # the floor of a random rotation. To decide for two rooms: train 40 seeds, match codes to factors within each room, and count the encoders whose two
 # matchings differ. The claim "factors are recovered" is that this share is below 0.1, by the exact interval; with 40 seeds no exchange at all is needed for it to
-# hold, and 10 or more would speak against it.
+# hold, and 9 or more would speak against it.
 
 # %% [markdown]
 # ## Stamp
