@@ -46,11 +46,11 @@ def text(cells: list) -> str:
 
 
 @pytest.mark.parametrize("chapter", [True, False])
-def test_question_answer_figure_how_sure_and_the_set_up_last(chapter):
+def test_scale_question_answer_figure_how_sure_and_the_set_up_last(chapter):
     cells = page()
     opening.arrange(cells, "SCALE.", "<div>STAMP</div>", "This run gives 3 verdicts.", chapter)
     shown = text(cells)
-    parts = ["# Title", "Question.", "Answer", "It is 3.", 'id="fig-a"', "SCALE.", "This run gives", "## Method"]
+    parts = ["# Title", "SCALE.", "Question.", "Answer", "It is 3.", 'id="fig-a"', "This run gives", "## Method"]
     parts += ["## Claims", f"## {opening.SETUP}", "seed = 0", "import time", "stamp()"]
     parts.insert(len(parts) - 3 if chapter else 1, "STAMP")
     places = [shown.index(part) for part in parts]
