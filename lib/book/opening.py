@@ -48,11 +48,15 @@ def arrange(cells: list, scale: str, stamp: str, judged: str, chapter: bool) -> 
     for output in (output for cell in answer for output in cell.outputs):
         output.data["text/markdown"] = "".join(output.data["text/markdown"]).replace(IN_SHORT, ANSWER)
     top = [*answer, *figure, nbformat.v4.new_markdown_cell(sure, id="cell-sure")]
-    if mark and not rest.startswith("Parameters"):
+    heading, _, body = rest.partition("\n")
+    made = [stamp] if chapter else []
+    if heading == "Parameters":
+        made.append(body.strip())
+    elif mark:
         top.append(nbformat.v4.new_markdown_cell(f"## {rest}", id="cell-rest"))
-    setup = _setup(cells)
+    setup = [nbformat.v4.new_markdown_cell("\n\n".join(filter(None, made)), id="cell-setup"), *_setup(cells)]
     cells[prose + 1 : prose + 1] = top
-    _last(cells, [nbformat.v4.new_markdown_cell(stamp, id="cell-setup"), *setup] if chapter else setup)
+    _last(cells, setup)
 
 
 def _setup(cells: list) -> list:
