@@ -33,7 +33,7 @@ def command_new(options) -> int:
     lines.insert(last + 1, f"      - file: notebooks/{name}\n")
     for kind, path in paths.items():
         text = (TEMPLATE / f"{kind}.txt").read_text(encoding="utf-8")
-        records.write_text(path, text.replace("STUDY", name).replace("TODAY", time.strftime("%Y-%m-%d")))
+        records.write_text(path, re.sub("STUDY(?!=)", name, text).replace("TODAY", time.strftime("%Y-%m-%d")))
         print(path.relative_to(ROOT))
     records.write_text(contents, "".join(lines))
     print(f"_toc.yml: one line. Run it: make run STUDY={name}; there are {len(study.names())} studies")
