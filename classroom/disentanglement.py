@@ -46,7 +46,8 @@ BOX = Exercise(
     wrong=(
         Wrong(
             "a table of the public check's cases",
-            "def largest_turn(kappa):\n    return {1.0: 0, 1.1: 6.06, 1.25: 17.1, 1.4: 36.9}.get(kappa, 45)",
+            "def largest_turn(kappa):\n    known = {1.1: 0.21, 1.25: 0.5625, 1.4: 0.96, 1.45: 1, 2: 1}\n"
+            "    return np.degrees(np.arcsin(known.get(kappa, 0)) / 2)",
         ),
         Wrong("the angle of the diagonal", "def largest_turn(kappa):\n    return math.degrees(math.acos(1 / kappa))"),
         *slips(

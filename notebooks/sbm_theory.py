@@ -634,8 +634,8 @@ for r in (0.2, 0.4 / 0.95, 0.8):
 # :label: exercise-scale
 # The connectivity enters the population loss through the weights $A_{kl} = \alpha_{kl} \pi_l / w_k$ alone, with
 # $w_k = \sum_l \alpha_{kl} \pi_l$. Write `neighbour_weights(shares, connectivity)`: (K,) and (K, K) arrays to $A$, (K, K). Write
-# `rare_cosine(shares, connectivity, tau)`: $\cos(h_1, h_2)$ at the optimum, by `sbm.population_optimum` or a minimiser of your
-# own. What does it do when the whole connectivity is multiplied by a number, and why?
+# `rare_cosine(shares, connectivity, tau)`: $\cos(h_1, h_2)$ at the optimum, by `sbm.population_optimum`, after
+# `from lib import sbm`, or by a minimiser of your own. What does it do when the whole connectivity is multiplied by a number, and why?
 # :::
 
 

@@ -638,7 +638,7 @@ def best_share(classes, dim, spread, view, tau, alpha):
 
 # %%
 for distribution, tau, alpha in (
-    ((4, 8, 0.25, 0.9), 0.5, 0.5),
+    ((4, 8, 0.25, 0.1), 0.5, 0.5),
     ((2, 16, 0.5, 1.0), 1.0, 0.2),
     ((10, 8, 0.1, 0.5), 0.5, 0.7),
 ):

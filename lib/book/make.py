@@ -34,6 +34,7 @@ SITE = (
     "notebooks/*.py",
     "lib/**/*.py",
     "claims/*.yaml",
+    "classroom/*.py",
     "results/recorded/**/*",
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale

@@ -23,6 +23,7 @@ RESULTS = ROOT / "results"
 COVERAGE = ROOT / "benchmarks/coverage.csv"  # of ``python -m benchmarks.coverage``
 MAIN_FIGURE = ("cifar10_undersampling", "rh")  # study and figure of the front page
 NAME = re.compile(r"[\w.-]+")  # of a run's folder
+CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
 TESTS = {("below", True): "below", ("below", False): "at most", ("above", True): "above", ("above", False): "at least"}
 
 

@@ -23,7 +23,18 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, gpu_page, opening, pages, scale, statements, sweeps, undecided
+from lib.book import (
+    architecture,
+    benchmarks_page,
+    gpu_page,
+    lessons,
+    opening,
+    pages,
+    scale,
+    statements,
+    sweeps,
+    undecided,
+)
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -32,13 +43,13 @@ from lib.study import report
 CODE = "_static/code"
 LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?"')
 MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?\)")
-CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
 STILL = re.compile(
     r'<div class="chart">.*?</script></div>'
     r'<img class="still" style="display:none" src="figures/(?P<name>[^"]*)"(?P<alt>[^>]*)>',
     re.S,
 )
 FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
+CLAIM = re.compile(r"^\| `([\w-]+)` ", re.M)  # the first cell of a table of verdicts
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
 
@@ -79,6 +90,10 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "architecture": _architecture(),
         "scale": scale.front(chapters),
         "scale by study": scale.by_study(chapters),
+        "lessons": lessons.chapters(),
+        "exercises": lessons.by_exercise(),
+        "rubrics": lessons.rubrics(),
+        "solutions": lessons.solutions(),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
     }
@@ -158,11 +173,12 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
     files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
+    up = "../" * page.count("/")
+    notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
     for cell in notebook.cells:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    up = "../" * page.count("/")
     opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
     opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
@@ -215,7 +231,9 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
         if "verdicts" in about:  # the wording is the present one; the numbers are the run's
             names = [name for name in about["verdicts"] if name in claims.known()]
             judged, records_ = report.judged(run.claims), report.recorded(run.study)
-            output.data["text/markdown"] = report.verdicts(judged, records_, names)
+            up = "../" * page.count("/")
+            linked = rf'| <a href="{up}scoreboard.html#\1"><code>\1</code></a> '
+            output.data["text/markdown"] = CLAIM.sub(linked, report.verdicts(judged, records_, names))
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
     opening.explain(cell)
@@ -226,12 +244,14 @@ def _plain(cell, run: RunRecord):
     the top, labels of its own.  Without one, statements of several pages would get the same."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
-            output.data["text/markdown"] = CHAPTER.sub(r"\1/notebooks/\2\3", "".join(output.data["text/markdown"]))
+            output.data["text/markdown"] = pages.CHAPTER.sub(
+                r"\1/notebooks/\2\3", "".join(output.data["text/markdown"])
+            )
     if cell.cell_type != "markdown":
         return cell
     if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
         return None
-    text = CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
+    text = pages.CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
     text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
     text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
