@@ -63,6 +63,9 @@ book run sweep tune: $(if $(filter slurm,$(PROFILE)),.venv/cluster)
 book run params sweep compare record campaign prune assignment answers grade tune new why readme open: .venv/core
 	@$(PY) -m lib.book.make $@
 
+grade: export OMP_NUM_THREADS := 1# its judges are forked, and threads do not survive that
+grade: export OPENBLAS_NUM_THREADS := 1
+
 lint: .venv/test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+import torch
+
 from lib import records
 from lib.book import cost
 from lib.book.classroom import assignment, exports, feedback, fence, judge, notebook, submissions
@@ -107,6 +109,7 @@ def command_grade(options) -> int:
     """Grade the submissions that are not graded yet, and write tables and feedback."""
     if options.trust not in ("", "yes"):
         raise ValueError(f"TRUST={options.trust!r}: 'yes' is expected, or nothing")
+    torch.set_num_threads(1)  # judges are forked, and threads do not survive that
     set_ = notebook.assignment(options.study, options.classroom)
     key = secret(options.secret)
     class_ = roster(options.students) if options.students else []

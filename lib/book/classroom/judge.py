@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import torch
+
 from lib.book.classroom import assignment, submissions
 from lib.book.classroom.exercise import Answers, Exercise, holds
 from lib.book.classroom.fence import USUAL, Fence, Limits
@@ -64,6 +66,7 @@ def started(batch: Batch, submission: Submission, place: int) -> tuple[multiproc
 def _judge(batch: Batch, submission: Submission, place: int, out: Connection) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    torch.set_num_threads(1)
     try:
         for finding in findings(batch, submission, place):
             out.send_bytes(json.dumps(finding).encode())
@@ -143,12 +146,29 @@ def solution(set_: Assignment) -> Submission:
 def trial(batch: Batch) -> str:
     """What is wrong with the exercises or the fence: checks that the solutions do not pass; empty where none.
 
-    RuntimeError: the setup cell fails inside the fence.
+    In a process of its own, as every judge: one that has computed with threads must not be forked.
+    RuntimeError: the setup cell fails inside the fence, or the checks do not end.
     """
-    batch = replace(batch, students=())
-    for found in findings(batch, solution(batch.set_)):
-        if found.get("passed") is False:
-            exercise = next(e for _, e in batch.set_.parts if e.label == found["exercise"])
-            says = exercise.checks[found["check"]].says
-            return f"{exercise.label}: the study's own solution fails the check {says!r} ({found['why'] or 'wrong'})"
+    process, pipe = started(replace(batch, students=()), solution(batch.set_), 0)
+    try:
+        for found in _said(pipe, batch.seconds):
+            if "stopped" in found:
+                raise RuntimeError(f"{found['stopped']}; repair study {batch.set_.study!r}")
+            if found.get("passed") is False:
+                exercise = next(e for _, e in batch.set_.parts if e.label == found["exercise"])
+                says = exercise.checks[found["check"]].says
+                return (
+                    f"{exercise.label}: the study's own solution fails the check {says!r} ({found['why'] or 'wrong'})"
+                )
+    finally:
+        process.kill()
+        process.join()
     return ""
+
+
+def _said(pipe: Connection, seconds: float) -> Iterator[dict]:
+    end = time.monotonic() + seconds
+    with contextlib.suppress(EOFError):
+        while pipe.poll(max(0, end - time.monotonic())):
+            yield json.loads(pipe.recv_bytes())
+        yield {"stopped": "grading the study's own solutions took too long"}
