@@ -249,6 +249,7 @@ def test_the_fence_stands_where_python_lies_below_a_folder_that_it_makes_anew(be
         pytest.skip(f"{below} cannot be written")
     with tempfile.TemporaryDirectory(dir=below) as prefix:
         (Path(prefix) / "here").touch()
+        monkeypatch.setattr(fence.sys, "executable", os.path.realpath(fence.sys.executable))
         monkeypatch.setattr(fence.sys, "prefix", prefix)
         os.chmod(tmp_path, 0o755)
         looks = f"import pathlib, sys; sys.exit(not pathlib.Path({prefix!r}, 'here').exists())"
