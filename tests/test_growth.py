@@ -1,5 +1,6 @@
 """The page of larger data: its counts are those of the nets and of the studies, its measured numbers those on file."""
 
+import importlib
 import json
 import math
 import re
@@ -9,11 +10,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel
 
-from benchmarks import growth, heads
 from lib.book import gpu_page, growth_page, site
 from lib.hashing import ROOT
 from lib.images.vision import torchvision
 
+growth, heads = (importlib.import_module(f"benchmarks.{name}") for name in ("growth", "heads"))
 CIFAR, EVERY, TEN, TEXT = growth_page.PLANS
 CARD = json.loads((ROOT / "benchmarks/gpu.json").read_text())
 

@@ -36,7 +36,7 @@ def resolved() -> dict[str, str]:
     """
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--dry-run"]
     command += ["--ignore-installed", "--report", "-", "-r", str(ROOT / REQUIREMENTS)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise ValueError(f"pip finds no versions for {REQUIREMENTS}: {done.stderr.strip()[-2000:]}")
     found = (item["metadata"] for item in json.loads(done.stdout)["install"])

@@ -75,7 +75,9 @@ def files(source: Path) -> dict[str, bytes]:
 def run(command: list[str], folder: Path) -> None:
     """ValueError, with the end of what the command said, where it fails."""
     when = {"SOURCE_DATE_EPOCH": str(time_of("HEAD")), "FORCE_SOURCE_DATE": "1"}
-    done = subprocess.run(command, cwd=folder, env=os.environ | when, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | when, capture_output=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
         raise ValueError(f"{Path(command[0]).name} failed: {(done.stdout + done.stderr)[-3000:]}")
 
