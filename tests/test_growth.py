@@ -87,3 +87,10 @@ def test_every_number_of_the_prose_has_its_marker():
     text = (ROOT / "book/scale.md").read_text()
     assert set(re.findall(r"<!-- (\w[\w ]*) -->", text)) == set(growth_page.parts())
     assert "<!--" not in site._fill(text, growth_page.parts())
+
+
+def test_without_measurements_the_page_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_page, "RESULTS", tmp_path / "none.json")
+    said = growth_page.parts()
+    assert set(said.values()) == {"not measured"}
+    assert "<!--" not in site._fill((ROOT / "book/scale.md").read_text(), said)

@@ -6,11 +6,15 @@ parameters are those of the nets, and tests count them again.  Imports no torch:
 
 import json
 import math
+import re
 from dataclasses import dataclass
 
 from lib.book import benchmarks_page, gpu_page, pages
 from lib.book.benchmarks_page import number
+from lib.hashing import ROOT
 
+PAGE, MARKER = ROOT / "book/scale.md", re.compile(r"<!-- (\w[\w ]*) -->")
+NEEDED = {"training", "class cosines", "heads", "NT-Xent"}  # parts and cases of the benchmarks
 GIB, TIB = 2**30, 2**40
 FLOAT = 4  # bytes
 FEATURES_MEASURED = 64  # of the encoders whose heads were timed
@@ -77,11 +81,16 @@ PLANS = (
 
 
 def parts() -> dict[str, str]:
-    """The text of every marker of the page."""
-    runs = json.loads(benchmarks_page.RESULTS.read_text(encoding="utf-8"))
-    card = json.loads(gpu_page.RESULTS.read_text(encoding="utf-8"))
+    """The text of every marker of the page; where something that it needs was not measured, each says so."""
+    runs, card = (
+        json.loads(p.read_text(encoding="utf-8")) if p.exists() else {}
+        for p in (benchmarks_page.RESULTS, gpu_page.RESULTS)
+    )
     grown = [row for run in runs for row in run["growth"]]
     lines = [line for run in runs for line in run["lines"]]
+    has = {row["part"] for row in grown} | {line["case"] for line in lines}
+    if not has >= NEEDED or not any(row["line"] == "SimCLR step" for row in card.get("speed", ())):
+        return dict.fromkeys(MARKER.findall(PAGE.read_text(encoding="utf-8")), gpu_page.NOT)
     return {
         "growth of cost": _growth(grown),
         "growth of classes": _classes(grown),
