@@ -242,6 +242,23 @@ def points(folder):
 
 
 @fenced
+@pytest.mark.parametrize("below", ["/tmp", "/home"])
+def test_the_fence_stands_where_python_lies_below_a_folder_that_it_makes_anew(below, tmp_path, monkeypatch):
+    """As a checkout in a user's home does, with its .venv."""
+    if not os.access(below, os.W_OK):
+        pytest.skip(f"{below} cannot be written")
+    with tempfile.TemporaryDirectory(dir=below) as prefix:
+        (Path(prefix) / "here").touch()
+        monkeypatch.setattr(fence.sys, "executable", os.path.realpath(fence.sys.executable))
+        monkeypatch.setattr(fence.sys, "prefix", prefix)
+        os.chmod(tmp_path, 0o755)
+        looks = f"import pathlib, sys; sys.exit(not pathlib.Path({prefix!r}, 'here').exists())"
+        (tmp_path / "worker.py").write_text(looks)
+        done = fence.subprocess.run(Fence(tmp_path).command(0), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@fenced
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_notebook_gets_what_it_earned(hostile, name):
     assert points(hostile[0])[name] == HOSTILE[name][1]
