@@ -100,7 +100,7 @@ lab: export PYTHONPATH := $(CURDIR)
 lab: .venv/lab
 	@.venv/bin/jupytext-config set-default-viewer python
 ifeq ($(STUDENT),yes)
-	@opened=$$($(PY) -m lib.book.make answers) && $(PY) -m jupyter lab --notebook-dir=answers "$$opened"
+	@opened=$$($(PY) -m lib.book.make answers) && $(PY) -m jupyter lab "$$opened"
 else
 	$(PY) -m jupyter lab notebooks
 endif

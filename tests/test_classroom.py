@@ -19,7 +19,7 @@ from toy_class import RIGHT
 
 from lib import study
 from lib.book.classroom import assignment, exports, grade, notebook, results, roster, submissions
-from lib.book.classroom.exercise import Answers, Criterion, Exercise, holds
+from lib.book.classroom.exercise import Answers, Criterion, Exercise, holds, score
 from lib.book.classroom.results import Result
 from lib.book.classroom.roster import Student
 from lib.hashing import ROOT
@@ -146,6 +146,21 @@ def test_exercises_that_do_not_fit_the_notebook_are_refused(tmp_path):
             notebook.setup(toy_class.cells(text), "toy")
     with pytest.raises(ValueError, match="exercise-mean has 0 cells tagged solution"):
         notebook.questions(toy_class.cells(toy_class.STUDY.replace('"solution", "hide-input"', '"x"')))
+
+
+NAN = float("nan")
+NO_ANSWERS = [NAN, np.array(NAN), np.full(3, NAN), float("inf"), [], (), {}, [[]], "", np.zeros(0), np.zeros((0, 0))]
+NO_ANSWERS += [torch.zeros(0), torch.zeros(3), np.zeros((3, 3)), 10**400, -1, 45.0, False, (0, 0), (0.5, 0.5)]
+NO_ANSWERS += [(NAN, NAN, verdict) for verdict in ("holds", "does not hold", "not decided at this scale")]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", SET)
+def test_no_check_holds_of_what_is_no_answer(name):
+    for _, exercise in notebook.assignment(name).parts:
+        for value in NO_ANSWERS:
+            answers = Answers(lambda name, /, *given, value=value, **named: value)
+            assert not sum(score(exercise, answers, SECRET, "ada")), (exercise.label, value)
 
 
 def test_checks_are_drawn_anew_for_each_student_and_alike_each_time():
@@ -374,4 +389,4 @@ def test_make_hands_the_variables_on():
     assert done.returncode and "error: SECRET='/none' is no file" in done.stderr
     words = ["make", "-n", "lab", f"STUDY={SET[0]}", "STUDENT=yes", "-o", ".venv/lab", "-o", ".venv/core"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8")
-    assert "lib.book.make answers" in done.stdout and "notebooks" not in done.stdout.replace("notebook-dir", "")
+    assert "lib.book.make answers" in done.stdout and "lab notebooks" not in done.stdout

@@ -461,6 +461,23 @@ def test_exercises_that_their_own_solutions_fail_grade_nobody(tmp_path):
     assert judge.trial(made) == "exercise-mean: the study's own solution fails the check 'the moon' (wrong)"
 
 
+@fenced
+def test_no_check_runs_in_the_process_that_starts_the_judges(tmp_path):
+    """Where a check has computed with threads, the judges that are forked after it would wait for ever."""
+    seen = tmp_path / "processes"
+
+    def noted(answers, rng, data):
+        with open(seen, "a", encoding="utf-8") as f:
+            f.write(f"{os.getpid()}\n")
+        return answers.mean([1.0]) == 1
+
+    made = batch(tmp_path, (dataclasses.replace(toy_class.EXERCISES[0], checks=(Check(1, "", noted),)),))
+    blob = json.dumps(toy_class.handed_in(RIGHT)).encode()
+    grade.graded(made, [submissions.Submission("ada", lambda: blob)], tmp_path / "done", "", 1)
+    processes = seen.read_text().split()
+    assert len(set(processes)) == 2 and str(os.getpid()) not in processes
+
+
 def test_a_judge_that_dies_or_hangs_stops_nobody(monkeypatch, tmp_path):
     def ends(*_):
         os._exit(1)
