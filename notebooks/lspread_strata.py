@@ -698,7 +698,7 @@ assert verdict(values, 0.05, "above", [0.668, 0.623, 0.631, 0.708, 0.999], befor
 # %% [markdown] tags=["solution"]
 # A model answer. $\alpha^*$ is a theorem on *free* vectors: above it the collapsed simplex is the optimum of the exact loss. An encoder need not reach
 # an optimum of free vectors. Its features depend on images through a net, both views of an image differ, cross-entropy is added, and training
-# ends. The released code is another loss, too: with its clamp fewer of the settings collapse, and the table of the chapter shows which. What the paper
+# ends. The released code is another loss, too: with its clamp none of the settings that are placed collapses, as the table of the chapter shows. What the paper
 # itself reports speaks against the sentence: its figure has a mean cosine within a class that is well below 1 under
 # $L_{\text{spread}}$. And the transition is continuous: just above or below $\alpha^*$ a class is nearly collapsed in both cases, so that one number
 # above a line is no jump. The verdict says that the paper's explanation of *why* classes stay spread out fails at these settings, not that they do not. To decide: take

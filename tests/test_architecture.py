@@ -72,7 +72,7 @@ def test_modules_live_in_packages():
 
 
 @pytest.mark.parametrize("name", study.names())
-def test_a_study_is_five_files_of_one_name(name):
+def test_a_study_is_six_files_of_one_name(name):
     missing = [pattern.format(name) for pattern in FILES.values() if not (ROOT / pattern.format(name)).exists()]
     assert not missing
 
@@ -81,6 +81,7 @@ def test_files_of_studies_belong_to_a_notebook():
     names = set(study.names())
     assert {path.stem for path in (ROOT / "claims").glob("*.yaml")} == names
     assert {path.stem for path in (ROOT / "presets").glob("*/*.yaml")} == names
+    assert {path.stem for path in (ROOT / "classroom").glob("*.py")} == names
     assert {path.stem for path in (ROOT / "lib/studies").glob("*.py")} - {"__init__"} == names
 
 

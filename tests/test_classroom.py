@@ -18,10 +18,10 @@ import toy_class
 from toy_class import RIGHT
 
 from lib import study
-from lib.book.classroom import assignment, exports, grade, notebook, submissions
-from lib.book.classroom.assignment import Student
-from lib.book.classroom.exercise import Answers, Criterion, Exercise, holds
-from lib.book.classroom.grade import Result
+from lib.book.classroom import assignment, exports, grade, notebook, results, roster, submissions
+from lib.book.classroom.exercise import Answers, Criterion, Exercise, holds, score
+from lib.book.classroom.results import Result
+from lib.book.classroom.roster import Student
 from lib.hashing import ROOT
 
 SECRET = b"a secret of the tests, long enough"
@@ -92,7 +92,7 @@ def test_a_secret_is_long_and_outside_the_repository(tmp_path):
     inside.parent.mkdir(exist_ok=True)
     inside.write_bytes(bytes(range(1, 33)))
     try:
-        assert assignment.secret(str(good)) == good.read_bytes()
+        assert roster.secret(str(good)) == good.read_bytes()
         for path, why in {
             "": "SECRET is not given",
             str(tmp_path / "none"): "is no file",
@@ -100,7 +100,7 @@ def test_a_secret_is_long_and_outside_the_repository(tmp_path):
             str(inside): "inside the repository",
         }.items():
             with pytest.raises(ValueError, match=why) as error:
-                assignment.secret(path)
+                roster.secret(path)
             assert "head -c 32 /dev/urandom" in str(error.value)
     finally:
         inside.unlink()
@@ -117,12 +117,12 @@ def test_a_secret_is_long_and_outside_the_repository(tmp_path):
 def test_a_roster_is_checked(tmp_path, text, why):
     (tmp_path / "roster.csv").write_text(text)
     with pytest.raises(ValueError, match=why):
-        assignment.roster(str(tmp_path / "roster.csv"))
+        roster.roster(str(tmp_path / "roster.csv"))
 
 
 def test_a_roster_is_read(tmp_path):
     (tmp_path / "roster.csv").write_bytes("\ufeffstudent,email\nada,a@b.c\nbob,\n".encode())
-    assert assignment.roster(str(tmp_path / "roster.csv")) == [Student("ada", "", "a@b.c"), Student("bob")]
+    assert roster.roster(str(tmp_path / "roster.csv")) == [Student("ada", "", "a@b.c"), Student("bob")]
 
 
 def test_exercises_that_do_not_fit_the_notebook_are_refused(tmp_path):
@@ -146,6 +146,21 @@ def test_exercises_that_do_not_fit_the_notebook_are_refused(tmp_path):
             notebook.setup(toy_class.cells(text), "toy")
     with pytest.raises(ValueError, match="exercise-mean has 0 cells tagged solution"):
         notebook.questions(toy_class.cells(toy_class.STUDY.replace('"solution", "hide-input"', '"x"')))
+
+
+NAN = float("nan")
+NO_ANSWERS = [NAN, np.array(NAN), np.full(3, NAN), float("inf"), [], (), {}, [[]], "", np.zeros(0), np.zeros((0, 0))]
+NO_ANSWERS += [torch.zeros(0), torch.zeros(3), np.zeros((3, 3)), 10**400, -1, 45.0, False, (0, 0), (0.5, 0.5)]
+NO_ANSWERS += [(NAN, NAN, verdict) for verdict in ("holds", "does not hold", "not decided at this scale")]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", SET)
+def test_no_check_holds_of_what_is_no_answer(name):
+    for _, exercise in notebook.assignment(name).parts:
+        for value in NO_ANSWERS:
+            answers = Answers(lambda name, /, *given, value=value, **named: value)
+            assert not sum(score(exercise, answers, SECRET, "ada")), (exercise.label, value)
 
 
 def test_checks_are_drawn_anew_for_each_student_and_alike_each_time():
@@ -198,7 +213,26 @@ def test_a_copy_is_known_under_other_names_and_layout():
     assert submissions.fingerprint([submissions.Cell("code", RIGHT["exercise-mean"], "")], question) == ""  # too short
 
 
-def results():
+def test_submissions_of_one_origin_are_flagged_and_chance_is_not():
+    set_ = toy_class.toy()
+    long = "def mean(x):\n    n, total = 0, 0.0\n    for v in x:\n        n, total = n + 1, total + v\n    return total"
+    floats = "def floats(x):\n    found = []\n    for v in x:\n        found.append(float(v) * 1 + 0)\n    return found"
+    mine, yours = {"exercise-mean": long, "exercise-floats": floats}, {"exercise-mean": long}
+    found = []
+    for name, answers in {"ada": mine, "bob": mine, "eve": yours}.items():
+        cells = submissions.cells(json.dumps(toy_class.handed_in(answers, "eve")).encode())
+        prints = {q.label: submissions.fingerprint(cells, q) for q, _ in set_.parts if not q.open}
+        found.append(Result(Student(name), {"prints": prints, "owner": "eve"}, {}))
+    found[0].found["data_of"] = {"exercise-own": "eve"}
+    assert results.flags(set_, found) == [
+        ("ada bob", "exercise-mean exercise-floats", "the same code, names and layout apart"),
+        ("ada eve", "", "the notebook was made for the other"),
+        ("ada eve", "exercise-own", "the answer is right for the other's data"),
+        ("bob eve", "", "the notebook was made for the other"),
+    ]
+
+
+def two_results():
     ok, bad = [True, ""], [False, "raised"]
     checks = {"exercise-mean": [ok, bad], "exercise-own": [ok], "exercise-floats": [ok, ok]}
     given = {("exercise-why", 1): (1.5, "fine"), ("exercise-why", 2): (1, "")}
@@ -210,8 +244,8 @@ def results():
 
 def test_the_tables_are_what_canvas_moodle_and_gradescope_take(tmp_path):
     set_ = toy_class.toy()
-    exports.tables(tmp_path, set_, results())
-    exports.gradescope(tmp_path, set_, results())
+    exports.tables(tmp_path, set_, two_results())
+    exports.gradescope(tmp_path, set_, two_results())
     texts = {name: (tmp_path / f"{name}.csv").read_text() for name in ("grades", "canvas", "moodle")}
     rows = {name: list(csv.reader(text.splitlines())) for name, text in texts.items()}
     assert rows["grades"][1][:8] == ["ada", "Ada <b>", "2", "3", "2", "2.5", "9.5", "11"]
@@ -232,7 +266,7 @@ def test_the_tables_are_what_canvas_moodle_and_gradescope_take(tmp_path):
 def test_points_of_a_person_are_read_and_checked(tmp_path):
     path, head = tmp_path / "manual.csv", "student,exercise,criterion,points,comment\n"
     path.write_text(head + "ada,exercise-why,1,1.5,fine\nada,exercise-why,2,,\n")
-    assert grade.manual(path, toy_class.toy()) == {"ada": {("exercise-why", 1): (1.5, "fine")}}
+    assert results.manual(path, toy_class.toy()) == {"ada": {("exercise-why", 1): (1.5, "fine")}}
     for line, why in {
         "ada,exercise-why,3,1,": "line 2: exercise 'exercise-why' has no criterion '3'",
         "ada,exercise-mean,1,1,": "no criterion '1'",
@@ -242,12 +276,12 @@ def test_points_of_a_person_are_read_and_checked(tmp_path):
     }.items():
         path.write_text(head + line + "\n")
         with pytest.raises(ValueError, match=why):
-            grade.manual(path, toy_class.toy())
-    assert grade.manual(tmp_path / "none.csv", toy_class.toy()) == {}
+            results.manual(path, toy_class.toy())
+    assert results.manual(tmp_path / "none.csv", toy_class.toy()) == {}
 
 
 def test_feedback_is_text_whatever_a_student_is_called_or_wrote():
-    ada, bob = results()
+    ada, bob = two_results()
     ada.found["amiss"] = {"3": ["line 1: NameError: <script>"]}
     ada.found["texts"] = {"exercise-why": "<script>alert(1)</script>"}
     page = grade.feedback.page(toy_class.toy(), ada)
@@ -279,7 +313,9 @@ def test_an_assignment_is_written(name, here, capsys):
     text, set_ = (folder / "student.ipynb").read_text(), notebook.assignment(name)
     for question, exercise in set_.parts:
         lines = [
-            line.strip() for line in question.solution.splitlines() if "def " not in line and len(line.strip()) > 25
+            line.strip()
+            for line in question.solution.splitlines()
+            if not line.strip().startswith(("def ", "from ", "import ")) and len(line.strip()) > 25
         ]
         assert not [line for line in lines if json.dumps(line)[1:-1] in text]
         assert exercise.objective[:20] in text
@@ -353,4 +389,4 @@ def test_make_hands_the_variables_on():
     assert done.returncode and "error: SECRET='/none' is no file" in done.stderr
     words = ["make", "-n", "lab", f"STUDY={SET[0]}", "STUDENT=yes", "-o", ".venv/lab", "-o", ".venv/core"]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8")
-    assert "lib.book.make answers" in done.stdout and "notebooks" not in done.stdout.replace("notebook-dir", "")
+    assert "lib.book.make answers" in done.stdout and "lab notebooks" not in done.stdout

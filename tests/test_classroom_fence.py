@@ -1,6 +1,7 @@
 """What hostile and broken notebooks get: no point that they did not earn, and nobody loses one."""
 
 import csv
+import dataclasses
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import toy_class
 from toy_class import RIGHT
 
 from lib.book.classroom import assignment, fence, grade, judge, submissions, wire
+from lib.book.classroom.exercise import Check
 from lib.book.classroom.fence import Fence, Limits
 from lib.hashing import ROOT
 
@@ -235,7 +237,25 @@ def hostile(tmp_path_factory):
 
 def points(folder):
     with open(folder / "grades.csv", encoding="utf-8") as f:
-        return {row["student"]: {label: float(row[label]) for label in FULL} for row in csv.DictReader(f)}
+        rows = list(csv.DictReader(f))
+    return {row["student"]: {label: float(row[label]) for label in FULL if label in row} for row in rows}
+
+
+@fenced
+@pytest.mark.parametrize("below", ["/tmp", "/home"])
+def test_the_fence_stands_where_python_lies_below_a_folder_that_it_makes_anew(below, tmp_path, monkeypatch):
+    """As a checkout in a user's home does, with its .venv."""
+    if not os.access(below, os.W_OK):
+        pytest.skip(f"{below} cannot be written")
+    with tempfile.TemporaryDirectory(dir=below) as prefix:
+        (Path(prefix) / "here").touch()
+        monkeypatch.setattr(fence.sys, "executable", os.path.realpath(fence.sys.executable))
+        monkeypatch.setattr(fence.sys, "prefix", prefix)
+        os.chmod(tmp_path, 0o755)
+        looks = f"import pathlib, sys; sys.exit(not pathlib.Path({prefix!r}, 'here').exists())"
+        (tmp_path / "worker.py").write_text(looks)
+        done = fence.subprocess.run(Fence(tmp_path).command(0), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @fenced
@@ -340,18 +360,15 @@ def test_a_finished_student_is_not_judged_again_unless_asked_for(tmp_path, capsy
 
 @fenced
 def test_a_class_of_thirty(tmp_path):
-    wrong = RIGHT | {
-        "exercise-mean": "def mean(x):\n    return 0.5",
-        "exercise-own": "def total(more=0):\n    return more",
-    }
-    kinds = {"right": (RIGHT, 8.0), "blank": ({}, 0.0), "wrong": (wrong, 2.0)}
+    wrong = RIGHT | {"exercise-mean": "def mean(x):\n    return 0.5"}
+    kinds = {"right": (RIGHT, 6.0), "blank": ({}, 0.0), "wrong": (wrong, 3.0)}
     work = tmp_path / "submissions"
     for n in range(30):
         kind = list(kinds)[n % 3]
         (work / f"{kind}{n}").mkdir(parents=True)
         (work / f"{kind}{n}/toy.ipynb").write_text(json.dumps(toy_class.handed_in(kinds[kind][0])))
     handed_in, left_out = submissions.found(str(work), [])
-    made = batch(tmp_path / "fences")
+    made = batch(tmp_path / "fences", toy_class.EXERCISES[:2])
     grade.graded(made, handed_in, tmp_path / "grades/done", "", 2)
     grade.write(tmp_path / "grades", made.set_, [], [s.student for s in handed_in], {}, left_out)
     found = points(tmp_path / "grades")
@@ -427,6 +444,65 @@ def test_data_comes_back_as_it_was_sent():
     for bad in (object(), np.array([object()]), len, {1, 2}):
         with pytest.raises(wire.Malformed):
             wire.encode(bad)
+
+
+@fenced
+def test_a_setup_that_fails_is_named_before_anyone_is_graded(tmp_path):
+    made = batch(tmp_path)
+    set_ = dataclasses.replace(made.set_, setup="x = 1\nimport nothing_of_this_name")
+    with pytest.raises(RuntimeError, match="exercise-setup fails inside the fence, line 2: ModuleNotFoundError"):
+        judge.trial(dataclasses.replace(made, set_=set_))
+
+
+@fenced
+def test_exercises_that_their_own_solutions_fail_grade_nobody(tmp_path):
+    wrong = Check(1, "the moon", lambda answers, rng, data: answers.mean([1.0]) == 2)
+    made = batch(tmp_path, (dataclasses.replace(toy_class.EXERCISES[0], checks=(wrong,)),))
+    assert judge.trial(made) == "exercise-mean: the study's own solution fails the check 'the moon' (wrong)"
+
+
+@fenced
+def test_no_check_runs_in_the_process_that_starts_the_judges(tmp_path):
+    """Where a check has computed with threads, the judges that are forked after it would wait for ever."""
+    seen = tmp_path / "processes"
+
+    def noted(answers, rng, data):
+        with open(seen, "a", encoding="utf-8") as f:
+            f.write(f"{os.getpid()}\n")
+        return answers.mean([1.0]) == 1
+
+    made = batch(tmp_path, (dataclasses.replace(toy_class.EXERCISES[0], checks=(Check(1, "", noted),)),))
+    blob = json.dumps(toy_class.handed_in(RIGHT)).encode()
+    grade.graded(made, [submissions.Submission("ada", lambda: blob)], tmp_path / "done", "", 1)
+    processes = seen.read_text().split()
+    assert len(set(processes)) == 2 and str(os.getpid()) not in processes
+
+
+def test_a_judge_that_dies_or_hangs_stops_nobody(monkeypatch, tmp_path):
+    def ends(*_):
+        os._exit(1)
+
+    def hangs(*_):
+        while True:
+            pass
+
+    monkeypatch.setattr(judge, "SPARE", 0)
+    for test, why in ((ends, "its judge ended early"), (hangs, "it took too long")):
+        exercise = dataclasses.replace(toy_class.EXERCISES[0], checks=(Check(1, "", test),))
+        made = judge.Batch(toy_class.toy((exercise,)), SECRET, {(): tmp_path}, (), Limits(total=1, start=0))
+        todo = [submissions.Submission(name, lambda: b'{"cells": []}') for name in ("ada", "bob")]
+        said = {submission.student: found["stopped"] for submission, found, _ in grade.judged(made, todo, 2)}
+        assert said == {"ada": why, "bob": why}
+
+
+def test_a_damaged_archive_stops_nobody(tmp_path):
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        packed.writestr("ada.ipynb", "some text of a notebook")
+        packed.writestr("bob.ipynb", "{}")
+    blob = (tmp_path / "all.zip").read_bytes()
+    (tmp_path / "all.zip").write_bytes(blob.replace(b"some text", b"SOME text"))
+    ada, bob = submissions.found(str(tmp_path / "all.zip"), [])[0]
+    assert b"unreadable" in ada.read() and bob.read() == b"{}"
 
 
 def test_a_path_out_of_a_zip_is_left_out(tmp_path):

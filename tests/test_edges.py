@@ -304,7 +304,7 @@ RNG = np.random.default_rng(0)
 ROOMS = {"rooms": "array", "count": "count"}
 CASES |= {
     name: case(getattr(disentangle, name), {"s": "array", "z": "array"}, s=FACTORS[0], z=FACTORS[1])
-    for name in ("mcc", "r2", "matching", "isometry_gap", "scale_of")
+    for name in ("mcc", "r2", "dci", "sap", "mig", "matching", "isometry_gap", "scale_of")
 }
 CASES |= {
     name: case(getattr(disentangle, name), ROOMS, rooms=disentangle.box(2), count=3, rng=RNG)
@@ -321,6 +321,10 @@ CASES |= {
     "smallest_scale": case(
         disentangle.smallest_scale, {"a": "above 0", "n": "count", "batch": "count"}, a=2, n=3, batch=8
     ),
+    "information": case(
+        disentangle.information, {"b": "above 0", "n": "count", "points": "count"}, **{"b": 0.1, "n": 2, "points": 9}
+    ),
+    "scale_of_batch": case(disentangle.scale_of_batch, {"n": "count", "batch": "count"}, n=3, batch=8),
     "error_of_step": case(
         disentangle.error_of_step,
         {"a": "above 0", "b": "above 0", "n": "count", "batch": "count"},

@@ -23,7 +23,7 @@ def code(text: str = "pass", *outputs: str, tags=()):
 def page() -> list:
     answer = nbformat.v4.new_output("display_data", {"text/markdown": ":::{admonition} In short\nIt is 3.\n:::"})
     return [
-        nbformat.v4.new_markdown_cell("# Title\n\n**Question.** Why?\n\n## Parameters"),
+        nbformat.v4.new_markdown_cell("# Title\n\n**Question.** Why?\n\n## Parameters\n\nHow to change them."),
         code("seed = 0", tags=["parameters"]),
         code("import time"),
         nbformat.v4.new_markdown_cell("## Method\n\nWhat the head sees."),
@@ -46,13 +46,13 @@ def text(cells: list) -> str:
 
 
 @pytest.mark.parametrize("chapter", [True, False])
-def test_question_answer_figure_how_sure_and_the_set_up_last(chapter):
+def test_scale_question_answer_figure_how_sure_and_the_set_up_last(chapter):
     cells = page()
     opening.arrange(cells, "SCALE.", "<div>STAMP</div>", "This run gives 3 verdicts.", chapter)
     shown = text(cells)
-    parts = ["# Title", "Question.", "Answer", "It is 3.", 'id="fig-a"', "SCALE.", "This run gives", "## Method"]
-    parts += ["## Claims", f"## {opening.SETUP}", "seed = 0", "import time", "stamp()"]
-    parts.insert(len(parts) - 3 if chapter else 1, "STAMP")
+    parts = ["# Title", "SCALE.", "Question.", "Answer", "It is 3.", 'id="fig-a"', "This run gives", "## Method"]
+    parts += ["## Claims", f"## {opening.SETUP}", "How to change", "seed = 0", "import time", "stamp()"]
+    parts.insert(len(parts) - 4 if chapter else 1, "STAMP")
     places = [shown.index(part) for part in parts]
     assert places == sorted(places)
     assert "In short" not in shown and "## Parameters" not in shown and "## Stamp" not in shown

@@ -19,7 +19,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lib import records, study
-from lib.book import asked, cost, failures, follow, jobs, profiles, runs, sweeps, tune
+from lib.book import address, asked, cost, failures, follow, jobs, profiles, runs, sweeps, tune
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -87,7 +87,7 @@ def note_shown() -> None:
     """Write the names of the files that the site is made of, where they are others than at the last build."""
     asked = [path.with_name("executed.ipynb") for path in Path().glob("results/runs/*/*/requested")]
     names = {*site_files(), *(str(path) for path in asked if path.exists())} - {str(SHOWN)}
-    text = json.dumps(sorted(names), indent=1)
+    text = json.dumps([address.repository(), *sorted(names)], indent=1)  # a site with another address is another site
     if not SHOWN.exists() or SHOWN.read_text(encoding="utf-8") != text:
         records.write_text(SHOWN, text)
 
@@ -182,6 +182,29 @@ def command_book(_) -> int:
         page = (HTML / "index.html").resolve().as_uri()
         print(f"The book is made ({time.time() - start:.0f} s). Open {page} or type 'make serve'.")
     return status
+
+
+def command_archive(_) -> int:
+    """Build the book, and pack it with its sources."""
+    from lib.book import archive
+
+    archive.committed()
+    if status := command_book(_):
+        return status
+    path = archive.write(quick_runs())
+    print(f"{path} ({path.stat().st_size / 2**20:.0f} MiB)")
+    return 0
+
+
+def command_pdf(_) -> int:
+    """Build the book, and set it on paper."""
+    from lib.book import pdf
+
+    pdf.check()
+    if status := command_book(_):
+        return status
+    print(pdf.write())
+    return 0
 
 
 def command_run(options) -> int:
@@ -290,7 +313,9 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
 
 
 # The module of lib.book that holds each command, command_<name>; imported when it is asked for, as some take a second.
-COMMANDS = dict.fromkeys(("book", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make") | {
+COMMANDS = dict.fromkeys(
+    ("book", "archive", "pdf", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make"
+) | {
     "compare": "runs",
     "record": "runs",
     "assignment": "classroom.assignment",
@@ -298,6 +323,7 @@ COMMANDS = dict.fromkeys(("book", "run", "sweep", "params", "prune", "tune", "en
     "grade": "classroom.grade",
     "new": "new",
     "readme": "readme",
+    "lock": "lock",
     "open": "undecided",
     "why": "why",
     "campaign": "campaign",
@@ -341,7 +367,7 @@ def main() -> int:
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
-        if options.command in ("book", "run", "sweep", "tune"):
+        if options.command in ("book", "archive", "pdf", "run", "sweep", "tune"):
             profiles.check()
         if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)

@@ -1,4 +1,4 @@
-"""The order in which a study's page is read: question, answer, main figure, how sure, and the run's set-up last.
+"""The order in which a study's page is read: scale, question, answer, main figure, how sure, and the run's set-up last.
 
 A notebook computes its answer at the end; its page begins with it.
 """
@@ -38,20 +38,25 @@ def arrange(cells: list, scale: str, stamp: str, judged: str, chapter: bool) -> 
     prose = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
     title, _, rest = cells[prose].source.strip().partition("\n")
     question, mark, rest = rest.strip().partition("\n## ")
-    minutes = f'<p class="reading">{_minutes(cells)} minutes to read</p>'
-    cells[prose].source = "\n\n".join([title, minutes if chapter else stamp, question.strip()])
+    about = f'<p class="reading">{_minutes(cells)} minutes to read. {scale}</p>'
+    cells[prose].source = "\n\n".join([title, *([] if chapter else [stamp]), about, question.strip()])
     titles = [t for cell in cells if cell.cell_type == "markdown" for t in re.findall(r"^## (.+)$", cell.source, re.M)]
     figure = _main_figure(cells)
-    sure = f'<p class="sure"><strong>How sure.</strong> {scale} {judged}</p>\n\n{_jumps(cells, titles)}'
+    sure = f'<p class="sure"><strong>How sure.</strong> {judged}</p>' if judged else ""
+    sure = f"{sure}\n\n{_jumps(cells, titles)}".strip()
     answer = _taken(cells, "in-short")
     for output in (output for cell in answer for output in cell.outputs):
         output.data["text/markdown"] = "".join(output.data["text/markdown"]).replace(IN_SHORT, ANSWER)
     top = [*answer, *figure, nbformat.v4.new_markdown_cell(sure, id="cell-sure")]
-    if mark and not rest.startswith("Parameters"):
+    heading, _, body = rest.partition("\n")
+    made = [stamp] if chapter else []
+    if heading == "Parameters":
+        made.append(body.strip())
+    elif mark:
         top.append(nbformat.v4.new_markdown_cell(f"## {rest}", id="cell-rest"))
-    setup = _setup(cells)
+    setup = [nbformat.v4.new_markdown_cell("\n\n".join(filter(None, made)), id="cell-setup"), *_setup(cells)]
     cells[prose + 1 : prose + 1] = top
-    _last(cells, [nbformat.v4.new_markdown_cell(stamp, id="cell-setup"), *setup] if chapter else setup)
+    _last(cells, setup)
 
 
 def _setup(cells: list) -> list:

@@ -24,13 +24,17 @@ from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
 from lib.book import (
+    address,
     architecture,
     benchmarks_page,
+    bootstrap,
     contents,
     gpu_page,
+    growth_page,
     lessons,
     opening,
     pages,
+    reference,
     scale,
     statements,
     sweeps,
@@ -38,6 +42,7 @@ from lib.book import (
 )
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
+from lib.encoders.recorded import FILE
 from lib.hashing import ROOT
 from lib.study import report
 
@@ -99,11 +104,15 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "statements of claims": statements.of_claims(),
         "contents": contents.table(),
         "contents missing": contents.reasons(),
+        "outputs": reference.outputs(recorded),
+        "reference": reference.text(),
+        **growth_page.parts(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
     for run in recorded:
-        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in KEPT}
+        names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
+        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
     files |= files_measured | {"_static/coverage.csv": pages.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
@@ -190,7 +199,7 @@ def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
 
 def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.NotebookNode:
     """The notebook as it is downloaded: every chart is its still picture, in the file; it has no scripts and no links
-    to files beside it."""
+    to files beside it.  Where the address of the repository is known, a cell under its title gets the library."""
 
     def still(match: re.Match) -> str:
         picture = base64.b64encode(run.figures.get(match["name"], b"")).decode()
@@ -200,6 +209,8 @@ def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.Notebook
     for output in (output for cell in found.cells for output in cell.get("outputs", [])):
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = STILL.sub(still, FIGURE_LINKS.sub("", output.data["text/html"]))
+    if source := bootstrap.cell():
+        found.cells.insert(1, nbformat.v4.new_code_cell(source, id="cell-library"))
     return found
 
 
@@ -339,12 +350,12 @@ def _fill(text: str, parts: dict[str, str]) -> str:
 
 
 def _config() -> str:
-    """The configuration, with a Colab button where the repository and its published branch are configured."""
+    """The configuration, with the repository and a Colab button where the repository's address is known."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    if config["repository"]["url"] and config["repository"]["branch"]:
+    if where := address.repository():
+        config["repository"] = {"url": where, "branch": address.NOTEBOOKS}
         config["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
-    else:
-        del config["repository"]
+        config["html"]["use_repository_button"] = True
     return yaml.safe_dump(config, sort_keys=False)
 
 

@@ -4,16 +4,13 @@ import ast
 import copy
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
 
 from lib import records
 from lib.book.classroom.feedback import WHY
 from lib.book.classroom.notebook import Assignment
-
-if TYPE_CHECKING:
-    from lib.book.classroom.grade import Result
+from lib.book.classroom.results import Result
 
 CONFIG = """# nbgrader's autograder runs students' code on this machine without a fence: use it on code that you trust.
 c = get_config()
@@ -26,7 +23,7 @@ def write_csv(path: Path, rows: list[tuple]) -> None:
         csv.writer(f).writerows(rows)
 
 
-def tables(folder: Path, set_: Assignment, results: list["Result"]) -> None:
+def tables(folder: Path, set_: Assignment, results: list[Result]) -> None:
     """``grades.csv``, ``canvas.csv``, ``moodle.csv``, and ``manual-template.csv`` for points that a person gives.
 
     Canvas: the columns of its gradebook's export, points possible in the second line; a student is found by SIS User ID
@@ -57,7 +54,7 @@ def tables(folder: Path, set_: Assignment, results: list["Result"]) -> None:
         write_csv(folder / f"{name}.csv", rows)
 
 
-def summary(set_: Assignment, results: list["Result"]) -> str:
+def summary(set_: Assignment, results: list[Result]) -> str:
     """The table of points by student and exercise, as text."""
     rows = [("student", *(e.label.removeprefix("exercise-") for _, e in set_.parts), "total")]
     rows += [(r.student.id, *map(str, r.points(set_).values()), str(sum(r.points(set_).values()))) for r in results]
@@ -67,7 +64,7 @@ def summary(set_: Assignment, results: list["Result"]) -> str:
     )
 
 
-def gradescope(folder: Path, set_: Assignment, results: list["Result"]) -> None:
+def gradescope(folder: Path, set_: Assignment, results: list[Result]) -> None:
     """One ``results.json`` a student (https://gradescope-autograders.readthedocs.io/en/latest/specs/)."""
     for result in results:
         tests = []

@@ -1,12 +1,9 @@
 """What a student reads: points, and a fixed sentence for each check that failed; never an input, a value or a test."""
 
 import html
-from typing import TYPE_CHECKING
 
 from lib.book.classroom.notebook import Assignment
-
-if TYPE_CHECKING:
-    from lib.book.classroom.grade import Result
+from lib.book.classroom.results import Result
 
 WHY = {
     "": "The value is not right.",
@@ -22,7 +19,7 @@ STYLE = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem aut
 STYLE += "td,th{text-align:left;padding:.2rem .8rem .2rem 0;vertical-align:top}pre{white-space:pre-wrap}"
 
 
-def page(set_: Assignment, result: "Result") -> str:
+def page(set_: Assignment, result: Result) -> str:
     """The feedback page of one student."""
     points = result.points(set_)
     name = result.student.name or result.student.id
@@ -45,7 +42,7 @@ def page(set_: Assignment, result: "Result") -> str:
     return _html(set_.title, parts)
 
 
-def _checks(exercise, result: "Result") -> list[str]:
+def _checks(exercise, result: Result) -> list[str]:
     judged = result.checks(exercise.label)
     judged += [(False, "time" if "stopped" in result.found else "missing")] * (len(exercise.checks) - len(judged))
     pairs = zip(exercise.checks, judged, strict=True)
@@ -54,7 +51,7 @@ def _checks(exercise, result: "Result") -> list[str]:
     ]
 
 
-def _criteria(exercise, result: "Result") -> list[str]:
+def _criteria(exercise, result: Result) -> list[str]:
     rows = []
     for n, criterion in enumerate(exercise.rubric, 1):
         given, comment = result.manual.get((exercise.label, n), ("–", "not graded yet"))
@@ -66,7 +63,7 @@ def _row(given, most, what: str, comment: str) -> str:
     return f"<tr><td>{given} of {most}</td><td>{_text(what)}</td><td>{_text(comment)}</td></tr>"
 
 
-def open_answers(set_: Assignment, results: list["Result"]) -> str:
+def open_answers(set_: Assignment, results: list[Result]) -> str:
     """The answers to open questions, for the teacher, under their rubrics."""
     parts = [f"<h1>{_text(set_.title)}: open questions</h1>"]
     for question, exercise in set_.parts:

@@ -40,7 +40,7 @@ def __getattr__(name):
 '''
 USERS = 61000  # of root's fences, one for each place in a batch
 GROUPS = Path("/sys/fs/cgroup")
-SPACE = 64 * 2**20  # bytes that may be written, twice: in the home folder and in shared memory
+SPACE = 64 * 2**20  # bytes that may be written, each: in the home folder, in /tmp and in shared memory
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
@@ -160,9 +160,10 @@ def _walls(folder: Path) -> list[str]:
     return [
         *("bwrap", *spaces, "--die-with-parent", "--new-session", "--clearenv"),
         *(word for pair in environment.items() for word in ("--setenv", *pair)),
+        *(*small, "/home", *small, "/tmp"),  # first: Python, or the checkout, may lie below one of them
         *binds,
         *("--proc", "/proc", "--dev", "/dev", *small, "/dev/shm", "--remount-ro", "/dev"),
-        *(*small, "/home", "--symlink", "home", "/tmp", "--ro-bind", str(folder), "/fence"),
+        *("--ro-bind", str(folder), "/fence"),
         *("--chdir", "/home", "--remount-ro", "/", "--"),
     ]
 

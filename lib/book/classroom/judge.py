@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import torch
+
 from lib.book.classroom import assignment, submissions
 from lib.book.classroom.exercise import Answers, Exercise, holds
 from lib.book.classroom.fence import USUAL, Fence, Limits
-from lib.book.classroom.notebook import Assignment, Question
+from lib.book.classroom.notebook import Assignment
 from lib.book.classroom.session import Session, Trusted
 from lib.book.classroom.submissions import Cell, Submission
 
@@ -64,9 +66,11 @@ def started(batch: Batch, submission: Submission, place: int) -> tuple[multiproc
 def _judge(batch: Batch, submission: Submission, place: int, out: Connection) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    torch.set_num_threads(1)
     try:
         for finding in findings(batch, submission, place):
             out.send_bytes(json.dumps(finding).encode())
+        out.send_bytes(json.dumps({"done": True}).encode())
     except Exception as error:
         out.send_bytes(json.dumps({"stopped": f"{type(error).__name__}: {error}"}).encode())
 
@@ -91,16 +95,16 @@ def findings(batch: Batch, submission: Submission, place: int = 0) -> Iterator[d
 
 def _group(batch: Batch, student: str, written: list[Cell], hides: tuple[str, ...], place: int) -> Iterator[dict]:
     """The checks of the exercises that hide the same modules, in one session."""
-    parts = [(q, e) for q, e in batch.set_.parts if e.checks and e.hides == hides]
+    exercises = [e for _, e in batch.set_.parts if e.checks and e.hides == hides]
     data = assignment.own([e for _, e in batch.set_.parts], batch.secret, student)
     known = {question.checks.strip() for question, _ in batch.set_.parts}
     cells = [cell.source for cell in written if cell.kind == "code" and cell.source.strip() not in known]
     trusted = Trusted(batch.set_.setup, assignment.as_json(data), assignment.reading(data))
     session = Session(Fence(batch.folders[hides], batch.limits, batch.trust, place), trusted, cells)
     try:
-        for question, exercise in parts:
+        for exercise in exercises:
             passed = yield from _exercise(batch, student, session, exercise)
-            if not passed and (other := _other(batch, student, session, question, exercise)):
+            if not passed and (other := _other(batch, student, session, exercise)):
                 yield {"exercise": exercise.label, "data_of": other}
         if not hides or not any(not h for h in batch.folders):
             yield {"amiss": {str(n + 1): texts for n, texts in session.amiss.items() if texts}}
@@ -113,12 +117,14 @@ def _exercise(batch: Batch, student: str, session: Session, exercise: Exercise) 
     for n in range(len(exercise.checks)):
         session.failure = ""
         passed = holds(exercise, n, answers, batch.secret, student)
+        if session.broken:
+            raise RuntimeError(session.broken)
         all_ &= passed
         yield {"exercise": exercise.label, "check": n, "passed": passed, "why": "" if passed else session.failure}
     return all_
 
 
-def _other(batch: Batch, student: str, session: Session, question: Question, exercise: Exercise) -> str:
+def _other(batch: Batch, student: str, session: Session, exercise: Exercise) -> str:
     """Another student on whose data the answer would be right; empty where there is none."""
     answers, checks = Answers(session.call), range(len(exercise.checks))
     for other in batch.students:
@@ -138,11 +144,31 @@ def solution(set_: Assignment) -> Submission:
 
 
 def trial(batch: Batch) -> str:
-    """What is wrong with the exercises or the fence: checks that the solutions do not pass; empty where none."""
-    batch = replace(batch, students=())
-    for found in findings(batch, solution(batch.set_)):
-        if found.get("passed") is False:
-            exercise = next(e for _, e in batch.set_.parts if e.label == found["exercise"])
-            says = exercise.checks[found["check"]].says
-            return f"{exercise.label}: the study's own solution fails the check {says!r} ({found['why'] or 'wrong'})"
+    """What is wrong with the exercises or the fence: checks that the solutions do not pass; empty where none.
+
+    In a process of its own, as every judge: one that has computed with threads must not be forked.
+    RuntimeError: the setup cell fails inside the fence, or the checks do not end.
+    """
+    process, pipe = started(replace(batch, students=()), solution(batch.set_), 0)
+    try:
+        for found in _said(pipe, batch.seconds):
+            if "stopped" in found:
+                raise RuntimeError(f"{found['stopped']}; repair study {batch.set_.study!r}")
+            if found.get("passed") is False:
+                exercise = next(e for _, e in batch.set_.parts if e.label == found["exercise"])
+                says = exercise.checks[found["check"]].says
+                return (
+                    f"{exercise.label}: the study's own solution fails the check {says!r} ({found['why'] or 'wrong'})"
+                )
+    finally:
+        process.kill()
+        process.join()
     return ""
+
+
+def _said(pipe: Connection, seconds: float) -> Iterator[dict]:
+    end = time.monotonic() + seconds
+    with contextlib.suppress(EOFError):
+        while pipe.poll(max(0, end - time.monotonic())):
+            yield json.loads(pipe.recv_bytes())
+        yield {"stopped": "grading the study's own solutions took too long"}

@@ -12,6 +12,7 @@ from lib.book.classroom.exercise import Exercise
 from lib.hashing import ROOT
 
 FILES = ROOT / "classroom"
+BLANK = "*Your answer here.*"  # of an open question
 ROLE = re.compile(r"\{[\w:]+\}`(?:[^`<]*<)?([^`>]+)>?`")  # of the book's markdown, in a plain notebook
 
 

@@ -21,6 +21,10 @@ class Failed(RuntimeError):
         self.why = why
 
 
+class SetupError(RuntimeError):
+    """The study's own cells fail inside a fence."""
+
+
 @dataclass(frozen=True)
 class Trusted:
     """What runs before a student's cells: the study's setup, the student's data as JSON, the cell that reads them."""
@@ -43,6 +47,7 @@ class Session:
         self.deadly: Counter[int | str] = Counter()  # how often a cell or a function ended the process
         self.amiss: dict[int, list[str]] = {}
         self.failure = ""  # of the last call
+        self.broken = ""  # what is wrong with the trusted cells
 
     def call(self, name: str, /, *arguments: Plain, **named: Plain) -> Plain:
         """The value of a function of that name.  Failed: there is none."""
@@ -76,7 +81,8 @@ class Session:
         child = self.child = Child(self.fence)
         try:
             prepare(child, self.trusted, self.fence)
-        except (Gone, Slow):
+        except (Gone, Slow, SetupError) as error:
+            self.broken = str(error)
             self.end()
             raise Failed("time") from None
         for number, cell in enumerate(self.cells):
@@ -106,13 +112,13 @@ def described(found) -> list[str]:
 
 
 def prepare(child: Child, trusted: Trusted, fence: Fence) -> None:
-    """Run what comes before a student's cells, and set the limits.  RuntimeError: the study's own setup fails."""
+    """Run what comes before a student's cells, and set the limits.  SetupError: one of the trusted cells fails."""
     limits = fence.limits
     amiss = child.ask({"do": "run", "source": trusted.setup, "definitions": False}, limits.start).get("amiss")
     child.ask({"do": "write", "name": "data.json", "text": trusted.data}, limits.start)
     amiss += child.ask({"do": "run", "source": trusted.reading, "definitions": False}, limits.start).get("amiss")
     if amiss:
-        raise RuntimeError(
+        raise SetupError(
             f"the cell tagged exercise-setup fails inside the fence, line {amiss[0][0]}: {amiss[0][1]}; repair it"
         )
     child.ask({"do": "limit", "limits": limits.inside}, limits.start)

@@ -1,5 +1,6 @@
 """What students handed in: a folder or a zip of notebooks, and what a notebook holds, whoever wrote it."""
 
+import functools
 import hashlib
 import io
 import itertools
@@ -8,12 +9,13 @@ import keyword
 import re
 import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lib.book.classroom.assignment import BLANK, ID, Student
-from lib.book.classroom.notebook import Question
+from lib.book.classroom.notebook import BLANK, Question
+from lib.book.classroom.roster import ID, Student
 
 BYTES = 200 * 2**20  # of one file at most
 MOODLE = re.compile(r"(.+)_\d+_assignsubmission_file_?")
@@ -78,7 +80,7 @@ def _in_folder(place: Path) -> tuple[dict, list[str]]:
         elif file.stat().st_size > BYTES:
             left_out.append(f"{str(name)!r}: larger than {BYTES >> 20} MiB")
         else:
-            files[name] = file.read_bytes
+            files[name] = functools.partial(_whole, file.read_bytes)
     return files, left_out
 
 
@@ -94,8 +96,16 @@ def _in_zip(place: Path) -> tuple[dict, list[str]]:
         elif about.file_size > BYTES:
             left_out.append(f"{about.filename!r}: larger than {BYTES >> 20} MiB")
         else:
-            files[name] = lambda about=about: zipfile.ZipFile(place).read(about)
+            files[name] = functools.partial(_whole, functools.partial(packed.read, about))
     return files, left_out
+
+
+def _whole(read: Callable[[], bytes]) -> bytes:
+    """A file's bytes; where they cannot be read, some that are no notebook, for one bad file stops nobody."""
+    try:
+        return read()
+    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return f"unreadable: {error}".encode(errors="replace")
 
 
 def _student(name: PurePosixPath, class_: list[Student]) -> str:
