@@ -6,7 +6,6 @@ from, and only files that changed are written, so that Sphinx reads again what i
 
 import argparse
 import ast
-import base64
 import copy
 import functools
 import html
@@ -22,7 +21,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from lib import claims, hashing, records
-from lib.book import architecture, benchmarks_page, gpu_page, pages, scale, statements, sweeps, undecided
+from lib.book import architecture, benchmarks_page, gpu_page, live_charts, pages, scale, statements, sweeps, undecided
 from lib.book.pages import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.hashing import ROOT
@@ -32,11 +31,6 @@ CODE = "_static/code"
 LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?"')
 MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?\)")
 CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
-STILL = re.compile(
-    r'<div class="chart">.*?</script></div>'
-    r'<img class="still" style="display:none" src="figures/(?P<name>[^"]*)"(?P<alt>[^>]*)>',
-    re.S,
-)
 FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
@@ -82,7 +76,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "statements of claims": statements.of_claims(),
     }
     for path in [p for p in files if p.endswith(".md")]:
-        files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
+        text = _markdown(_fill(files[path].decode(), fill), path)
+        files[path] = live_charts.light(text).encode()
     for run in recorded:
         files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in KEPT}
     files |= files_measured | {"_static/coverage.csv": pages.COVERAGE.read_bytes()}
@@ -171,14 +166,11 @@ def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.Notebook
     """The notebook as it is downloaded: every chart is its still picture, in the file; it has no scripts and no links
     to files beside it."""
 
-    def still(match: re.Match) -> str:
-        picture = base64.b64encode(run.figures.get(match["name"], b"")).decode()
-        return f'<img src="data:image/svg+xml;base64,{picture}"{match["alt"]}>'
-
     found = copy.deepcopy(notebook)
     for output in (output for cell in found.cells for output in cell.get("outputs", [])):
         if "text/html" in output.get("data", {}):
-            output.data["text/html"] = STILL.sub(still, FIGURE_LINKS.sub("", output.data["text/html"]))
+            text = FIGURE_LINKS.sub("", output.data["text/html"])
+            output.data["text/html"] = live_charts.still(text, lambda name: run.figures.get(name, b""))
     return found
 
 
@@ -205,7 +197,8 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
             judged, records_ = report.judged(run.claims), report.recorded(run.study)
             output.data["text/markdown"] = report.verdicts(judged, records_, names)
         if "text/html" in output.get("data", {}):
-            output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
+            text = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
+            output.data["text/html"] = live_charts.light(text)
 
 
 def _answer_first(cells: list) -> None:
