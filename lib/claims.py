@@ -320,9 +320,30 @@ def judge_number(claim_id: str, effect: float) -> Judgement:
     return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(known()[claim_id], effect, effect))
 
 
-def shown(value: float) -> str:
-    """A number with three decimals, or with two significant digits where those would all be 0: 0.012, 9.1e-05."""
-    return f"{value:.1e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
+def shown(value: float, threshold: float = math.nan) -> str:
+    """A number with three decimals, or with two significant digits where those would all be 0: 0.012, 9.1e-05.
+
+    threshold: what the number is read against; it gets as many more decimals as tell on which side it lies.
+    """
+    if 0 < abs(value) < 0.0005:
+        return f"{value:.1e}"
+    sides = (n for n in range(3, 9) if np.sign(round(value, n) - threshold) == np.sign(value - threshold))
+    return f"{value:.{3 if math.isnan(threshold) else next(sides, 8)}f}"
+
+
+def reason(claim: Claim, j: Judgement) -> str:
+    """Why a claim is not decided where its interval is not the reason; empty where it is, or where it is decided."""
+    if j.verdict != UNDECIDED or not j.seeds:
+        return ""
+    if j.seeds < FEWEST:
+        return f"fewer than {FEWEST} seeds"
+    if math.isnan(j.low):
+        return "no spread between the seeds, or an interval of an earlier rule"
+    if decide(claim, j.low, j.high) == UNDECIDED:
+        return ""
+    if settle(claim, j.low, j.high, j.null_low, j.null_high) != UNDECIDED:
+        return "the encoders did not learn, or what the claim presupposes was not seen"
+    return "no null was trained" if math.isnan(j.null_low) else "not beyond the null"
 
 
 def has_learned(accuracy, accuracy_untrained) -> bool:

@@ -154,13 +154,19 @@
 
   // What a slider says of its place: in the unit of its quantity, not of the slider.
   function read(control, value) {
-    if (control.words) return control.words[Math.round(value - (control.first ?? 0))];
+    if (control.words) return control.words[Math.round(value)];
     return (control.base ? number(control.base ** value) : number(value)) + (control.unit ? ` ${control.unit}` : '');
   }
 
   function controls(chart, known) {
     const view = chart.result.view, form = chart.querySelector('form.vega-bindings');
     if (!form) return;
+    if (known.hint) {
+      const hint = document.createElement('p');
+      hint.className = 'try';
+      hint.textContent = known.hint;
+      form.append(hint);
+    }
     for (const input of form.querySelectorAll('input[type=range]')) {
       const control = known[input.name] || {}, raw = input.nextElementSibling;
       const said = document.createElement('output');

@@ -125,9 +125,9 @@ def table(header: list[str], rows: list[tuple]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def span(low: float, high: float, digits: int = 3) -> str:
-    """An interval in brackets, or a dash where there is none."""
-    return "–" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+def span(low: float, high: float, threshold: float = math.nan) -> str:
+    """An interval in brackets, or a dash where there is none; threshold: as ``claims.shown`` takes it."""
+    return "–" if math.isnan(low) else f"[{claims.shown(low, threshold)}, {claims.shown(high, threshold)}]"
 
 
 def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], names: list[str] | None = None) -> str:
@@ -172,10 +172,12 @@ def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -
     """The badge of a verdict with its mark, effect and interval; "not run" where there is none."""
     if judgement is None:
         return badge(missing)
-    j = judgement
-    interval = f" {span(j.low, j.high)}" if j.seeds else ""
+    j, claim = judgement, claims.known().get(judgement.claim)
+    threshold = claim.threshold if claim else math.nan
+    interval = f" {span(j.low, j.high, threshold)}" if j.seeds else ""
     null = "" if math.isnan(j.null_low) else f", null {span(j.null_low, j.null_high)}"
-    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}{null}"
+    why = f" ({reason})" if claim and (reason := claims.reason(claim, j)) else ""
+    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect, threshold)}{interval}{null}{why}"
 
 
 def stamp(run) -> str:
