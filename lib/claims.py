@@ -12,6 +12,7 @@ from lib.hashing import ROOT
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED, NOT_KEPT = "not run", "no published number", "values not kept"
 NO_RUN = "of printed numbers alone"
+NO_PAPER = "does not apply"  # a published number of a claim that no paper makes
 UNCHECKED = "unchecked"
 FEWEST = 3  # seeds, below which nothing is judged
 WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
@@ -47,6 +48,7 @@ class Claim:
     another class undersampled; "": the claim is about no harm, or its quantity holds the comparison already.
     ungated: why a claim about data is judged whether or not its encoders learned; "" where they must have.
     printed: the claim is about the numbers that a paper prints; no run can judge it.
+    figure: of the study's page, that shows what the claim rests on; "": the first after the lines that judge it.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """
 
@@ -69,6 +71,7 @@ class Claim:
     against: str = ""
     ungated: str = ""
     printed: bool = False
+    figure: str = ""
 
     @property
     def gated(self) -> bool:
@@ -148,7 +151,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     if not isinstance(entry, dict):
         raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
     optional = {"strict": False, "cite": "", "share": False, "within": [-math.inf, math.inf]}
-    optional |= {"against": "", "ungated": "", "printed": False}
+    optional |= {"against": "", "ungated": "", "printed": False, "figure": ""}
     needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
     for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
         if names:
@@ -165,6 +168,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
         "threshold": (number and math.isfinite(e["threshold"]), "a number"),
         "strict": (isinstance(e["strict"], bool), "true or false"),
         "printed": (isinstance(e["printed"], bool), "true or false"),
+        "figure": (isinstance(e["figure"], str), "the name of a figure"),
         "against": (e["against"] in ("", *NULLS), f"one of {', '.join(NULLS)}, or left out"),
         "ungated": (
             isinstance(e["ungated"], str) and not (e["ungated"] and data == NOTHING),

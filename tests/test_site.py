@@ -13,8 +13,8 @@ from small_book import STUDY, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
-from lib.book import benchmarks_page, pages, site, sweeps
-from lib.book.pages import SiteError
+from lib.book import benchmarks_page, run_records, site, sources_shown, study_page, sweeps
+from lib.book.run_records import SiteError
 from lib.figures import charts
 from lib.hashing import ROOT
 from lib.study.results import Results
@@ -25,13 +25,13 @@ spec.loader.exec_module(offline)
 
 
 # The same in every test of this process, and slow to draw.
-LISTING, MEASURED = functools.cache(site._listing), functools.cache(benchmarks_page.parts)
+LISTING, MEASURED = functools.cache(sources_shown.listing), functools.cache(benchmarks_page.parts)
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(site, "_listing", LISTING)
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(sources_shown, "listing", LISTING)
     monkeypatch.setattr(benchmarks_page, "parts", MEASURED)
     return tmp_path / "results"
 
@@ -41,8 +41,8 @@ def assembled(tmp_path_factory) -> Path:
     """The source of a book in which one study was run, and no other."""
     root = tmp_path_factory.mktemp("assembled")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "RESULTS", root / "results")
-        patch.setattr(site, "_listing", LISTING)
+        patch.setattr(run_records, "RESULTS", root / "results")
+        patch.setattr(sources_shown, "listing", LISTING)
         patch.setattr(benchmarks_page, "parts", MEASURED)
         site.assemble({STUDY: make_run(root / "results/runs" / STUDY / "quick-1")}, root / "out")
     return root / "out"
@@ -59,7 +59,7 @@ def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, m
     (tmp_path / "one/stale.md").write_text("left over")
     site.assemble({STUDY: run}, tmp_path / "one")
     assert times(tmp_path / "one") == before
-    monkeypatch.setattr(site, "_listing", LISTING.__wrapped__)
+    monkeypatch.setattr(sources_shown, "listing", LISTING.__wrapped__)
     monkeypatch.setattr(benchmarks_page, "parts", MEASURED.__wrapped__)
     site.assemble({STUDY: run}, tmp_path / "two")
     relative = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
@@ -112,7 +112,7 @@ def test_present_prose_meets_the_outputs_of_the_run():
             cell("code", "print(a)"),
         ]
     )
-    merged = site.merge(source, executed, "x")
+    merged = study_page.merge(source, executed, "x")
     assert [c.source for c in merged.cells] == ["new words", "a = 1", "a = 2", "and more", "print(a)"]
     assert merged.cells[-1].outputs[0].text == "42"
     nbformat.validate(merged)
@@ -123,13 +123,13 @@ def test_a_notebook_whose_code_has_changed_is_refused(present):
     executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
     source = nbformat.v4.new_notebook(cells=[cell("code", text) for text in present])
     with pytest.raises(SiteError, match="not those that were executed"):
-        site.merge(source, executed, "x")
+        study_page.merge(source, executed, "x")
 
 
 def test_a_changed_comment_is_not_changed_code():
     executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1  # one")])
     source = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
-    assert site.merge(source, executed, "x").cells[0].source == "a = 1"
+    assert study_page.merge(source, executed, "x").cells[0].source == "a = 1"
 
 
 def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, tmp_path):
@@ -144,16 +144,16 @@ def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, t
 
 
 def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
-    text = site._markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
+    text = sources_shown.markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
     assert text == 'see <a href="../_static/code/lib/losses/self_supervised.py.html#nt_xent"><code>nt_xent</code></a>'
     with pytest.raises(SiteError, match=r"no_such in lib/losses/self_supervised\.py"):
-        site._markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
+        sources_shown.markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
     with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
-        site._markdown("[x](../lib/nothing.py)", "index")
+        sources_shown.markdown("[x](../lib/nothing.py)", "index")
 
 
 def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
-    text = site._listing("lib/losses/self_supervised.py")
+    text = sources_shown.listing("lib/losses/self_supervised.py")
     lines = (ROOT / "lib/losses/self_supervised.py").read_text().splitlines()
     assert text.count('class="line"') == len(lines)
     number = next(i for i, line in enumerate(lines, 1) if line.startswith("def nt_xent"))
@@ -186,27 +186,29 @@ def test_headline_claims_are_judged_once_more_by_holms_method_paper_by_paper():
     near = [0.1, 0.5, 0.3, 0.6, 0.2]  # above 0 with p = 0.02
     strata = {"lspread-3b": near, "lspread-1h": [0.5, 0.9, 0.2], "lspread-6a": near}
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    rows = {row.split("#")[1].split('"')[0]: row for row in pages.headlines(chapters, []).split("<tr>") if "#" in row}
+    rows = {
+        row.split("#")[1].split('"')[0]: row for row in claim_counts.headlines(chapters, []).split("<tr>") if "#" in row
+    }
     assert set(rows) == {c.id for c in claims.known().values() if c.headline}  # lspread-6a is none
     words = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", rows["lspread-3b"])[1:]]
     assert words == ["– not run", "–", "✓ holds analogue", "✓ holds"]  # the one claim that another one leaves open
     strata["lspread-3a"] = [0.0, 0.1, 0.05]
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    row = next(r for r in pages.headlines(chapters, []).split("<tr>") if "#lspread-3b" in r)
+    row = next(r for r in claim_counts.headlines(chapters, []).split("<tr>") if "#lspread-3b" in r)
     assert "? not decided" in row and "✓ holds" in row  # p = 0.02 is above 0.05 / 3
 
 
 def test_the_page_counts_the_verdicts_that_rest_on_an_interval():
     strata = {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2], "lspread-3a": [0.0, 0.1, 0.05], "lspread-1h": [0.5] * 3}
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    first, second = pages.many_claims(chapters, []).splitlines()
+    first, second = claim_counts.many_claims(chapters, []).splitlines()
     assert first.startswith("* 2 verdicts of this run rest on an interval over seeds; 1 of them are decided.")
     assert "about 0.1 of so many intervals" in first and "* 0 verdicts of the runs of record" in second
 
 
 def test_an_old_record_without_its_values_says_so():
     record = judged_run("lspread_strata", {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2]}, keep=False)
-    assert claims.NOT_KEPT in pages.headlines({}, [record])
+    assert claims.NOT_KEPT in claim_counts.headlines({}, [record])
 
 
 def test_the_first_screen_of_a_study_and_of_the_book_say_the_scale_of_the_run(assembled):
@@ -299,8 +301,8 @@ def test_statements_on_pages_of_several_runs_share_no_label(results):
     statement = ":::{prf:theorem} A title\n:label: some-theorem\nIt is so, see {prf:ref}`other`.\n:::\n"
     source, shown = f"{statement}\n(anchor)=\n$$ x $$ (eq)", []
     for name in ("quick-1", "quick-2"):
-        run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / name), "your run")
-        shown.append(site._plain(nbformat.v4.new_markdown_cell(source), run).source)
+        run = run_records.RunRecord(STUDY, make_run(results / "runs" / STUDY / name), "your run")
+        shown.append(study_page._plain(nbformat.v4.new_markdown_cell(source), run).source)
         assert f":label: some-theorem-{name}\n" in shown[-1]
         assert "{prf:ref}`other`" in shown[-1]
         assert "(anchor)" not in shown[-1] and "(eq)" not in shown[-1], "these the chapter has"
@@ -310,8 +312,8 @@ def test_statements_on_pages_of_several_runs_share_no_label(results):
 def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, tmp_path):
     output = nbformat.v4.new_output("display_data", {"text/markdown": "see {doc}`mediation` and {doc}`../rerun`"})
     cell = nbformat.v4.new_code_cell("1", outputs=[output])
-    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "your run")
-    shown = site._plain(cell, run).outputs[0].data["text/markdown"]
+    run = run_records.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "your run")
+    shown = study_page._plain(cell, run).outputs[0].data["text/markdown"]
     assert shown == "see {doc}`/notebooks/mediation` and {doc}`../rerun`"
 
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
-NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT, claims.NO_RUN)
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT, claims.NO_RUN, claims.NO_PAPER)
 SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
 CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
+CLASSES |= dict.fromkeys((claims.NO_RUN, claims.NO_PAPER), "not-apply")
 
 
 def matrix(config: str, quantity: str) -> pd.DataFrame:
@@ -150,7 +151,7 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
         authors = "<br>".join(verdict(replace(j, mark=j.data if len(points) > 1 else "")) for j in points)
         test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
         missing = claims.NO_RUN if claim.printed else claims.NOT_RUN
-        authors = authors or badge(claims.NOT_PUBLISHED)
+        authors = authors or badge(claims.NOT_PUBLISHED if claim.cite else claims.NO_PAPER)
         rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j, missing) for j in found)))
     return table(header, rows)
 
