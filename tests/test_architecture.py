@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib import study
-from lib.book import readme
+from lib.book import readme, sources_shown
 from lib.book.new import FILES
 from lib.hashing import ROOT
 

@@ -5,6 +5,8 @@ import importlib
 import pandas as pd
 import pytest
 
+from lib.book import reading_page
+
 # by name: the test of the requirements takes an imported package for an installed one
 simulation = importlib.import_module("benchmarks.coverage")
 TABLE = pd.read_csv(simulation.TABLE).set_index(["rule", "law", "seeds"]).coverage.sort_index()

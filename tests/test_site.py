@@ -13,7 +13,7 @@ from small_book import STUDY, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
-from lib.book import benchmarks_page, run_records, site, sources_shown, study_page, sweeps
+from lib.book import benchmarks_page, claim_counts, run_records, site, sources_shown, study_page, sweeps
 from lib.book.run_records import SiteError
 from lib.figures import charts
 from lib.hashing import ROOT

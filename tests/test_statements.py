@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lib import claims, study
-from lib.book import statements
+from lib.book import claim_counts, statements
 from lib.hashing import ROOT
 
 EVERY = [statement for name in study.names() for statement in statements.numbered(name)]

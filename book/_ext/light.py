@@ -24,6 +24,7 @@ USED_BY = {
     "exercise": ("exercise", "solution"),
     "charts": ('class="chart"',),
     "scoreboard": ('id="scoreboard"',),
+    "search.js": ('id="search-results"',),
 }
 INLINE = {"toggle": "togglebutton", "sd-tab": "design-tabs"}  # words of scripts in the page, and what they serve
 ICONS = "vendor/fontawesome/*/js/all.min.js"

@@ -20,8 +20,6 @@ SPEC = re.compile(r'<script type="application/json">(?=\{)|\}\)\((?=\{)')  # the
 
 def setup(app: Sphinx) -> dict:
     app.add_js_file(None, body="document.documentElement.classList.add('js')", priority=100)
-    app.add_js_file("charts.js", loading_method="defer")
-    app.add_js_file("book.js", loading_method="defer")
     app.connect("env-get-outdated", always_one)
     app.connect("env-before-read-docs", check_notebooks)
     app.connect("html-page-context", without_thebe, priority=900)

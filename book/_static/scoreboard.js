@@ -9,7 +9,7 @@
     ['marks', 'made as', [['', 'any'], ['replication', 'replication'], ['reduced', 'reduced'], ['analogue', 'analogue'], ['exact', 'exact']]],
   ];
   addEventListener('DOMContentLoaded', () => {
-    const place = document.getElementById('scoreboard'), rows = [...document.querySelectorAll('table.board tbody tr')];
+    const place = document.getElementById('scoreboard'), rows = [...document.querySelectorAll('table.board tr[data-paper]')];
     if (!place || !rows.length) return;
     const chosen = {headline: 'yes'};
     const form = document.createElement('form'), count = document.createElement('p');
@@ -61,9 +61,9 @@
         row.hidden = !(fits && asked.every(word => text.includes(word)));
         shown += !row.hidden;
       }
-      for (const box of document.querySelectorAll('.scroll:has(table.board)')) box.hidden = !box.querySelector('tbody tr:not([hidden])');
+      for (const box of document.querySelectorAll('.scroll:has(table.board)')) box.hidden = !box.querySelector('tr[data-paper]:not([hidden])');
       for (const section of document.querySelectorAll('section:has(> .scroll table.board)')) {
-        section.hidden = ![...section.querySelectorAll('table.board tbody tr')].some(row => !row.hidden);
+        section.hidden = ![...section.querySelectorAll('table.board tr[data-paper]')].some(row => !row.hidden);
       }
       count.textContent = `${shown} of ${rows.length} claims`;
       dispatchEvent(new Event('resize'));

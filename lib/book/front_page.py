@@ -5,7 +5,7 @@ import math
 import re
 
 from lib import claims
-from lib.book import contents, evidence, interval_plot, judged, markup, scale, scoreboard
+from lib.book import claim_figures, contents, interval_plot, judged, markup, scale, scoreboard
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, SIGNS, badge
 
@@ -68,6 +68,7 @@ def findings(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
 
 def _sentence(claim: claims.Claim, j: dict) -> str:
     number = claims.shown(j["effect"], claim.threshold).replace("-", "−")
+    number = number.removesuffix(".000") if j["mark"] == claims.EXACT else number  # a count
     ends = "" if math.isnan(j["low"]) else f" (95 % interval {markup.number(j['low'])} to {markup.number(j['high'])})"
     test = f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}".replace("-", "−")
     if j["source"] == "authors":
@@ -78,11 +79,12 @@ def _sentence(claim: claims.Claim, j: dict) -> str:
         seeds = f", {int(j['seeds'])} seeds" if j["seeds"] else ""
         chip = j["mark"] if j["mark"] == claims.EXACT else f"{data}{seeds}, {j['mark']}"
     word = f'<span class="verdict {CLASSES[j["verdict"]]}">{SIGNS[j["verdict"]]} {j["verdict"]}</span>'
+    said = f"{contents.paper(claim.cite)}: “{claim.statement.rstrip('.')}.”"
     return (
-        f"{html.escape(contents.paper(claim.cite))}: “{html.escape(claim.statement.rstrip('.'))}.” {where} this {word}: "
-        f"{html.escape(claim.quantity)} is <strong>{number}</strong>{ends}; it should be {test}. "
+        f"{html.escape(said)} {where} this {word}: "
+        f"{html.escape(claim.quantity)} is <strong>{number}</strong>{ends}; the claim needs {test}. "
         f'<span class="chip">{html.escape(chip)}</span> <a href="scoreboard.html#{claim.id}">claim</a> · '
-        f'<a href="{evidence.address(claim)}">evidence</a>'
+        f'<a href="{claim_figures.address(claim)}">evidence</a>'
     )
 
 

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 
 from lib import claims
-from lib.book import contents, evidence, interval_plot, judged, markup
+from lib.book import claim_figures, contents, interval_plot, judged, markup
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, NONE
 
@@ -56,7 +56,7 @@ def board(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
         for name, mine in studies.items():
             rows = "".join(_row(claim, by_source(claim, chapters, records_)) for claim in mine)
             link = f'<a href="notebooks/{name}.html">{html.escape(contents.title(name))}</a>'
-            head = "".join(f'<th scope="col">{h}</th>' for h in ("claim", "picture", *SOURCES.values(), "evidence"))
+            head = "".join(f'<th scope="col">{h}</th>' for h in ("claim", "picture", *SOURCES.values()))
             parts.append(
                 markup.raw(
                     f'<div class="scroll" tabindex="0" role="region" aria-label="claims of {name}">'
@@ -79,8 +79,6 @@ def _row(claim: claims.Claim, found: Found) -> str:
     data = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in about.items())
     cells = [_statement(claim, found), interval_plot.picture(claim, every)]
     cells += ["<br>".join(judged.verdict(j, claim) for j in each) for each in found.values()]
-    where = evidence.figure(claim)
-    cells.append(f'<a href="{evidence.address(claim)}">{f"figure {where}" if where else "study"}</a>')
     return f'<tr id="{claim.id}" {data}>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
 
@@ -95,9 +93,11 @@ def _statement(claim: claims.Claim, found: Found) -> str:
     ]
     test = f"{html.escape(claim.quantity)} {judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
     table = markup.table(head, rows, "judgements") if rows else ""
+    where = claim_figures.figure(claim)
+    shown = f'<a href="{claim_figures.address(claim)}">{f"figure {where}" if where else "the study"}</a>'
     return (
         f'<a class="id" href="#{claim.id}">{claim.id}</a> {html.escape(claim.statement)} '
-        f'<small class="test">Holds where: {test}.</small>'
+        f'<small class="test">Holds where: {test}. Evidence: {shown}.</small>'
         f"<details><summary>Whose, and all numbers</summary><p>{owner(claim)}, {html.escape(claim.place)}; data: "
         f"{claim.sets}. {html.escape(registration(claim.registered))}</p>{table}</details>"
     )
@@ -125,7 +125,7 @@ def files(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> dict[str
         about = {"claim": claim.id, "study": claim.study, "statement": claim.statement, "whose": claim.whose}
         about |= {"paper": claim.cite, "place": claim.place, "headline": bool(claim.headline)}
         about |= {"quantity": claim.quantity, "side": claim.side, "strict": claim.strict, "threshold": claim.threshold}
-        about |= {"registered": str(claim.registered["date"]), "evidence": evidence.address(claim)}
+        about |= {"registered": str(claim.registered["date"]), "evidence": claim_figures.address(claim)}
         every = [j | {"source": s} for s, js in by_source(claim, chapters, records_).items() for j in js]
         lines = [{k: j.get(k) for k in ("source", *FIELDS)} | {"reason": judged.reason(claim, j)} for j in every]
         rows += [about | line for line in lines]

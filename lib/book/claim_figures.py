@@ -5,16 +5,9 @@ import re
 
 from lib import claims, study
 
-SHOWN = re.compile(r'\brun\.show\(\s*"([\w-]+)"')
+SHOWN = re.compile(r'\b(?:run\.show|shown?)\(\s*"([\w-]+)"')
 
 
-@functools.cache
-def figures(name: str) -> tuple[str, ...]:
-    """The figures of a study's page, in order."""
-    return tuple(SHOWN.findall(_code(name)))
-
-
-@functools.cache
 def figure(claim: claims.Claim) -> str:
     """The figure of a claim: the one that its file names, or the first after the lines that judge it; "" for none.
 
