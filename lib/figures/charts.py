@@ -230,7 +230,7 @@ def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 510, heigh
     """
     kinds = [balanced, "one class undersampled"]
     df = df.assign(trained=np.where(df.undersampled == balanced, *kinds))
-    scale = alt.Scale(domain=kinds, range=[INK, BLUE])
+    scale = alt.Scale(domain=kinds, range=[INK, COLOURS[4]])
     hover = alt.selection_point(
         name="line", fields=["encoder"], on="pointerover", nearest=True, clear="pointerout", empty=False
     )
