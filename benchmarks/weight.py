@@ -1,8 +1,8 @@
 """What a page costs its reader: bytes, requests, and how long the browser's main thread is busy with it.
 
-``python -m benchmarks.weight FOLDER [--name NAME]`` serves a built book, opens its pages in Chromium with the processor
-slowed down, and writes a row a page into ``benchmarks/weight.csv``, in place of those of the same name.  Busy is the
-time of the main thread on its processor, so that other work on the machine does not count.
+``python -m benchmarks.weight FOLDER [--name NAME] [--pages PAGE ...]`` serves a built book, opens its pages in Chromium
+with the processor slowed down, and writes a row a page into ``benchmarks/weight.csv``, in place of those of that name.
+Busy is the time of the main thread on its processor, so that other work on the machine does not count.
 """
 
 import argparse
@@ -75,6 +75,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.weight", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="pages of a built book, build/_build/html")
     parser.add_argument("--name", default="present", help="of the rows in the table")
+    parser.add_argument("--pages", nargs="+", metavar="PAGE", help="of the folder; default: all")
     options = parser.parse_args(arguments)
     if not (options.folder / "index.html").exists():
         parser.error(f"{options.folder} holds no index.html; build the book first, with: make book")
@@ -87,7 +88,10 @@ def main(arguments: list[str]) -> int:
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=found, args=FLAGS)
         home = f"http://127.0.0.1:{server.server_port}"
-        rows = [{"name": options.name, "page": n} | measured(browser, home, n) for n in pages(options.folder)]
+        rows = [
+            {"name": options.name, "page": n} | measured(browser, home, n)
+            for n in options.pages or pages(options.folder)
+        ]
         browser.close()
     server.shutdown()
     old = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=["name"])

@@ -1,11 +1,11 @@
 """Sphinx extension: formulas as MathML, which browsers draw without a script, and the font that they take for it."""
 
+import importlib.util
 import io
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-import ziamath
 from docutils import nodes
 from fontTools import subset
 from fontTools.ttLib import TTFont
@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.math import get_node_equation_number
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-FONT = Path(ziamath.__file__).parent / "fonts/STIXTwoMath-Regular.ttf"
+FONT = Path(importlib.util.find_spec("ziamath").origin).parent / "fonts/STIXTwoMath-Regular.ttf"
 FUNCTIONS = ("log", "ln", "exp", "cos", "sin", "tan", "tanh", "sinh", "cosh", "arcsin", "max", "min", "Pr", "tr")
 FUNCTIONS += ("mean", "sup", "inf", "deg", "argmin", "argmax", "sg")
 BROKEN_AFTER = set("=≤≥≠∈→←,+−≈≪≫≻<>") | {"\u2a7d", "\u2a7e"}
