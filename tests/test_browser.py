@@ -303,7 +303,8 @@ def test_a_slider_says_where_it_stands_in_the_units_of_its_quantity_and_follows_
     names = page.locator("label, .vega-bind-name, output").all_inner_texts()
     assert not [name for name in names if "log" in name or re.search(r"\d\.\d{5}", name)]
     apart = page.locator("#fig-circle .vega-bind-radio label").evaluate_all(
-        "labels => labels.slice(1).map((l, i) => l.getBoundingClientRect().left - labels[i].getBoundingClientRect().right)"
+        """labels => labels.slice(1).map((label, i) =>
+            label.getBoundingClientRect().left - labels[i].getBoundingClientRect().right)"""
     )
     assert min(apart) >= 10
 
@@ -350,6 +351,8 @@ def test_axe_finds_no_serious_fault(browser, book, mode):
 def test_on_paper_charts_are_stills_and_code_is_whole(page, book):
     page.goto(f"{book.resolve().as_uri()}/{THEORY}")
     page.emulate_media(media="print")
+    page.locator("#fig-play").scroll_into_view_if_needed()  # paper loads the stills that wait to be seen
+    page.wait_for_function("document.querySelector('#fig-play img.still').complete")
     assert page.locator("#fig-play img.still").is_visible() and not page.locator("#fig-play .chart").is_visible()
     assert page.locator("#fig-play .links").is_hidden()
     cut = page.evaluate("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length")

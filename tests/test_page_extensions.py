@@ -71,7 +71,7 @@ def test_rules_of_style_that_no_page_asks_for_are_left_out_and_others_stay():
 
 def test_a_page_has_one_title_one_viewport_no_empty_heads_and_its_tables_can_be_reached():
     text = (
-        "<title>The book &#8212; The book</title>"
+        "<head><title>The book &#8212; The book</title>"
         + '<meta name="viewport" content="a"><meta name="viewport" content="b">'
         "<table><thead><tr><th></th><th><p></p></th></tr></thead><tr><th>x</th></tr></table>"
         '<div class="scroll"><table><tr><th></th><th>y</th></tr></table></div><i class="fa-solid fa-sun"></i>'

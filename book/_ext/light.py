@@ -24,7 +24,6 @@ USED_BY = {
     "exercise": ("exercise", "solution"),
     "charts": ('class="chart"',),
     "scoreboard": ('id="scoreboard"',),
-    "search.js": ('id="search-results"',),
 }
 INLINE = {"toggle": "togglebutton", "sd-tab": "design-tabs"}  # words of scripts in the page, and what they serve
 ICONS = "vendor/fontawesome/*/js/all.min.js"
@@ -57,17 +56,19 @@ def lighten(app: Sphinx, page: str, template: str, context: dict, doctree) -> No
     """Leave off scripts and style sheets that the page does not use, and say in its head what it is."""
     body = context.get("body", "")
     for files in ("script_files", "css_files"):
-        context[files] = [item for item in context.get(files, []) if _used(item, body)]
-    title = re.sub(r"<[^>]+>", "", context.get("title", "")) or app.config.project
-    words = html.escape(description(body) or app.config.project)
-    named = {"og:title": title, "og:type": "article", "og:site_name": app.config.project}
+        context[files] = [item for item in context.get(files, []) if _used(item, body, page)]
+    title = re.sub(r"<[^>]+>", "", context.get("title", "")) or app.config.html_title
+    words = html.escape(description(body) or app.config.html_title)
+    named = {"og:title": title, "og:type": "article", "og:site_name": app.config.html_title}
     tags = [f'<meta name="description" content="{words}">', f'<meta property="og:description" content="{words}">']
     tags += [f'<meta property="{key}" content="{html.escape(html.unescape(text))}">' for key, text in named.items()]
     context["metatags"] = context.get("metatags", "") + "\n".join(tags)
 
 
-def _used(item, body: str) -> bool:
+def _used(item, body: str, page: str) -> bool:
     name, inline = str(getattr(item, "filename", item) or ""), str(getattr(item, "attributes", {}).get("body") or "")
+    if "_static/search.js" in name:
+        return page == "search"
     served = next((file for word, file in INLINE.items() if word in inline), "")
     words = next((words for key, words in USED_BY.items() if key in (Path(name).name or served)), None)
     return words is None or any(word in body for word in words)
@@ -100,7 +101,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     for path in out.rglob("*.html"):
         if "_static" not in path.relative_to(out).parts:
             text = path.read_text(encoding="utf-8")
-            if (made := page(text, known, app.config.project)) != text:
+            if (made := page(text, known, app.config.html_title)) != text:
                 path.write_text(made, encoding="utf-8")
     words = set()
     for path in [*out.rglob("*.html"), *(out / "_static").rglob("*.js")]:
@@ -126,7 +127,7 @@ def page(text: str, icons: str, project: str) -> str:
     text = EMPTY_CELL.sub(r"<td\1></td>", EMPTY_HEAD.sub("", text))
     again = re.escape(html.escape(project))
     text = re.sub(rf"<title>\s*{again} (?:&#8212;|-|—) {again}", f"<title>{html.escape(project)}", text)
-    return re.sub(r'(<meta name="viewport"[^>]*>\s*)+', VIEWPORT, text)
+    return re.sub(r'<meta name="viewport"[^>]*>', "", text).replace("<head>", f"<head>{VIEWPORT}", 1)
 
 
 def _icon(name: str, classes: str, instead: str, known: str) -> str:

@@ -117,7 +117,7 @@
   // How many panels stand side by side and how wide they are, so that the chart is no wider than its column.
   async function draw(chart) {
     const target = chart.querySelector('[id^=chart-]'), room = Math.floor(chart.clientWidth);
-    if (!room || chart.drawing) return;
+    if (!room || chart.drawing || (chart.result && Number(chart.dataset.room) === room)) return;
     chart.drawing = true;
     const given = (chart.given ??= JSON.parse(chart.querySelector('script').textContent));
     let columns = columnsOf(given), factor = 1, width = Infinity, last = Infinity;

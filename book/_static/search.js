@@ -35,7 +35,8 @@
       const first = parts[0];
       if (complete && best) {
         const exact = first.t.toLowerCase().includes(phrase) ? 6 : 0, study = page.p.startsWith('notebooks/') ? 1.5 : 0;
-        pages.push({page: page.p, title: first.t, part: best, score: total + best.score + exact + study});
+        const listing = /^(bibliography|prf-prf|statements)\./.test(page.p) ? 0.5 : 1;  // they name what others explain
+        pages.push({page: page.p, title: first.t, part: best, score: listing * (total + best.score + exact + study)});
       }
       for (const part of all[n].filter(p => p.k === 'claim')) {
         const named = part.t.toLowerCase() === phrase ? 100 : 0;
