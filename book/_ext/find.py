@@ -68,12 +68,21 @@ class Parts(HTMLParser):
 
 
 def parts(text: str) -> list[dict]:
-    """What is searched of a page, in order; the first part has the page's title."""
+    """What is searched of a page, in order; the first part has the page's title.
+
+    A part without a heading, as the words of a theorem, belongs to the one before it.
+    """
     parser = Parts()
     parser.feed(text)
     for part in parser.parts:
         part |= {key: re.sub(r"\s+", " ", part[key]).strip() for key in ("t", "x")}
-    return [part for part in parser.parts if part["t"]]
+    found: list[dict] = []
+    for part in parser.parts:
+        if part["t"] or not found:
+            found.append(part)
+        else:
+            found[-1]["x"] += f" {part['x']}"
+    return found
 
 
 def setup(app: Sphinx) -> dict:

@@ -11,7 +11,8 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]], kind: str) -> str:
     cells = "".join(f"<th>{h}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{c}</td>" for c in row) + "</tr>\n" for row in rows)
     head_ = f"<thead><tr>{cells}</tr></thead>"
-    return f'<div class="scroll"><table class="table {kind}">{head_}\n<tbody>\n{body}</tbody></table></div>'
+    region = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    return f'{region}<table class="table {kind}">{head_}\n<tbody>\n{body}</tbody></table></div>'
 
 
 def raw(text: str) -> str:
