@@ -95,7 +95,8 @@ def test_a_page_is_described_by_its_question_or_its_first_sentences():
 def test_search_has_a_part_a_heading_and_a_part_a_claim_and_no_code():
     text = (
         '<nav>menu</nav><article class="bd-article"><section id="one"><h1>One<a class="headerlink">#</a></h1><p>first '
-        'words</p><div class="highlight">code</div><section id="two"><h2>Two</h2><p>second</p><section id="proof-content"><p>theorem</p></section>'
+        'words</p><div class="highlight">code</div><section id="two"><h2>Two</h2><p>second</p>'
+        '<section id="proof-content"><p>theorem</p></section>'
         '<table><tr id="c-1" '
         'data-paper="p"><td>claim text</td></tr></table></section></section></article><footer>end</footer>'
     )
