@@ -1,15 +1,16 @@
 # The book's commands.  Variables reach Python through the environment, so that no shell reads their text.  make itself
 # expands what its command line gives, before any recipe: P='$(shell date)' runs date.  Take no P from strangers.
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lint run params sweep compare record campaign prune student tune new why readme open gpu bench lab serve clean
+.PHONY: help setup book test lint run params sweep compare record campaign prune assignment answers grade tune new why readme lock open gpu bench lab serve archive pdf clean
 .DELETE_ON_ERROR:
+export STUDENTS SUBMISSIONS SECRET CLASSROOM ONLY TRUST
 export STUDY PRESET P GRID A B RUN SINCE LIST HOURS CORES PROFILE GPUS YES DATA_ROOT ENCODERS BUDGET PARTS OUT COMMIT PROCESSES
 export PYTHONPATH := .
 export PYTHONUTF8 := 1
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
-SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py claims/* notebooks/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
+SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py claims/* notebooks/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
   Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
 
 help:
@@ -26,11 +27,15 @@ help:
 	@echo 'make why       RUN=run [SINCE=commit]: what changed since the run was made, that renames it'
 	@echo 'make new       STUDY=name: a new study from the template'
 	@echo 'make tune      STUDY=x [PRESET=p] [P="rates=0.05,0.1 seeds=2 epochs=8"]: learning rates by balanced accuracy'
-	@echo 'make student   STUDY=x: the study without its solutions'
+	@echo 'make assignment STUDY=x [STUDENTS=roster.csv SECRET=path] [CLASSROOM=path]: what a class is handed'
+	@echo 'make grade     STUDY=x SUBMISSIONS=folder SECRET=path [STUDENTS=roster.csv] [CLASSROOM=path] [ONLY=student]: points and feedback'
 	@echo 'make gpu       STUDY=x[,y] [PRESET=gpu] BUDGET=seconds: check and measure a GPU, and train encoders until then'
+	@echo 'make lock      after a change of requirements.txt: pin what it pulls in'
 	@echo 'make bench     the benchmarks of the page of that name (about half an hour)'
-	@echo 'make lab       open the studies in JupyterLab'
+	@echo 'make lab       open the studies in JupyterLab; STUDY=x STUDENT=yes: an assignment, without its solutions'
 	@echo 'make serve     serve the built site at http://localhost:$(PORT)'
+	@echo 'make pdf       the book on paper, by LaTeX'
+	@echo 'make archive   one file to deposit: sources of the last commit, built site, runs of record, checksums'
 	@echo 'make clean     remove everything built, runs included; keeps .venv and data'
 	@echo 'PROFILE=slurm  with book, run, sweep, tune: on a cluster (or the path of a Snakemake profile)'
 	@echo 'YES=1          with these: start more than a day of work without a question'
@@ -52,14 +57,24 @@ setup: .venv/core
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[lab]'
 	@touch $@
 
+.venv/archive: .venv/core pyproject.toml
+	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[archive]'
+	@touch $@
+
 .venv/cluster: .venv/core pyproject.toml
 	$(PY) -m pip install --disable-pip-version-check -q -c requirements.txt -c constraints.txt '.[cluster]'
 	@touch $@
 
 book run sweep tune: $(if $(filter slurm,$(PROFILE)),.venv/cluster)
 
-book run params sweep compare record campaign prune student tune new why readme open: .venv/core
+book pdf run params sweep compare record campaign prune assignment answers grade tune new why readme lock open: .venv/core
 	@$(PY) -m lib.book.make $@
+
+archive: .venv/core .venv/archive
+	@$(PY) -m lib.book.make $@
+
+grade: export OMP_NUM_THREADS := 1# its judges are forked, and threads do not survive that
+grade: export OPENBLAS_NUM_THREADS := 1
 
 lint: .venv/test
 	$(PY) -m ruff check .
@@ -84,7 +99,11 @@ lab: export JUPYTER_CONFIG_DIR := build/jupyter
 lab: export PYTHONPATH := $(CURDIR)
 lab: .venv/lab
 	@.venv/bin/jupytext-config set-default-viewer python
+ifeq ($(STUDENT),yes)
+	@opened=$$($(PY) -m lib.book.make answers) && $(PY) -m jupyter lab --notebook-dir=answers "$$opened"
+else
 	$(PY) -m jupyter lab notebooks
+endif
 
 serve: .venv/core
 	@echo 'http://localhost:$(PORT)  (Ctrl-C stops)'

@@ -73,6 +73,20 @@ def numbers(name: str, values, why: str = "give finite numbers") -> np.ndarray:
     return found
 
 
+def instance(name: str, value, kind: type) -> None:
+    """ValueError: not of that class."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is a {type(value).__name__}: {kind.__name__} is expected")
+
+
+def words(name: str, values) -> None:
+    """ValueError: no list or tuple of words, at least one, none twice."""
+    if not isinstance(values, list | tuple) or not values or not all(isinstance(word, str) for word in values):
+        raise ValueError(f"{name}={str(values)[:80]}: a list of words is expected")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}={str(values)[:80]}: a word stands there twice")
+
+
 def number(name: str, value, least: float = -math.inf, most: float = math.inf, whole=False, inside=False) -> None:
     """ValueError: not one finite number from ``least`` to ``most`` (whole; inside: neither of the two ends)."""
     good = isinstance(value, Real) and not isinstance(value, bool) and abs(value) < (2**63 if whole else 1e308)

@@ -4,6 +4,7 @@ No torch at the top: the graph is planned with the names here.
 """
 
 import os
+from numbers import Real
 from pathlib import Path
 
 OCCUPATIONS = (
@@ -29,16 +30,22 @@ def data_root() -> Path:
 def undersample(codes, k: int, ratio: float, seed: int):
     """Positions that remain when the group ``k`` is cut to a share ``ratio``; the other groups are untouched.
 
-    codes: (n,) of the groups, classes of images or any other.  Without replacement; the kept positions within the group
-    depend on ``seed`` and the group's size alone, so under one seed every group of equal size keeps the same positions,
-    as in the public code of Maity et al. (2024), and those of a smaller ratio are among those of a larger one.  At
-    least one stays.  Returns the sorted positions, int64.
-    DataError: a group that has no member, or a ratio outside (0, 1].
+    codes: (n,) int64 of the groups, classes of images or any other.  Without replacement; the kept positions within
+    the group depend on ``seed`` and the group's size alone, so under one seed every group of equal size keeps the same
+    positions, as in the public code of Maity et al. (2024), and those of a smaller ratio are among those of a larger
+    one.  At least one stays.  Returns the sorted positions, int64.
+    ValueError: codes of another shape or type, a seed that is no whole number from 0; of these, DataError: a group
+    that has no member, or a ratio outside (0, 1].
     """
     import numpy as np
     import torch
 
-    if not 0 < ratio <= 1:
+    from lib import checks
+
+    checks.tensors(codes=(codes, "n", checks.codes()))
+    checks.number("k", k, 0, whole=True)
+    checks.number("seed", seed, 0, whole=True)
+    if isinstance(ratio, bool) or not isinstance(ratio, Real) or not 0 < ratio <= 1:
         raise DataError(f"ratio={ratio} is outside (0, 1]; give the share of the class or group to keep")
     mine = (codes == k).nonzero()[:, 0]
     if len(mine) == 0:

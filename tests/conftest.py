@@ -47,9 +47,9 @@ def data_root(tmp_path, monkeypatch):
 
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     monkeypatch.setattr(torchvision.datasets.utils, "_urlretrieve", down)
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
     yield tmp_path
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def real_data(monkeypatch):
         if not (REAL_ROOT / REAL[name]).exists():
             pytest.skip(f"{name} is not under DATA_ROOT ({REAL_ROOT})")
         monkeypatch.setenv("DATA_ROOT", str(REAL_ROOT))
-        images.load.cache_clear()
+        images.sets._loaded.cache_clear()
         return REAL_ROOT
 
     yield need
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,9 @@ def ranks(data: Strata, stratum: int) -> list[int]:
 @pytest.fixture
 def cifar100(monkeypatch):
     monkeypatch.setitem(images.LOADERS, "cifar100", lambda train: (*_parts(600 if train else 100), FINE))
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
     yield
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
 
 
 def _parts(per_class: int):

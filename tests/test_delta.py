@@ -75,7 +75,8 @@ def test_info_nce_is_least_at_log_r_and_what_it_leaves_free(direction):
     (gradient,) = torch.autograd.grad(loss(t), t)
     assert gradient.abs().max() < 1e-10
     assert float(loss(log_r + c)) == pytest.approx(float(loss(log_r)), abs=1e-14)
-    inside = [m - m.mean(1, True) if direction == "forward" else m - m.mean(0, True) for m in moves(4)]
+    axes = {"forward": (1,), "reversed": (0,), "both": (0, 1)}[direction]
+    inside = [m - m.mean(axes, True) for m in moves(4)]
     assert all(loss(log_r + m) > loss(log_r) for m in inside)
 
 

@@ -1,18 +1,22 @@
 """Public functions at their edges: what does not fit is a ValueError and never a number; what fits, NumPy's number."""
 
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow
 import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from torch import Tensor
 
-from lib import disentangle, geometry, harms, intervals, losses, mediation, probe, sbm, strata
+from lib import disentangle, geometry, harms, images, intervals, losses, mediation, probe, sbm, strata, text
 from lib.losses import group_dro
 
-PACKAGES = (harms, probe, mediation, losses, geometry, sbm, strata, disentangle)
+PACKAGES = (harms, probe, mediation, losses, geometry, sbm, strata, disentangle, images, text)
 G = torch.Generator().manual_seed(0)
 N, K = 8, 3
 Z, Y = torch.randn(2, N, 5, generator=G, dtype=torch.float64), torch.arange(N) % K
@@ -294,7 +298,7 @@ RNG = np.random.default_rng(0)
 ROOMS = {"rooms": "array", "count": "count"}
 CASES |= {
     name: case(getattr(disentangle, name), {"s": "array", "z": "array"}, s=FACTORS[0], z=FACTORS[1])
-    for name in ("mcc", "r2", "matching", "isometry_gap", "scale_of")
+    for name in ("mcc", "r2", "dci", "sap", "mig", "matching", "isometry_gap", "scale_of")
 }
 CASES |= {
     name: case(getattr(disentangle, name), ROOMS, rooms=disentangle.box(2), count=3, rng=RNG)
@@ -311,6 +315,10 @@ CASES |= {
     "smallest_scale": case(
         disentangle.smallest_scale, {"a": "above 0", "n": "count", "batch": "count"}, a=2, n=3, batch=8
     ),
+    "information": case(
+        disentangle.information, {"b": "above 0", "n": "count", "points": "count"}, **{"b": 0.1, "n": 2, "points": 9}
+    ),
+    "scale_of_batch": case(disentangle.scale_of_batch, {"n": "count", "batch": "count"}, n=3, batch=8),
     "error_of_step": case(
         disentangle.error_of_step,
         {"a": "above 0", "b": "above 0", "n": "count", "batch": "count"},
@@ -322,13 +330,73 @@ CASES |= {
         **{"a": 2.0, "b": 0.1, "n": 2, "batch": 8, "draws": 2, "rng": RNG},
     ),
 }
+PHOTOS = images.Images(torch.zeros(N, 1, 2, 2, dtype=torch.uint8), Y, ("a", "b", "c"))
+PEOPLE = text.Biographies(["x"] * N, S, torch.arange(N) // 2 % 2, ("nurse", "poet"))
+FOLDER = tempfile.TemporaryDirectory()
+FILE = Path(FOLDER.name) / "two.parquet"
+TABLE = {"text": ["x", "y"], "occupation": ["nurse", "poet"], "gender": ["female", "male"], "split": ["train", "test"]}
+parquet.write_table(pyarrow.table(TABLE), FILE)
+CASES |= {
+    "Images": case(
+        images.Images, {"x": "pixels", "y": "codes", "classes": "words"}, x=PHOTOS.x, y=PHOTOS.y, classes=PHOTOS.classes
+    ),
+    "class_code": case(images.class_code, {"classes": "words", "name": "word"}, classes=PHOTOS.classes, name="b"),
+    "images digest": case(images.digest, {"images": "object"}, images=PHOTOS),
+    "equal_shares": case(images.equal_shares, {"labels": "codes"}, labels=Y),
+    "images load": case(images.load, dict.fromkeys(("name", "split"), "word"), name="digits", split="test"),
+    "images undersample": case(
+        images.undersample,
+        {"codes": "codes", "k": "code", "ratio": "share", "seed": "whole"},
+        codes=Y,
+        k=1,
+        ratio=0.5,
+        seed=0,
+    ),
+    "Biographies": case(
+        text.Biographies,
+        {
+            "text": "words",
+            "occupation": "codes",
+            "gender": "codes",
+            "occupations": "words",
+        },
+        text=PEOPLE.text,
+        occupation=PEOPLE.occupation,
+        gender=PEOPLE.gender,
+        occupations=PEOPLE.occupations,
+        swapped=PEOPLE.text,
+    ),
+    "text digest": case(text.digest, {"b": "object"}, b=PEOPLE),
+    "text load": case(
+        text.load,
+        {"name": "word", "split": "word", "occupations": "words?"},
+        name="generated",
+        split="test",
+        occupations=["nurse"],
+    ),
+    "read": case(text.read, {"path": "object", "split": "word"}, path=FILE, split="all"),
+    "text undersample": case(
+        text.undersample,
+        {"b": "object", "occupation": "word", "gender": "word", "ratio": "share", "seed": "whole"},
+        b=PEOPLE,
+        occupation="poet",
+        gender="M",
+        ratio=0.5,
+        seed=0,
+    ),
+    "folds": case(text.folds, {"b": "object", "k": "count", "seed": "whole"}, b=PEOPLE, k=2, seed=0),
+}
 
 
 def wrong(kind: str, value) -> dict[str, object]:
     """Values that do not fit an argument of that kind, by what is wrong with them."""
-    found = {} if kind.endswith("?") else {"None": None}
-    kind = kind.removesuffix("?")
+    optional, kind = kind.endswith("?"), kind.removesuffix("?")
+    found = {} if optional else {"None": None}
     found |= {"a word": "1", "an object": object(), "NaN": float("nan"), "minus infinity": float("-inf")}
+    if kind in ("word", "object"):
+        return found | {"unknown": "unknown", "a list": [value], "bytes": b"x", "a tensor": torch.zeros(1)}
+    if kind == "words":
+        return found | {"numbers": [1.0] * len(value), "bytes": [b"x"] * len(value), "a set": set(value), "empty": []}
     if kind == "array":
         if value is GRAPH:
             return found | {"dense": value.toarray(), "directed": sbm.blocks.sparse.triu(value), "empty": value[:0, :0]}
@@ -337,6 +405,10 @@ def wrong(kind: str, value) -> dict[str, object]:
         return found | {"ragged": [[1.0], [2.0, 3.0]], "complex": np.asarray(value) * 1j, "inf": spoilt, "empty": []}
     if not isinstance(value, Tensor):
         found |= {"a list": [value], "yes": True, "huge": 10**400, "complex": 1j}
+        if kind == "share":
+            return found | {"0": 0.0, "more than 1": 1.5, "negative": -0.5}
+        if kind == "code":
+            return found | {"-1": -1, "absent": 7, "a half": 0.5}
         found |= {"infinite": float("inf")} if kind != "number" else {}
         found |= {"0": 0} if kind in ("count", "above 0", "level") else {}
         found |= {"-1": -1} if kind != "number" else {}
@@ -349,6 +421,8 @@ def wrong(kind: str, value) -> dict[str, object]:
         return found | {"floats": value.double(), "a column": value[:, None]}
     if kind == "codes":
         return found | {"floats": value.double(), "negative": value - 1, "a column": value[:, None], "bool": value > 0}
+    if kind == "pixels":
+        return found | {"int64": value.long(), "no channels": value[:, 0], "one less": value[1:]}
     if kind == "mask":
         return found | {"whole": value.long(), "a column": value[..., None], "shorter": value[..., 1:]}
     if kind == "weights":  # of any type
@@ -433,11 +507,15 @@ def test_what_fits_gives_the_number_of_plain_numpy(seed, n, d, k):
 
 def test_every_function_that_the_packages_export_has_a_case():
     missing = {
-        name
+        f"{package.__name__}.{name}"
         for package in PACKAGES
         for name, value in vars(package).items()
-        if callable(value) and not isinstance(value, type) and value.__module__.startswith("lib.")
-    } - set(CASES)
-    assert missing <= {"gather", "train", "log_offset"}, (
-        "gather takes any tensor, the others objects that check themselves"
+        if callable(value)
+        and not isinstance(value, type)
+        and value.__module__.startswith("lib.")
+        and not {name, f"{package.__name__[4:]} {name}"} & set(CASES)
+    }
+    known = {"losses.gather", "disentangle.train", "disentangle.log_offset", "images.data_root"}
+    assert missing <= {f"lib.{name}" for name in known}, (
+        "gather takes any tensor, data_root nothing, the others objects that check themselves"
     )

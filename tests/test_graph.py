@@ -345,7 +345,7 @@ def test_a_failed_study_shows_its_cell_and_leaves_the_others(checkout):
         checkout,
         "-c",
         "import sys; from lib.book import make; sys.argv = ['make', 'book']\n"
-        "make.COMMANDS['book'] = lambda _: make.build(make.quick_runs(), 'studies'); sys.exit(make.main())",
+        "make.command_book = lambda _: make.build(make.quick_runs(), 'studies'); sys.exit(make.main())",
     )
     assert done.returncode != 0
     assert re.fullmatch(r"error: run quick-\w+: OSError: the reason", done.stderr.strip().splitlines()[-1])
@@ -429,8 +429,10 @@ def test_a_new_study_runs_and_has_its_page(checkout):
     done = python(checkout, "-m", "lib.book.make", "run", STUDY="toy")
     assert done.returncode == 0, done.stderr[-3000:]
     page = (checkout / "build/_build/html/notebooks/toy.html").read_text()
-    assert page.index("<strong>Question.") < page.index("In short") < page.index('<section id="parameters">')
-    assert "toy-1" in page and 'id="fig-distances"' in page
+    parts = ("<strong>Question.", "Answer", 'id="fig-distances"', "How sure.", '<section id="claims">')
+    places = [page.index(part) for part in (*parts, '<section id="setup-of-this-run">')]
+    assert places == sorted(places)
+    assert "toy-1" in page
 
 
 @pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])

@@ -220,7 +220,7 @@ def test_one_flipped_bit_in_a_raw_mnist_file_is_refused_by_name(data_root, monke
         md5 = {f"{name}.gz": hashlib.md5(archive).hexdigest()}
         monkeypatch.setattr(MNIST, "resources", [(a, md5.get(a, m)) for a, m in MNIST.resources])
     assert images.load("mnist", "test").y.tolist() == [0, 1, 2]
-    images.load.cache_clear()
+    images.sets._loaded.cache_clear()
     blob = raw.read_bytes()
     raw.write_bytes(blob[:-1] + bytes([blob[-1] ^ 1]))  # the length is right
     with pytest.raises(DataError, match=f"{name} is damaged .*; move it away and run again"):

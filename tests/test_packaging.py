@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
 from lib import hashing
+from lib.book import lock
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -172,28 +173,6 @@ def test_training_runs_on_a_bare_gpu_machine():
     assert set(used) <= TRAINING, used
 
 
-def test_citation_file_has_what_the_format_requires():
-    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert {"cff-version", "message", "title", "authors"} <= set(cff) and cff["cff-version"] == "1.2.0"
-    known = {
-        "type",
-        "abstract",
-        "version",
-        "license",
-        "keywords",
-        "references",
-        "url",
-        "repository-code",
-        "date-released",
-    }
-    assert set(cff) <= known | {"cff-version", "message", "title", "authors"}
-    for author in cff["authors"]:
-        assert set(author) & {"name", "family-names"}, author
-    for work in cff["references"]:
-        assert {"type", "title", "authors"} <= set(work)
-    assert str(cff["version"]) == PROJECT["project"]["version"]
-
-
 def test_licence_covers_code_and_prose():
     text = (ROOT / "LICENSE").read_text()
     assert "MIT License" in text and "https://creativecommons.org/licenses/by/4.0/legalcode" in text
@@ -206,3 +185,22 @@ def test_ci_runs_the_two_commands_of_the_readme():
     words = [shlex.split(line, comments=True) for line in path.read_text().splitlines() if re.match(r"make \w", line)]
     assert [w[:2] for w in words] == [["make", "setup"], ["make", "test"], ["make", "book"]]
     assert "set -euo pipefail" in path.read_text()
+
+
+def test_locking_pins_what_is_pulled_in_and_leaves_the_rest():
+    old = "# why\nonly-elsewhere==1.0\npulled_in==1.0\ngone.by==3\n"
+    found = {"torch": "2.0+cpu", "Pulled-In": "2.0", "New": "0.1+local", "nvidia-x": "1", "triton": "3"}
+    text = lock.constraints(old, {"torch": "2.0"}, found)
+    assert text == "# why\ngone.by==3\nNew==0.1\nonly-elsewhere==1.0\nPulled-In==2.0\n"
+    kept = (ROOT / "constraints.txt").read_text()
+    there = {r.name: next(iter(r.specifier)).version for r in CORE + CONSTRAINTS}
+    assert lock.constraints(kept, exact(CORE), there) == kept
+
+
+def test_locking_gives_conda_the_versions_of_the_requirements():
+    kept, core = (ROOT / "environment.yml").read_text(), {r.name: next(iter(r.specifier)).version for r in CORE}
+    assert lock.conda(kept, core) == kept
+    raised = yaml.safe_load(lock.conda(kept, core | {"torch": "9.9", "openTSNE": "8.8", "snakemake": "7.7"}))
+    assert {"pytorch==9.9", "opentsne==8.8", "bioconda::snakemake-minimal==7.7"} <= set(raised["dependencies"][:-1])
+    with pytest.raises(ValueError, match=r"environment\.yml has 0 lines for newcomer of requirements.txt; write one"):
+        lock.conda(kept, core | {"newcomer": "1"})

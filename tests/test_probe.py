@@ -83,6 +83,24 @@ def test_heads_of_any_strength_are_stationary_points(C, scale):
     assert float(b.detach().sum(1).abs().max()) < 1e-9, "intercepts are centred"
 
 
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-2])
+@pytest.mark.parametrize("C", [1.0, 0.01])
+def test_no_logit_is_farther_from_the_solution_than_the_tolerance(C, tolerance):
+    """Two images of one class among 400: hardly anything holds the intercept of so rare a class."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.tensor([0] * 200 + [1] * 198 + [2] * 2)
+    x = torch.nn.functional.normalize(
+        torch.randn(3, 16, generator=generator)[y] + torch.randn(400, 16, generator=generator)
+    )
+    weights = torch.ones(1, 400)
+    logits = []
+    for stop in (tolerance, 1e-8):
+        w, b, _ = fit_heads(x, y, weights, C, stop)
+        raw = x.double() @ w[0].T + b[0]
+        logits.append(raw - raw.mean(1, keepdim=True))
+    assert float((logits[0] - logits[1]).abs().max()) <= tolerance
+
+
 def test_a_tolerance_of_ones_own_saves_iterations():
     x, y = features("digits")
     _, _, report = fit_heads(x, y, torch.ones(2, len(y)), 1.0, torch.tensor([1e-1, 1e-7]))

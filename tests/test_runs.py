@@ -270,6 +270,7 @@ def test_a_page_says_when_other_runs_are_recorded_than_it_was_drawn_with(tmp_pat
 
 def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     copied = tmp_path / f"results/runs/{STUDY}/quick-1"
 
     def stale() -> bool:
@@ -287,6 +288,8 @@ def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_pat
     assert stale() and not stale()
     shutil.rmtree(copied)
     assert stale() and not stale(), "removed"
+    monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
+    assert stale() and not stale(), "links to another repository"
     (make_run(copied.with_name("quick-1 {copy}"), figures={}) / "requested").touch()
     assert not any("{" in path for path in make.site_files())
 

@@ -1,8 +1,11 @@
 import functools
 import importlib.util
 import json
+import os
 import posixpath
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -401,13 +404,32 @@ def test_a_sweep_is_one_tidy_table_with_what_is_missing(results):
     assert b"0.700" in files["runs/sweep-s.md"]
 
 
-def test_a_launch_button_needs_a_repository_and_a_branch(monkeypatch, tmp_path):
-    assert "launch_buttons" not in yaml.safe_load(site._config())
-    given = yaml.safe_load((ROOT / "_config.yml").read_text())
-    given["repository"] |= {"url": "https://example.org/book", "branch": "published"}
-    (tmp_path / "_config.yml").write_text(yaml.safe_dump(given))
-    monkeypatch.setattr(site, "ROOT", tmp_path)
-    assert yaml.safe_load(site._config())["launch_buttons"]["colab_url"]
+def test_a_launch_button_needs_a_repository(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert not {"launch_buttons", "repository"} & set(yaml.safe_load(site._config()))
+    monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
+    config = yaml.safe_load(site._config())
+    assert config["launch_buttons"]["colab_url"]
+    assert config["repository"] == {"url": "https://github.com/somebody/fork", "branch": "notebooks"}
+    pushed = yaml.safe_load((ROOT / ".github/workflows/book.yml").read_text())["jobs"]["notebooks"]["steps"][-1]["run"]
+    assert "git init -q -b notebooks" in pushed
+
+
+def test_a_notebook_with_an_address_gets_the_library_where_it_is_missing(results, monkeypatch, tmp_path):
+    """The cell is typed in a folder that has nothing: it clones, and the library can be imported."""
+    run = RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "this book")
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    plain = study_page._alone(run.notebook, run)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
+    title, cell, *rest = study_page._alone(run.notebook, run).cells
+    assert [c.source for c in (title, *rest)] == [c.source for c in plain.cells]
+    assert "https://github.com/somebody/fork" in cell.source and cell.cell_type == "code"
+    typed = cell.source.replace("https://github.com/somebody/fork", str(ROOT))
+    (tmp_path / "empty").mkdir()
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("GIT_")}
+    command = [sys.executable, "-c", f"{typed}\nfrom lib import study; print(study.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path / "empty", env=alone, capture_output=True, text=True)
+    assert done.stdout.strip() == str(tmp_path / "empty/book/lib/study/__init__.py"), done.stderr
 
 
 def test_a_missing_run_ends_with_one_clear_line(results, capsys, tmp_path):

@@ -9,6 +9,8 @@ from pybtex import database
 from lib import claims, study
 from lib.hashing import ROOT
 
+CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
+
 
 def studies() -> list[str]:
     """Every study, in the order of the table of contents; one that it does not name comes last."""

@@ -2,15 +2,19 @@
 
 from lib import images, text
 from lib.encoders.coarse_settings import CoarseSettings
+from lib.encoders.factor_settings import NETS
 from lib.images import coarse_labels
 
 
 def about(name: str) -> dict:
     """Name, classes, and for both splits the number of samples and a sha256; fetches the set where it is not there.
 
-    name: of ``lib.images``, ``lib.text`` (with "@" and a revision, for "bios") or ``lib.images.coarse_labels``.
+    Of pairs the name alone.  name: of ``lib.encoders.factor_settings``, ``lib.images``, ``lib.text`` (with "@" and a
+    revision, for "bios") or ``lib.images.coarse_labels``.
     """
     word, _, revision = name.partition("@")
+    if word in NETS:  # drawn by the job, or read by it with the hash that its settings give
+        return {"name": word}
     if word in text.LOADERS:
         room, sets = text, {split: text.load(word, split, revision=revision) for split in ("train", "test")}
         classes = sets["train"].occupations

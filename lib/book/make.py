@@ -6,6 +6,7 @@ and its jobs end with it (``lib.records``), so that a killed build needs no clea
 
 import argparse
 import fcntl
+import importlib
 import itertools
 import json
 import os
@@ -13,27 +14,12 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from lib import records, study
-from lib.book import (
-    asked,
-    campaign,
-    cost,
-    failures,
-    follow,
-    jobs,
-    new,
-    profiles,
-    readme,
-    runs,
-    sweeps,
-    tune,
-    undecided,
-    why,
-)
+from lib.book import address, asked, cost, failures, follow, jobs, profiles, runs, sweeps, tune
 from lib.encoders.units import AnyUnit, read_unit
 from lib.study import ParameterError, Run
 
@@ -48,6 +34,7 @@ SITE = (
     "notebooks/*.py",
     "lib/**/*.py",
     "claims/*.yaml",
+    "classroom/*.py",
     "results/recorded/**/*",
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale
@@ -100,7 +87,7 @@ def note_shown() -> None:
     """Write the names of the files that the site is made of, where they are others than at the last build."""
     asked = [path.with_name("executed.ipynb") for path in Path().glob("results/runs/*/*/requested")]
     names = {*site_files(), *(str(path) for path in asked if path.exists())} - {str(SHOWN)}
-    text = json.dumps(sorted(names), indent=1)
+    text = json.dumps([address.repository(), *sorted(names)], indent=1)  # a site with another address is another site
     if not SHOWN.exists() or SHOWN.read_text(encoding="utf-8") != text:
         records.write_text(SHOWN, text)
 
@@ -195,6 +182,29 @@ def command_book(_) -> int:
         page = (HTML / "index.html").resolve().as_uri()
         print(f"The book is made ({time.time() - start:.0f} s). Open {page} or type 'make serve'.")
     return status
+
+
+def command_archive(_) -> int:
+    """Build the book, and pack it with its sources."""
+    from lib.book import archive
+
+    archive.committed()
+    if status := command_book(_):
+        return status
+    path = archive.write(quick_runs())
+    print(f"{path} ({path.stat().st_size / 2**20:.0f} MiB)")
+    return 0
+
+
+def command_pdf(_) -> int:
+    """Build the book, and set it on paper."""
+    from lib.book import pdf
+
+    pdf.check()
+    if status := command_book(_):
+        return status
+    print(pdf.write())
+    return 0
 
 
 def command_run(options) -> int:
@@ -302,25 +312,28 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
     return status or build(list(with_book.values()), "book")
 
 
-COMMANDS = {
-    "book": command_book,
-    "run": command_run,
-    "sweep": command_sweep,
-    "params": command_params,
-    "compare": runs.command_compare,
-    "record": runs.command_record,
-    "prune": command_prune,
-    "student": runs.command_student,
-    "tune": command_tune,
-    "new": new.command_new,
-    "readme": readme.command_readme,
-    "open": undecided.command_open,
-    "why": why.command_why,
-    "encoders": command_encoders,
-    "execute": command_execute,
-    "campaign": campaign.command_campaign,
-    "data": command_data,
+# The module of lib.book that holds each command, command_<name>; imported when it is asked for, as some take a second.
+COMMANDS = dict.fromkeys(
+    ("book", "archive", "pdf", "run", "sweep", "params", "prune", "tune", "encoders", "execute", "data"), "make"
+) | {
+    "compare": "runs",
+    "record": "runs",
+    "assignment": "classroom.assignment",
+    "answers": "classroom.assignment",
+    "grade": "classroom.grade",
+    "new": "new",
+    "readme": "readme",
+    "lock": "lock",
+    "open": "undecided",
+    "why": "why",
+    "campaign": "campaign",
 }
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    home = COMMANDS[name]
+    module = sys.modules[__name__] if home == "make" else importlib.import_module(f"lib.book.{home}")
+    return getattr(module, f"command_{name}")
 
 
 def _end_with_parent() -> None:
@@ -348,15 +361,18 @@ def main() -> int:
     if options.command not in arguments:  # make hands its variables on through the environment
         options.study, options.preset, options.parameters = env("STUDY", ""), env("PRESET", ""), env("P", "")
         options.grid, options.a, options.b, options.run = env("GRID", ""), env("A", ""), env("B", ""), env("RUN", "")
+        options.students, options.submissions = env("STUDENTS", ""), env("SUBMISSIONS", "")
+        options.secret, options.classroom = env("SECRET", ""), env("CLASSROOM", "")
+        options.only, options.trust = env("ONLY", ""), env("TRUST", "")
         options.since, options.list, options.hours = env("SINCE", ""), env("LIST", ""), env("HOURS", "")
     try:
         cost.cores()
-        if options.command in ("book", "run", "sweep", "tune"):
+        if options.command in ("book", "archive", "pdf", "run", "sweep", "tune"):
             profiles.check()
-        if options.command in ("run", "sweep", "params", "student", "tune"):
+        if options.command in ("run", "sweep", "params", "assignment", "answers", "grade", "tune"):
             study.source(options.study)
         start = time.time()
-        if status := COMMANDS[options.command](options):
+        if status := _command(options.command)(options):
             for reason in failures.since(start):
                 print(f"error: {reason}", file=sys.stderr)
         return status

@@ -9,17 +9,18 @@ from lib.hashing import ROOT
 from lib.study import ParameterError
 
 TEMPLATE = Path(__file__).parent / "template"
-FILES = {  # what a study is made of: its five files, by the name of their template
+FILES = {  # what a study is made of: its six files, by the name of their template
     "notebook": "notebooks/{}.py",
     "preset": "presets/quick/{}.yaml",
     "claims": "claims/{}.yaml",
     "study": "lib/studies/{}.py",
     "figures": "lib/figures/{}.py",
+    "classroom": "classroom/{}.py",
 }
 
 
 def command_new(options) -> int:
-    """Write a study's five files and its line in the table of contents; nothing where one of them is there."""
+    """Write a study's six files and its line in the table of contents; nothing where one of them is there."""
     name = options.study
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ParameterError(f"STUDY={name!r} is no name for a study; use small letters, digits and _, as in toy_study")
@@ -32,7 +33,7 @@ def command_new(options) -> int:
     lines.insert(last + 1, f"      - file: notebooks/{name}\n")
     for kind, path in paths.items():
         text = (TEMPLATE / f"{kind}.txt").read_text(encoding="utf-8")
-        records.write_text(path, text.replace("STUDY", name).replace("TODAY", time.strftime("%Y-%m-%d")))
+        records.write_text(path, re.sub("STUDY(?!=)", name, text).replace("TODAY", time.strftime("%Y-%m-%d")))
         print(path.relative_to(ROOT))
     records.write_text(contents, "".join(lines))
     print(f"_toc.yml: one line. Run it: make run STUDY={name}; there are {len(study.names())} studies")

@@ -1,11 +1,14 @@
-"""The parts of README.md that are made from the book: ``make readme`` writes them between their markers."""
+"""What the repository says of the book and takes from it: ``make readme`` writes it, for GitHub and for Zenodo.
+
+The parts of README.md between their markers, and ``.zenodo.json``.
+"""
 
 import re
 
 import pandas as pd
 
 from lib import claims, records, study
-from lib.book import contents, run_records
+from lib.book import citation, contents, run_records
 from lib.hashing import ROOT
 
 # Findings of the front of the README: the claim, whose numbers judge it (a data set of a recorded run, or the authors),
@@ -102,7 +105,8 @@ def _counts(judged: pd.DataFrame) -> str:
 
 
 def command_readme(_) -> int:
-    """Write README.md with its parts as the book makes them now."""
+    """Write README.md with its parts as the book makes them now, and ``.zenodo.json``."""
     path = ROOT / "README.md"
     records.write_text(path, filled(path.read_text(encoding="utf-8")))
+    records.write_text(ROOT / citation.ZENODO, citation.text())
     return 0

@@ -1,9 +1,8 @@
-"""Small tools around finished runs: compare, record, prune, sweep tables, the student version of a study."""
+"""Small tools around finished runs: compare, record, prune, sweep tables."""
 
 import contextlib
 import hashlib
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -198,25 +197,6 @@ def _interrupted() -> tuple[list[Run], set[str]]:
 def _with_bases(units: list) -> list:
     """The units, and those from whose weights their training begins."""
     return [*units, *(unit.base for unit in units if unit.base)]
-
-
-def command_student(options) -> int:
-    """Write the student version of a study: the same notebook with every solution cell emptied."""
-    text = study.source(options.study).read_text(encoding="utf-8")
-    path = Path("build/student") / f"{options.study}.py"
-    records.write_text(path, student_version(text))
-    print(path)
-    return 0
-
-
-def student_version(text: str) -> str:
-    """py:percent source with the body of each cell tagged "solution" replaced by a line that asks for it."""
-    parts = re.split(r"(?m)^(?=# %%)", text)
-    emptied = [
-        part.split("\n", 1)[0] + "\n# Your answer here.\n\n" if '"solution"' in part.split("\n", 1)[0] else part
-        for part in parts
-    ]
-    return "".join(emptied)
 
 
 def _again(folder: Path) -> Run | None:

@@ -14,14 +14,18 @@ import yaml
 
 from lib import records
 from lib.book import (
+    address,
     architecture,
     benchmarks_page,
     claim_counts,
     front_page,
     gpu_page,
+    growth_page,
+    lessons,
     live_charts,
     markup,
     reading_page,
+    reference,
     run_records,
     scale,
     scoreboard,
@@ -34,6 +38,7 @@ from lib.book import (
 )
 from lib.book.run_records import RunRecord, SiteError
 from lib.book.runs import KEPT
+from lib.encoders.recorded import FILE
 from lib.hashing import ROOT
 
 
@@ -76,14 +81,22 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "architecture": _architecture(),
         "scale": scale.front(chapters),
         "scale by study": scale.by_study(chapters),
+        "lessons": lessons.chapters(),
+        "exercises": lessons.by_exercise(),
+        "rubrics": lessons.rubrics(),
+        "solutions": lessons.solutions(),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
+        "outputs": reference.outputs(recorded),
+        "reference": reference.text(),
+        **growth_page.parts(),
     }
     for path in [p for p in files if p.endswith(".md")]:
         text = sources_shown.markdown(_fill(files[path].decode(), fill), path)
         files[path] = live_charts.light(text).encode()
     for run in recorded:
-        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in KEPT}
+        names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
+        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
     files |= scoreboard.files(chapters, recorded)
     files |= files_measured | {"_static/coverage.csv": reading_page.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
@@ -123,12 +136,12 @@ def _fill(text: str, parts: dict[str, str]) -> str:
 
 
 def _config() -> str:
-    """The configuration, with a Colab button where the repository and its published branch are configured."""
+    """The configuration, with the repository and a Colab button where the repository's address is known."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    if config["repository"]["url"] and config["repository"]["branch"]:
+    if where := address.repository():
+        config["repository"] = {"url": where, "branch": address.NOTEBOOKS}
         config["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
-    else:
-        del config["repository"]
+        config["html"]["use_repository_button"] = True
     return yaml.safe_dump(config, sort_keys=False)
 
 

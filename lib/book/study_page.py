@@ -7,16 +7,17 @@ import re
 
 import jupytext
 import nbformat
+import pandas as pd
 
 from lib import claims, hashing
-from lib.book import live_charts, scale, sources_shown
+from lib.book import bootstrap, contents, lessons, live_charts, opening, run_records, scale, sources_shown
 from lib.book.run_records import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
 
 LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?"')
-CHAPTER = re.compile(r"(\{doc\}`(?:[^`<]*<)?)(\w+)(>?`)")  # a link to a chapter, written from the folder of chapters
 FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
+CLAIM = re.compile(r"^\| `([\w-]+)` ", re.M)  # the first cell of a table of verdicts
 HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
 
@@ -65,36 +66,50 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
     files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
-    _answer_first(notebook.cells)
+    up = "../" * page.count("/")
+    notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
     for cell in notebook.cells:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    _stamp(notebook.cells, f"{run.stamp('../' * page.count('/'))}\n\n{_scale(run)}")
+    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
+    opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
 
 
 def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.NotebookNode:
     """The notebook as it is downloaded: every chart is its still picture, in the file; it has no scripts and no links
-    to files beside it."""
+    to files beside it.  Where the address of the repository is known, a cell under its title gets the library."""
 
     found = copy.deepcopy(notebook)
     for output in (output for cell in found.cells for output in cell.get("outputs", [])):
         if "text/html" in output.get("data", {}):
             text = FIGURE_LINKS.sub("", output.data["text/html"])
             output.data["text/html"] = live_charts.still(text, lambda name: run.figures.get(name, b""))
+    if source := bootstrap.cell():
+        found.cells.insert(1, nbformat.v4.new_code_cell(source, id="cell-library"))
     return found
 
 
 def _scale(run: RunRecord) -> str:
     """At what scale the run was made; nothing for a run whose parameters are no longer those of its study."""
     try:
-        return f'<div class="stamp">{scale.line(run)}</div>'
+        return scale.line(run)
     except (ValueError, AttributeError, KeyError, TypeError):
         if run.kind == "this book":
             raise
         return ""
+
+
+def _judged(run: RunRecord) -> str:
+    """How many claims the run decides, and how many the runs of record of its study do."""
+    made = run.claims[run.claims.source == "run"].verdict
+    kept = pd.concat([r.claims for r in run_records.recorded() if r.study == run.study] or [run.claims.iloc[:0]])
+    best = kept[kept.source == "run"]
+    return " ".join(
+        [opening.judged(made, "This run gives"), opening.judged(best.verdict, "The runs of record give")]
+    ).strip()
 
 
 def _adapt(cell, run: RunRecord, page: str) -> None:
@@ -108,30 +123,12 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
         if "verdicts" in about:  # the wording is the present one; the numbers are the run's
             names = [name for name in about["verdicts"] if name in claims.known()]
             judged, records_ = report.judged(run.claims), report.recorded(run.study)
-            output.data["text/markdown"] = report.verdicts(judged, records_, names)
+            linked = rf'| <a href="{"../" * page.count("/")}scoreboard.html#\1"><code>\1</code></a> '
+            output.data["text/markdown"] = CLAIM.sub(linked, report.verdicts(judged, records_, names))
         if "text/html" in output.get("data", {}):
             text = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
             output.data["text/html"] = live_charts.light(text)
-
-
-def _answer_first(cells: list) -> None:
-    """Put what the study found, which its notebook knows at the end, right after its question."""
-    found = next((cell for cell in cells if "in-short" in cell.metadata.get("tags", [])), None)
-    if found is None:
-        return
-    cells.remove(found)
-    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
-    question, mark, rest = cells[first].source.partition("\n## ")
-    cells[first].source = question
-    after = [nbformat.v4.new_markdown_cell(mark.strip() + " " + rest, id="cell-rest")] if mark else []
-    cells[first + 1 : first + 1] = [found, *after]
-
-
-def _stamp(cells: list, text: str) -> None:
-    """Put the run's line under the title."""
-    first = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
-    title, _, rest = cells[first].source.strip().partition("\n")
-    cells[first].source = f"{title}\n\n{text}\n\n{rest.strip()}"
+    opening.explain(cell)
 
 
 def _plain(cell, run: RunRecord):
@@ -139,12 +136,14 @@ def _plain(cell, run: RunRecord):
     the top, labels of its own.  Without one, statements of several pages would get the same."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
-            output.data["text/markdown"] = CHAPTER.sub(r"\1/notebooks/\2\3", "".join(output.data["text/markdown"]))
+            output.data["text/markdown"] = contents.CHAPTER.sub(
+                r"\1/notebooks/\2\3", "".join(output.data["text/markdown"])
+            )
     if cell.cell_type != "markdown":
         return cell
     if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
         return None
-    text = CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
+    text = contents.CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
     text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
     text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)

@@ -7,6 +7,6 @@ from lib.disentangle.encoders import Encoders, Recipe, Training, log_offset, tra
 from lib.disentangle.latents import Process, box, corner, grid, pairs, skewed, uniform
 from lib.disentangle.masks import Masks, Walk
 from lib.disentangle.mixings import Mixing
-from lib.disentangle.offset import error_of_step, simulated_error, smallest_scale
-from lib.disentangle.recovery import isometry_gap, matching, mcc, r2, scale_of
+from lib.disentangle.offset import error_of_step, information, scale_of_batch, simulated_error, smallest_scale
+from lib.disentangle.recovery import dci, isometry_gap, matching, mcc, mig, r2, sap, scale_of
 from lib.disentangle.rooms import exchange, largest_change

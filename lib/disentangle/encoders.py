@@ -155,9 +155,11 @@ class Encoders:
 
     @torch.no_grad()
     def codes(self, s) -> np.ndarray:
-        """z = f(g(s)) of latents (m, n), for every recipe and seed: (R, S, m, n) float64."""
+        """z = f(g(s)) of latents (m, n), for every recipe and seed: (R, S, m, n) float64; 0 of a broken encoder."""
         x = self.mixing(torch.as_tensor(np.asarray(s), dtype=torch.float32).expand(len(self.seeds), -1, -1))
-        return _encode(self.net, x, self.recipes).double().numpy()
+        z = _encode(self.net, x, self.recipes).double().numpy()
+        z[self.broken] = 0
+        return z
 
     @property
     def broken(self) -> np.ndarray:

@@ -1,6 +1,12 @@
-"""How well one batch tells the offset β of a loss of order a: closed forms far from the boundary, and a simulation."""
+"""How well one batch tells the offset β of a loss of order a: closed forms far from the boundary, and a simulation.
+
+And what limits InfoNCE, which has no offset: the information that two views share, against log B.
+"""
+
+import math
 
 import numpy as np
+from scipy.optimize import brentq
 
 from lib import checks
 
@@ -31,6 +37,30 @@ def smallest_scale(a: float, n: int, batch: int) -> float:
     checks.number("n", n, 1, whole=True)
     checks.number("batch", batch, 2, whole=True)
     return a / 4 * (batch * (batch - 1)) ** (-1 / n)
+
+
+def information(b: float, n: int, points: int = 800) -> float:
+    """I = E log r of Laplace pairs in the unit box, s uniform and Q constant, in nats; n times that of one factor.
+
+    On a lattice of so many points a factor, by the midpoint rule; n (log 1/2b - 1) where b is far below 1 and above
+    1 / points.
+    """
+    checks.number("b", b, 0, inside=True)
+    checks.number("n", n, 1, whole=True)
+    checks.number("points", points, 2, whole=True)
+    at = (np.arange(points) + 0.5) / points
+    near = np.exp(-np.abs(at[:, None] - at) / b)
+    near /= near.mean(1, keepdims=True)  # density of the second view given the first
+    return float(n * (near * np.log(near / near.mean(0))).mean())
+
+
+def scale_of_batch(n: int, batch: int) -> float:
+    """The b at which ``information`` is log B: below it InfoNCE's value cannot fall to its optimum."""
+    checks.number("n", n, 1, whole=True)
+    checks.number("batch", batch, 2, whole=True)
+    return math.exp(
+        brentq(lambda x: information(np.exp(x), n) - np.log(batch), np.log(0.003), np.log(10), xtol=1e-3, disp=False)
+    )
 
 
 def simulated_error(a: float, b: float, n: int, batch: int, draws: int, rng: np.random.Generator) -> float:

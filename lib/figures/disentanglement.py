@@ -4,10 +4,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.disentangle import smallest_scale
-from lib.figures import sliders
-from lib.figures.theme import BLUE, GREY, INK, ORANGE, series, tips
-from lib.studies.disentanglement import RARE_NAMES, START, angle
+from lib.figures import charts, sliders
+from lib.figures.theme import BLUE, GREY, INK, ORANGE, tips
+from lib.studies.disentanglement import RARE_NAMES, SCALES, START, angle
 
 FACTOR = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
 REACH = alt.Scale(domain=[-0.3, 1.3], nice=False)
@@ -112,7 +111,7 @@ def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
 
 
 def meeting(heights: np.ndarray, changes: list[tuple[float, float]]) -> pd.DataFrame:
-    """The frame of ``rooms``, of the changes that ``studies.disentanglement.meeting_rooms`` finds at the heights."""
+    """The frame of ``rooms``, of the changes that ``studies.shared.exact.meeting_rooms`` finds at the heights."""
     change, squared = np.round(changes, 4).T
     return pd.DataFrame({"step": range(len(heights)), "height": heights, "change": change, "squared": squared})
 
@@ -198,31 +197,41 @@ def corner(df: pd.DataFrame, side: int = 165) -> alt.HConcatChart:
     return sliders.controlled(drawn, pick, pick_density={"words": densities}, hint=hint)
 
 
-def limits() -> pd.DataFrame:
-    """The frame of ``ranges`` for three losses and 2, 4 and 10 factors, batches of 16 to 8,192."""
-    losses = ((2, "δ-SCL"), (1, "δ-NWJ"), (0.75, "order 3/4"))
-    rows = [
-        (size, name, f"{n} factors", smallest_scale(a, n, size))
-        for a, name in losses
-        for n in (2, 4, 10)
-        for size in (2**k for k in range(4, 14))
-    ]
-    return pd.DataFrame(rows, columns=["batch", "loss", "factors", "least"])
+def ranges(mcc: np.ndarray, ends: np.ndarray, names: list[str]) -> pd.DataFrame:
+    """The frame of ``range_map``, of what ``studies.disentanglement.by_scale`` finds: a row a loss and scale.
 
-
-def ranges(df: pd.DataFrame) -> alt.LayerChart:
-    """The least scale that a batch decides, over the batch, a colour a loss and a dash a number of factors.
-
-    df: batch, loss, factors (words), least.
+    loss, b, low and high (the ends of the cell), mcc (mean over seeds), end (of the loss).
     """
-    pick = alt.selection_point(name="pick", fields=["loss"], bind="legend")
-    colour, _ = series("loss", df.loss, alt.Legend(orient="bottom", title=None))
-    base = alt.Chart(df, width=440, height=260).encode(
-        alt.X("batch:Q", title="pairs in a batch B", scale=alt.Scale(type="log", nice=False)),
-        alt.Y("least:Q", title="least scale b_c", scale=alt.Scale(type="log", nice=False)),
-        colour,
-        alt.StrokeDash("factors:N", legend=alt.Legend(orient="bottom", title=None)),
-        opacity=alt.condition(pick, alt.value(1), alt.value(0.12)),
-        tooltip=tips(("loss", "factors"), ("batch", "least"), ".3~g"),
+    edges = np.sqrt(np.array(SCALES[1:]) * SCALES[:-1])
+    highs, lows = [SCALES[0] ** 2 / edges[0], *edges], [*edges, SCALES[-1] ** 2 / edges[-1]]
+    cells = charts.long(mcc.mean(2).round(4), loss=names, b=SCALES).rename(columns={"value": "mcc"})
+    sides = {"low": np.tile(lows, len(names)).round(5), "high": np.tile(highs, len(names)).round(5)}
+    return cells.assign(**sides, end=np.repeat(ends.round(5), len(SCALES)))
+
+
+def range_map(df: pd.DataFrame, width: int = 420, row: int = 34) -> alt.LayerChart:
+    """MCC over loss and scale, a dashed line in each row where the loss's range ends.  df: as ``ranges`` makes it."""
+    names = list(dict.fromkeys(df.loss))
+    base = alt.Chart(df, width=width, height=row * len(names))
+    axis = alt.Axis(values=list(SCALES), format=".2~f")
+    span = [float(df.low.min()), float(df.high.max())]
+    x = alt.X("low:Q", title="scale b of the pairs", scale=alt.Scale(type="log", domain=span, nice=False), axis=axis)
+    y = alt.Y("loss:N", sort=names, title=None, scale=alt.Scale(paddingInner=0.06, paddingOuter=0))
+    hue = alt.Scale(domain=[0.5, 1], range=[FACTOR[0], FACTOR[1], FACTOR[2], FACTOR[3]], clamp=True)
+    legend = alt.Legend(title="MCC", format=".1f", gradientLength=row * len(names) - 30)
+    cells = base.mark_rect().encode(
+        x,
+        y,
+        alt.X2("high:Q"),
+        color=alt.Color("mcc:Q", scale=hue, legend=legend),
+        tooltip=tips(("loss",), ("b", "mcc")),
     )
-    return alt.layer(base.mark_line(strokeWidth=2).add_params(pick))
+    words = base.mark_text(fontSize=12).encode(
+        x=alt.X("b:Q"),
+        y=y,
+        text=alt.Text("mcc:Q", format=".2f"),
+        color=alt.condition("datum.mcc > 0.8", alt.value("#000"), alt.value("#fff")),
+    )
+    ends = base.transform_filter(f"isValid(datum.end) && datum.b == {SCALES[0]}")
+    ends = ends.mark_tick(thickness=3, size=row - 2, color=ORANGE, opacity=1).encode(x=alt.X("end:Q"), y=y)
+    return alt.layer(cells, ends, words)

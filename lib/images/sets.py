@@ -69,6 +69,7 @@ class Images:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        checks.words("classes", self.classes)
         checks.tensors(
             x=(self.x, "n channels height width", checks.PIXELS), y=(self.y, "n", checks.codes(len(self.classes)))
         )
@@ -101,12 +102,12 @@ class Images:
 
 def class_code(classes: tuple[str, ...], name: str) -> int:
     """The code of a class name; DataError with the known names when it is not there."""
+    checks.words("classes", classes)
     if name not in classes:
         raise DataError(f"class {name!r} is not there; the classes are {', '.join(classes)}")
     return classes.index(name)
 
 
-@functools.lru_cache(maxsize=4)
 def load(name: str, split: str) -> Images:
     """One split of a data set as uint8 tensors.
 
@@ -117,10 +118,15 @@ def load(name: str, split: str) -> Images:
     hash checked.  DataError names an unknown set, a damaged file, or the places looked in.  Nothing falls back to
     another data set.
     """
-    if name not in LOADERS:
+    if name not in tuple(LOADERS):
         raise DataError(f"data set {name!r} is unknown; known are {', '.join(LOADERS)}")
     if split not in ("train", "test"):
         raise DataError(f"split {split!r} is unknown; expected 'train' or 'test'")
+    return _loaded(name, split)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(name: str, split: str) -> Images:
     x, y, classes = LOADERS[name](split == "train")
     return Images(x.contiguous(), y.long(), tuple(classes))
 
@@ -128,8 +134,9 @@ def load(name: str, split: str) -> Images:
 def equal_shares(labels: Tensor) -> Tensor:
     """Positions in which every class comes as often as the largest: smaller classes are repeated.
 
-    labels: (n,) class codes.  A class of m images is taken in whole rounds of m, the last one cut short.
+    labels: (n,) int64 class codes.  A class of m images is taken in whole rounds of m, the last one cut short.
     """
+    checks.tensors(labels=(labels, "n", checks.codes()))
     groups = [(labels == k).nonzero()[:, 0] for k in labels.unique()]
     most = max(len(mine) for mine in groups)
     return torch.cat([mine.repeat(-(-most // len(mine)))[:most] for mine in groups])
@@ -137,6 +144,7 @@ def equal_shares(labels: Tensor) -> Tensor:
 
 def digest(images: Images) -> str:
     """SHA-256 of the pixels, labels and class names: what a provenance record calls the data."""
+    checks.instance("images", images, Images)
     h = hashlib.sha256(repr((images.classes, tuple(images.x.shape))).encode())
     h.update(images.x.contiguous().numpy().tobytes())
     h.update(images.y.numpy().tobytes())

@@ -40,8 +40,9 @@ def fit_heads(
     without weight in a head has coefficient 0 and intercept -inf: its probability is exactly 0.  Where two classes
     are left scikit-learn penalises the difference of their coefficients, which is this objective at half the C; so
     here.
-    tolerance: a number or (heads,), the norm of the gradient, times the largest distance of a sample from their mean,
-    at which a head stops.  The objective being 1-strongly convex in W, it bounds the error of a logit.
+    tolerance: a number or (heads,), the error of a logit at which a head stops: the norm of the gradient in W times
+    the largest distance of a sample from their mean, which bounds that error since the objective is 1-strongly convex
+    in W, and of the gradient in b over the weight C sum of w of each class, about the curvature there, or over 1.
     Method: L-BFGS in the eigenbasis of the samples' scatter, which leaves the ridge unchanged and gives every head a
     good inverse Hessian to start from; in float32 as far as that resolves the gradient, then in float64 from there.
     Solved heads leave the batch.  Fastest where neighbouring heads use the same samples and the same C.
@@ -105,10 +106,11 @@ class _Problem:
     def of(x: Tensor, y: Tensor, classes: int, mass: Tensor, scatter: Tensor, reach: float) -> "_Problem":
         ridge = torch.ones_like(scatter)
         ridge[-1] = 0
-        scale = torch.where(ridge > 0, reach, 1 / mass.sum(1).clamp_max(1)[:, None])[:, None]
         members = [y == k for k in range(classes)]
         target = torch.stack([mass[:, m] @ x[m] for m in members], 1)
-        absent = torch.stack([mass[:, m].sum(1) == 0 for m in members], 1)
+        own = torch.stack([mass[:, m].sum(1) for m in members], 1)  # (h, K), the curvature in a rare class's intercept
+        absent = own == 0
+        scale = torch.where(ridge > 0, reach, 1 / own.where(~absent, 1).clamp_max(1)[..., None])
         return _Problem(x, scatter, ridge, mass, target, torch.where(absent, -torch.inf, 0.0).to(x)[..., None], scale)
 
     def to(self, dtype: torch.dtype) -> "_Problem":

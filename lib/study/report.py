@@ -11,6 +11,7 @@ import pandas as pd
 
 from lib import claims, study
 from lib.hashing import ROOT
+from lib.intervals import Estimate
 from lib.study import kept
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ class Record:
     def has(self, quantity: str) -> bool:
         """Whether the run measured it."""
         return bool((self.results.quantity == quantity).any())
+
+    def estimate(self, quantity: str) -> Estimate:
+        """A quantity of the whole run, at its main ratio; KeyError where the run did not note it."""
+        r = self.results
+        mine = r[(r.quantity == quantity) & r.undersampled.isna() & (r.ratio == self.provenance["params"]["ratio"])]
+        if len(mine) != 1:
+            raise KeyError(f"{quantity!r} stands {len(mine)} times in the results of run {self.provenance['run']}")
+        return Estimate(*map(float, mine[["value", "low", "high"]].iloc[0]))
 
     def matrix(self, quantity: str) -> pd.DataFrame:
         """Rows k, columns j of a quantity (k, j; k) at the run's main ratio: row, column, value, low, high."""

@@ -1,6 +1,6 @@
 """Biographies with an occupation and a gender: read, generated, scrubbed, swapped.
 
-May import ``lib.sources`` alone.
+May import ``lib.sources`` and ``lib.checks`` alone.
 """
 
 from lib.sources import GENDERS, OCCUPATIONS

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from lib import checks
 from lib.sources import GENDERS, DataError
 
 
@@ -37,6 +38,13 @@ class Biographies:
     genders: tuple[str, str] = field(default=GENDERS, init=False)
 
     def __post_init__(self) -> None:
+        for name, words in (("text", self.text), ("swapped", self.swapped)):
+            if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+                raise DataError(f"{name} is a {type(words).__name__}: a list of strings is expected")
+        checks.words("occupations", self.occupations)
+        for name, code in (("occupation", self.occupation), ("gender", self.gender)):
+            if not isinstance(code, Tensor) or code.ndim != 1:
+                raise DataError(f"{name} is a {type(code).__name__}: a tensor (n,) of int64 codes is expected")
         n, swapped = len(self.text), len(self.swapped)
         if {len(self.occupation), len(self.gender)} != {n} or swapped not in (0, n):
             found = f"{n} texts, {len(self.occupation)} occupations, {len(self.gender)} genders, {swapped} swapped"

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib import sources
+from lib import checks, sources
 from lib.sources import GENDERS, OCCUPATIONS, DataError, data_root
 from lib.text.biographies import Biographies, code
 from lib.text.generated import generate
@@ -42,12 +43,13 @@ def load(name: str, split: str, occupations: Sequence[str] | None = LARGE, revis
     DataError: an unknown set, split or occupation; a file that is missing, damaged, without a needed column or not
     UTF-8; a gender without a text.  Empty texts are left out and counted in ``dropped``.
     """
-    if name not in LOADERS:
+    if name not in tuple(LOADERS):
         raise DataError(f"data set {name!r} is unknown; known are {', '.join(LOADERS)}")
     if split not in SPLITS:
         raise DataError(f"split {split!r} is unknown; expected one of {', '.join(SPLITS)}")
     found = LOADERS[name](split, revision)
     if occupations is not None:
+        checks.words("occupations", occupations)
         found = found.only(tuple(occupations))
     for g, gender in enumerate(GENDERS):
         if not (found.gender == g).any():
@@ -63,6 +65,10 @@ def read(path: Path, split: str) -> Biographies:
     import pyarrow
     from pyarrow import parquet
 
+    if not isinstance(path, str | os.PathLike) or not Path(path).is_file():
+        raise DataError(f"path={str(path)[:200]!r} is no file; give a parquet file")
+    if split not in SPLITS:
+        raise DataError(f"split {split!r} is unknown; expected one of {', '.join(SPLITS)}")
     try:
         table = parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
@@ -82,6 +88,7 @@ def read(path: Path, split: str) -> Biographies:
 
 def digest(b: Biographies) -> str:
     """SHA-256 of the texts, codes and names: what a provenance record calls the data."""
+    checks.instance("b", b, Biographies)
     h = hashlib.sha256(repr((b.occupations, b.genders, len(b), len(b.swapped))).encode())
     for text in (*b.text, *b.swapped):
         blob = text.encode("utf-8", "surrogatepass")
@@ -96,11 +103,12 @@ def undersample(b: Biographies, occupation: str, gender: str, ratio: float, seed
     See ``lib.sources.undersample``, which draws.
     Returns the sorted positions, int64.  DataError: an unknown or empty group, or a ratio outside (0, 1].
     """
+    checks.instance("b", b, Biographies)
     o, g = code(b.occupations, occupation, "occupation"), code(b.genders, gender, "gender")
     group = (b.occupation == o) & (b.gender == g)
     if not group.any():
         raise DataError(f"{occupation} {gender} has no text to undersample; counts are {b.counts().tolist()}")
-    return sources.undersample(group, True, ratio, seed)
+    return sources.undersample(group.long(), 1, ratio, seed)
 
 
 def folds(b: Biographies, k: int, seed: int) -> Tensor:
@@ -110,6 +118,9 @@ def folds(b: Biographies, k: int, seed: int) -> Tensor:
     folds differ by one text at most.  A group of fewer than k texts is missing from some folds.
     DataError: k below 2 or above the number of texts.
     """
+    checks.instance("b", b, Biographies)
+    checks.number("k", k, whole=True)
+    checks.number("seed", seed, 0, whole=True)
     if not 2 <= k <= len(b):
         raise DataError(f"k={k} folds of {len(b)} texts; expected 2 to {len(b)}")
     return dealt(2 * b.occupation + b.gender, k, seed)

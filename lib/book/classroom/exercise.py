@@ -3,6 +3,7 @@
 ``classroom/<study>.py`` holds ``EXERCISES``, a tuple of them, one for each exercise of the notebook, in its order.
 """
 
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ class Answers:
         self._call = call
 
     def __getattr__(self, name: str) -> Callable[..., Plain]:
-        return lambda *args, **named: self._call(name, *args, **named)
+        return functools.partial(self._call, name)
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,14 @@ def generator(secret: bytes, student: str, label: str, use: str) -> np.random.Ge
 
 def score(exercise: Exercise, answers: Answers, secret: bytes, student: str) -> list[int]:
     """The points of each check."""
-    data = exercise.data(generator(secret, student, exercise.label, "data"))
-    return [
-        _points(check, answers, generator(secret, student, exercise.label, f"test {n}"), data)
-        for n, check in enumerate(exercise.checks)
-    ]
+    checks = enumerate(exercise.checks)
+    return [check.points if holds(exercise, n, answers, secret, student) else 0 for n, check in checks]
 
 
-def _points(check: Check, answers: Answers, rng: np.random.Generator, data: dict[str, Plain]) -> int:
+def holds(exercise: Exercise, n: int, answers: Answers, secret: bytes, student: str, data_of: str = "") -> bool:
+    """Whether check ``n`` holds of a student's answers, on the student's own data or on another's."""
+    data = exercise.data(generator(secret, data_of or student, exercise.label, "data"))
     try:
-        return check.points if bool(check.test(answers, rng, data)) else 0
+        return bool(exercise.checks[n].test(answers, generator(secret, student, exercise.label, f"test {n}"), data))
     except Exception:  # an answer may return anything, and fail in any way
-        return 0
+        return False

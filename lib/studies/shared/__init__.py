@@ -1,1 +1,3 @@
-"""What several studies share: the arms of an undersampling study, what is read from its encoders, outcomes of heads."""
+"""What several studies share: the arms of an undersampling study, what is read from its encoders, outcomes of heads.
+
+And the parts of the study of disentanglement: ``lab``, ``exact``, ``longer``."""
