@@ -139,6 +139,10 @@
       svg.setAttribute('width', room);
       svg.setAttribute('height', Number(svg.getAttribute('height')) * room / width);
     }
+    for (const mark of svg.querySelectorAll('[role=graphics-symbol]:not([aria-label])')) {  // a role without a name
+      mark.removeAttribute('role');
+      mark.removeAttribute('aria-roledescription');
+    }
     controls(chart, given.usermeta?.controls || {});
     Object.assign(chart.dataset, {room, columns, factor: factor.toFixed(2), shrunk: Math.min(1, room / width).toFixed(2)});
     chart.style.minHeight = '';
