@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from lib import records, study
-from lib.book import citation, contents, run_records
+from lib.book import citation, in_order, run_records
 from lib.encoders.recorded import FILE
 from lib.study import kept
 
@@ -110,7 +110,7 @@ def _notebooks(runs: list[run_records.RunRecord], files: Files) -> Iterable[tupl
         path = f"sources/notebooks/{name}.py"
         about = {
             "@type": ["File", "SoftwareSourceCode"],
-            "name": contents.title(name),
+            "name": in_order.title(name),
             "encodingFormat": "text/x-python",
         }
         yield name, path, about | {"contentSize": str(len(files[path]))}

@@ -4,7 +4,7 @@ import html
 import math
 
 from lib import claims
-from lib.book import contents, judged, markup
+from lib.book import in_order, judged, markup
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, NONE, SIGNS, badge
 
@@ -12,7 +12,7 @@ from lib.study.report import CLASSES, NONE, SIGNS, badge
 def papers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """The headline claims of the papers on the numbers that these print: how many hold, and a row for each number."""
     head, rows, words = ("claim", "paper", "data", "printed", "holds where", "verdict"), [], []
-    headlines = [claim for claim in contents.all_claims() if claim.headline]
+    headlines = [claim for claim in in_order.all_claims() if claim.headline]
     for claim in headlines:
         link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
         test = f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
@@ -40,7 +40,7 @@ def many_claims(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> st
     """How many verdicts rest on an interval, and what 95 % means for so many."""
     lines = []
     for source, name in (("run", "this run"), ("recorded", "the runs of record")):
-        rows = [j for claim in contents.all_claims() for j in judged.judgements(claim, source, chapters, records_)]
+        rows = [j for claim in in_order.all_claims() for j in judged.judgements(claim, source, chapters, records_)]
         words = [j["verdict"] for j in rows if j["verdict"] not in NONE and not math.isnan(j["low"])]
         n, decided = len(words), sum(word != claims.UNDECIDED for word in words)
         lines.append(
@@ -55,8 +55,8 @@ def headlines(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a headline claim, paper by paper: its verdicts at 95 %, and by Holm's method over those of the paper."""
     head = ("claim", "recorded runs, 95 %", "by Holm’s method", "this run, 95 %", "by Holm’s method")
     parts = []
-    for paper in dict.fromkeys(claim.cite for claim in contents.all_claims() if claim.headline):
-        mine = [claim for claim in contents.all_claims() if claim.headline and claim.cite == paper]
+    for paper in dict.fromkeys(claim.cite for claim in in_order.all_claims() if claim.headline):
+        mine = [claim for claim in in_order.all_claims() if claim.headline and claim.cite == paper]
         links = [f'<a href="scoreboard.html#{c.id}">{html.escape(c.statement)}</a>' for c in mine]
         columns = [_twice(mine, source, chapters, records_) for source in ("recorded", "run")]
         rows = [(link, *record, *run) for link, record, run in zip(links, *columns, strict=True)]
@@ -80,8 +80,8 @@ def _twice(mine: list[claims.Claim], source: str, chapters: dict, records_: list
 def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a study: its question, and how many of its claims hold, do not hold or are not decided, by source."""
     head, rows = ("study", "claims", "authors' numbers", "recorded runs", "this run"), []
-    for name in dict.fromkeys(claim.study for claim in contents.all_claims()):
-        mine = [claim for claim in contents.all_claims() if claim.study == name]
+    for name in dict.fromkeys(claim.study for claim in in_order.all_claims()):
+        mine = [claim for claim in in_order.all_claims() if claim.study == name]
         counts = []
         for source in ("authors", "recorded", "run"):
             words = [j["verdict"] for claim in mine for j in judged.judgements(claim, source, chapters, records_)]
@@ -92,14 +92,14 @@ def tally(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
                 for w in kinds
             ]
             counts.append(" &ensp; ".join(spans) or "none")
-        rows.append((f'<a href="notebooks/{name}.html">{html.escape(contents.title(name))}</a>', len(mine), *counts))
+        rows.append((f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>', len(mine), *counts))
     legend = ", ".join(f"{SIGNS[w]} {w}" for w in (claims.HOLDS, claims.FAILS, claims.UNDECIDED))
     return f"{markup.raw(markup.table(head, rows, 'verdicts tally'))}\n\n{legend}."
 
 
 def registered(records_: list[RunRecord]) -> str:
     """How many thresholds carry a note, were changed, or are dated after a run of record of their study began."""
-    every, begun = contents.all_claims(), {}
+    every, begun = in_order.all_claims(), {}
     for run in records_:
         begun[run.study] = min(run.provenance["started"][:10], begun.get(run.study, "9"))
     noted = sum("note" in claim.registered for claim in every)

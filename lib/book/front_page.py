@@ -5,7 +5,7 @@ import math
 import re
 
 from lib import claims
-from lib.book import claim_figures, contents, interval_plot, judged, markup, scale, scoreboard
+from lib.book import claim_figures, in_order, interval_plot, judged, markup, scale, scoreboard
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, SIGNS, badge
 
@@ -24,7 +24,7 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
     threshold, in half intervals, without end where there is no interval; then of the date of their threshold.  At most
     A_STUDY are of one study.  Were fewer than FAILING among the first to fail, the next that fail replace the last.
     """
-    every = [(claim, best) for claim in contents.all_claims() if (best := _best(claim, chapters, records_))]
+    every = [(claim, best) for claim in in_order.all_claims() if (best := _best(claim, chapters, records_))]
     every.sort(key=lambda found: (_rank(found[1]), -_margin(*found), str(found[0].registered["date"]), found[0].id))
     few = [f for i, f in enumerate(every) if sum(g[0].study == f[0].study for g in every[:i]) < A_STUDY]
     first, rest = few[:FINDINGS], few[FINDINGS:]
@@ -79,7 +79,7 @@ def _sentence(claim: claims.Claim, j: dict) -> str:
         seeds = f", {int(j['seeds'])} seeds" if j["seeds"] else ""
         chip = j["mark"] if j["mark"] == claims.EXACT else f"{data}{seeds}, {j['mark']}"
     word = f'<span class="verdict {CLASSES[j["verdict"]]}">{SIGNS[j["verdict"]]} {j["verdict"]}</span>'
-    said = f"{contents.paper(claim.cite)}: “{claim.statement.rstrip('.')}.”"
+    said = f"{in_order.paper(claim.cite)}: “{claim.statement.rstrip('.')}.”"
     return (
         f"{html.escape(said)} {where} this {word}: "
         f"{html.escape(claim.quantity)} is <strong>{number}</strong>{ends}; the claim needs {test}. "
@@ -90,9 +90,9 @@ def _sentence(claim: claims.Claim, j: dict) -> str:
 
 def counted(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """Which papers, how many claims, on what data, in one sentence."""
-    every = contents.all_claims()
+    every = in_order.all_claims()
     published = [c for c in every if c.whose == "paper"]
-    papers = [contents.paper(cite) for cite in dict.fromkeys(c.cite for c in published)]
+    papers = [in_order.paper(cite) for cite in dict.fromkeys(c.cite for c in published)]
     data = dict.fromkeys(scale.DATA.get(d, d) for run in records_ if (d := run.provenance["params"].get("data")))
     data = [d for d in data if d != scale.DATA["none"]]
     return (
@@ -108,7 +108,7 @@ def _listed(words: list[str]) -> str:
 def forest(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a published headline claim: its statement and its picture; those without a number are counted."""
     rows, silent = [], 0
-    for claim in contents.all_claims():
+    for claim in in_order.all_claims():
         if claim.whose != "paper" or not claim.headline:
             continue
         every = scoreboard.numbers(scoreboard.by_source(claim, chapters, records_))
@@ -124,8 +124,8 @@ def forest(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
 def answers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """A row a study: its question as the title, the first sentence of its answer, and what it was made on."""
     rows = []
-    for name in contents.studies():
-        link = f'<a href="notebooks/{name}.html">{html.escape(contents.title(name))}</a>'
+    for name in in_order.studies():
+        link = f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>'
         run = chapters.get(name)
         made = f'<span class="chip">{html.escape(run.face)}</span>' if run else badge(claims.NOT_RUN)
         rows.append(f"* {link}: {_answer(run) if run else ''} {made}")

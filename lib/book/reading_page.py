@@ -4,7 +4,7 @@ import html
 
 import pandas as pd
 
-from lib.book import contents, markup
+from lib.book import in_order, markup
 from lib.hashing import ROOT
 
 COVERAGE = ROOT / "benchmarks/coverage.csv"  # of ``python -m benchmarks.coverage``
@@ -12,7 +12,7 @@ COVERAGE = ROOT / "benchmarks/coverage.csv"  # of ``python -m benchmarks.coverag
 
 def ungated() -> str:
     """The claims about data that are judged whether or not the encoders learned, each with its reason."""
-    free = [claim for claim in contents.all_claims() if claim.ungated]
+    free = [claim for claim in in_order.all_claims() if claim.ungated]
     link = '<a href="scoreboard.html#{}">{}</a>'
     return "\n".join(f"* {link.format(c.id, html.escape(c.statement))} It is about {c.ungated}." for c in free)
 

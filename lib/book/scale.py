@@ -4,7 +4,7 @@ import html
 import re
 
 from lib import claims, study
-from lib.book import contents, cost, markup, run_records
+from lib.book import cost, in_order, markup, run_records
 from lib.study import key
 
 PAPER = "paper"  # the preset with the settings of a paper
@@ -107,7 +107,7 @@ def front(chapters: dict) -> str:
     nets = dict.fromkeys(NETS[net] for p in params.values() if (net := claims.made_on(p).net) in NETS)
     seeds = sorted({int(p["seeds"]) for p in params.values()})
     here = {unit.name: unit for name, p in params.items() for unit in _units(name, p)}
-    papers = {unit.name: unit for name in contents.studies() for unit in _units(name, settings(name))}
+    papers = {unit.name: unit for name in in_order.studies() for unit in _units(name, settings(name))}
     hours = cost.estimate([[unit] for unit in papers.values()], 1, True)[0] / 3600
     full = sum(run.provenance["preset"] == PAPER for run in [*chapters.values(), *run_records.recorded()])
     if not params:
@@ -124,11 +124,11 @@ def by_study(chapters: dict) -> str:
     """A row a study: what was run here, and what its claims are about."""
     rows = [
         (
-            f'<a href="notebooks/{name}.html">{html.escape(contents.title(name))}</a>',
+            f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>',
             html.escape(ran(name, chapters[name].provenance["params"])) if name in chapters else claims.NOT_RUN,
             needed(name),
         )
-        for name in contents.studies()
+        for name in in_order.studies()
     ]
     return markup.raw(markup.table(("study", "this run", "to judge the claims themselves"), rows, "verdicts"))
 

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 
 from lib import claims
-from lib.book import claim_figures, contents, interval_plot, judged, markup
+from lib.book import claim_figures, in_order, interval_plot, judged, markup
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, NONE
 
@@ -43,7 +43,7 @@ def numbers(found: Found) -> list[dict]:
 def groups() -> dict[str, dict[str, list[claims.Claim]]]:
     """All claims by paper, "this book" for those that no paper makes, and study."""
     found: dict[str, dict[str, list[claims.Claim]]] = {}
-    for claim in sorted(contents.all_claims(), key=lambda c: not c.cite):
+    for claim in sorted(in_order.all_claims(), key=lambda c: not c.cite):
         found.setdefault(claim.cite or OWN, {}).setdefault(claim.study, []).append(claim)
     return found
 
@@ -55,7 +55,7 @@ def board(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
         parts.append(f"### {OWN.capitalize()}" if paper == OWN else f"### {{cite:t}}`{paper}`")
         for name, mine in studies.items():
             rows = "".join(_row(claim, by_source(claim, chapters, records_)) for claim in mine)
-            link = f'<a href="notebooks/{name}.html">{html.escape(contents.title(name))}</a>'
+            link = f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>'
             head = "".join(f'<th scope="col">{h}</th>' for h in ("claim", "picture", *SOURCES.values()))
             parts.append(
                 markup.raw(
@@ -121,7 +121,7 @@ def registration(about: dict) -> str:
 def files(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> dict[str, bytes]:
     """Every claim and judgement as CSV, a row a judgement, and as JSON."""
     rows, claims_ = [], []
-    for claim in contents.all_claims():
+    for claim in in_order.all_claims():
         about = {"claim": claim.id, "study": claim.study, "statement": claim.statement, "whose": claim.whose}
         about |= {"paper": claim.cite, "place": claim.place, "headline": bool(claim.headline)}
         about |= {"quantity": claim.quantity, "side": claim.side, "strict": claim.strict, "threshold": claim.threshold}

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from lib import claims, study
-from lib.book import contents, scoreboard
+from lib.book import in_order, scoreboard
 from lib.study import report
 
 NUMBERED = re.compile(r"^# :{3,}\{prf:(?!proof)(\w+)\} *(.*)\n# :label: *(\S+)$", re.M)
@@ -42,8 +42,8 @@ def numbered(name: str) -> list[Statement]:
 def on_pages() -> str:
     """A row a numbered statement, study by study."""
     rows = [
-        (f'<a href="notebooks/{name}.html">{_words(contents.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
-        for name in contents.studies()
+        (f'<a href="notebooks/{name}.html">{_words(in_order.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
+        for name in in_order.studies()
         for s in numbered(name)
     ]
     return report.table(["study", "statement", "rests on"], rows)
@@ -58,7 +58,7 @@ def of_claims() -> str:
             _words(c.place),
             c.sets,
         )
-        for name in contents.studies()
+        for name in in_order.studies()
         for c in claims.of(name)
     ]
     return report.table(["claim", "whose", "where it stands", "data"], rows)

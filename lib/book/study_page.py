@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 
 from lib import claims, hashing
-from lib.book import bootstrap, contents, lessons, live_charts, opening, run_records, scale, sources_shown
+from lib.book import bootstrap, in_order, lessons, live_charts, opening, run_records, scale, sources_shown
 from lib.book.run_records import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -136,14 +136,14 @@ def _plain(cell, run: RunRecord):
     the top, labels of its own.  Without one, statements of several pages would get the same."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
-            output.data["text/markdown"] = contents.CHAPTER.sub(
+            output.data["text/markdown"] = in_order.CHAPTER.sub(
                 r"\1/notebooks/\2\3", "".join(output.data["text/markdown"])
             )
     if cell.cell_type != "markdown":
         return cell
     if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
         return None
-    text = contents.CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
+    text = in_order.CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
     text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
     text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
     text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
