@@ -12,6 +12,7 @@ from lib.hashing import ROOT
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
 NOT_RUN, NOT_PUBLISHED, NOT_KEPT = "not run", "no published number", "values not kept"
 NO_RUN = "of printed numbers alone"
+NO_PAPER = "does not apply"  # a published number of a claim that no paper makes
 UNCHECKED = "unchecked"
 FEWEST = 3  # seeds, below which nothing is judged
 WHOSE = ("paper", "known", "derived", "definition", "numerical", UNCHECKED)
@@ -47,6 +48,7 @@ class Claim:
     another class undersampled; "": the claim is about no harm, or its quantity holds the comparison already.
     ungated: why a claim about data is judged whether or not its encoders learned; "" where they must have.
     printed: the claim is about the numbers that a paper prints; no run can judge it.
+    figure: of the study's page, that shows what the claim rests on; "": the first after the lines that judge it.
     registered: date and commit that fixed the threshold; ``changes`` of it later, each with its reason; a ``note``.
     """
 
@@ -69,6 +71,7 @@ class Claim:
     against: str = ""
     ungated: str = ""
     printed: bool = False
+    figure: str = ""
 
     @property
     def gated(self) -> bool:
@@ -148,7 +151,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
     if not isinstance(entry, dict):
         raise ClaimError(f"claims/{study}.yaml: {entry!r} is no mapping")
     optional = {"strict": False, "cite": "", "share": False, "within": [-math.inf, math.inf]}
-    optional |= {"against": "", "ungated": "", "printed": False}
+    optional |= {"against": "", "ungated": "", "printed": False, "figure": ""}
     needed = {"id", "statement", "whose", "place", "headline", "quantity", "side", "threshold", "data", "registered"}
     for word, names in (("lacks", needed - set(entry)), ("has the unknown field", set(entry) - needed - set(optional))):
         if names:
@@ -165,6 +168,7 @@ def check(entry: dict, study: str, nets: tuple[str, ...] = ()) -> Claim:
         "threshold": (number and math.isfinite(e["threshold"]), "a number"),
         "strict": (isinstance(e["strict"], bool), "true or false"),
         "printed": (isinstance(e["printed"], bool), "true or false"),
+        "figure": (isinstance(e["figure"], str), "the name of a figure"),
         "against": (e["against"] in ("", *NULLS), f"one of {', '.join(NULLS)}, or left out"),
         "ungated": (
             isinstance(e["ungated"], str) and not (e["ungated"] and data == NOTHING),
@@ -320,9 +324,30 @@ def judge_number(claim_id: str, effect: float) -> Judgement:
     return Judgement(claim_id, float(effect), math.nan, math.nan, 0, decide(known()[claim_id], effect, effect))
 
 
-def shown(value: float) -> str:
-    """A number with three decimals, or with two significant digits where those would all be 0: 0.012, 9.1e-05."""
-    return f"{value:.1e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
+def shown(value: float, threshold: float = math.nan) -> str:
+    """A number with three decimals, or with two significant digits where those would all be 0: 0.012, 9.1e-05.
+
+    threshold: what the number is read against; it gets as many more decimals as tell on which side it lies.
+    """
+    if 0 < abs(value) < 0.0005:
+        return f"{value:.1e}"
+    sides = (n for n in range(3, 9) if np.sign(round(value, n) - threshold) == np.sign(value - threshold))
+    return f"{value:.{3 if math.isnan(threshold) else next(sides, 8)}f}"
+
+
+def reason(claim: Claim, j: Judgement) -> str:
+    """Why a claim is not decided where its interval is not the reason; empty where it is, or where it is decided."""
+    if j.verdict != UNDECIDED or not j.seeds:
+        return ""
+    if j.seeds < FEWEST:
+        return f"fewer than {FEWEST} seeds"
+    if math.isnan(j.low):
+        return "no spread between the seeds, or an interval of an earlier rule"
+    if decide(claim, j.low, j.high) == UNDECIDED:
+        return ""
+    if settle(claim, j.low, j.high, j.null_low, j.null_high) != UNDECIDED:
+        return "the encoders did not learn, or what the claim presupposes was not seen"
+    return "no null was trained" if math.isnan(j.null_low) else "not beyond the null"
 
 
 def has_learned(accuracy, accuracy_untrained) -> bool:

@@ -506,10 +506,10 @@ closer, within = change[:, 2].mean(), change[:, 1].mean()
 run.show(
     "harm",
     figures.moves(where),
-    alt=f"Classes in the plane of alignment and uniformity, balanced and undersampled. On average the uniformity across to the "
+    alt=f"Alignment and uniformity of each class, balanced and undersampled. On average the uniformity across to the "
     f"look-alike changes by {closer:+.2f} and within the class by {within:+.2f}.",
     caption=f"Undersampling changes the uniformity across to the look-alike by {closer:+.2f} on average, within the class by "
-    f"{within:+.2f}. Mean over seeds, held-out images; {p.ratio:.0%} of the class kept. Right: class → look-alike.",
+    f"{within:+.2f}. Mean over seeds, held-out images; {p.ratio:.0%} of the class kept. Rows: class → look-alike.",
     data=where,
     source="lib/geometry/uniformity.py:between",
 )

@@ -146,7 +146,7 @@ if arms.balanced:
         alt=f"NT-Xent by epoch for {curves.encoder.nunique()} encoders; after {p.epochs} epochs the mean is "
         f"{last.loss.mean():.2f}, from {last.loss.min():.2f} to {last.loss.max():.2f}.",
         caption=f"After {p.epochs} epochs the training loss is {last.loss.mean():.2f} on average. One line an encoder; "
-        "the balanced encoders are drawn strongest.",
+        "the balanced encoders are drawn strongest, and hovering names an encoder.",
         data=curves,
         source="lib/encoders/pretrain.py:train",
     )
@@ -216,12 +216,13 @@ if null is not None:
     run.note_frame("RH null", null)
 dots = figures.pair_dots(rh_cells, null, {(names[k], names[j]) for k, j in pairs})
 means = ", ".join(f"{g} {v:.3f}" for g, v in dots.groupby("group", sort=False).value.mean().items())
+beside = figures.beside_null(dots)
 run.show(
     "pairs",
-    charts.dots(dots),
-    alt=f"Mean RH: {means}.",
-    caption=f"Mean RH: {means}. One dot a pair, with its 95 % interval over seeds; below 1 the classes are closer than "
-    "under balanced encoders.",
+    charts.dots(dots, null=figures.NULL),
+    alt=f"Mean RH: {means}. {beside}",
+    caption=f"Mean RH: {means}. {beside} One dot a pair, look-alikes with their 95 % intervals over seeds; below 1 the "
+    "classes are closer than under balanced encoders. Grey: the middle 95 % of the null.",
     data=dots,
     source="lib/studies/shared/evidence.py:harm_matrix",
 )

@@ -103,8 +103,8 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 #
 # :::{prf:corollary} Equal classes and two classes (the first known before, the second derived here)
 # :label: collapse-etf
-# Equal shares give the simplex frame, every cosine $-1/(K-1)$; {cite:t}`jiang2023` have it for this family of losses. Two classes are
-# antipodal at any shares.
+# Equal shares give the simplex frame, every cosine $-1/(K-1)$, which the literature on classifiers calls *neural collapse*;
+# {cite:t}`jiang2023` have it for this family of losses. Two classes are antipodal at any shares.
 # :::
 #
 # :::{prf:proof}

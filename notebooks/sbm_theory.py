@@ -509,7 +509,7 @@ df = df.assign(pair=df.undersampled + " → " + df.other, measured=measured.mean
 run.show(
     "bridge",
     charts.scatter(
-        df, "predicted", "measured", "pair", "undersampled", "RH predicted by the block model", "measured RH"
+        df, "predicted", "measured", "pair", "undersampled", "RH predicted by the block model", "measured RH", neutral=1
     ),
     alt=f"Measured RH against RH predicted by the block model for {len(df)} pairs of classes; the mean rank correlation "
     f"within rows is {model.mean():.2f}, and {rival.mean():.2f} for the cosine of class means.",

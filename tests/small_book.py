@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from lib import claims, study
-from lib.book import make, pages, site, sweeps
+from lib.book import make, run_records, site, sources_shown, sweeps
 from lib.figures import charts, disentanglement, lspread_strata, minority_collapse, sbm_theory
 from lib.hashing import ROOT
 from lib.study import page
@@ -62,9 +62,9 @@ def make_run(folder: Path, name: str = STUDY, figures: Drawn | None = None, effe
 def build(folder: Path) -> Path:
     """Make the book in an empty folder, with the chapters that have figures here alone; returns the pages' folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "RESULTS", folder / "results")
+        patch.setattr(run_records, "RESULTS", folder / "results")
         patch.setattr(sweeps, "on_this_machine", list)
-        patch.setattr(site, "_sources", functools.cache(linked))
+        patch.setattr(sources_shown, "sources", functools.cache(linked))
         runs = {name: make_run(folder / f"results/runs/{name}/quick-1", name, draw()) for name, draw in FIGURES.items()}
         site.assemble(runs, folder / "source")
     contents = folder / "source/_toc.yml"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib import study
-from lib.book import readme, site
+from lib.book import readme, sources_shown
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
@@ -105,7 +105,7 @@ def test_the_readme_says_what_the_book_says():
 @pytest.mark.parametrize("name", study.names())
 def test_what_a_page_says_made_a_figure_is_there(name):
     for path, function in re.findall(r'"((?:lib|notebooks)/[\w/]+\.py):(\w+)"', study.source(name).read_text()):
-        assert site._lines(path, function)
+        assert sources_shown.address(path, function)
 
 
 def test_every_text_file_is_read_and_written_in_an_encoding_that_is_named():

@@ -19,7 +19,7 @@ from rocrate.rocrate import ROCrate
 from small_book import STUDY, make_run
 
 from lib import records, study
-from lib.book import address, archive, citation, pages
+from lib.book import address, archive, citation, run_records
 from lib.encoders.store import STORE
 from lib.hashing import ROOT
 
@@ -34,9 +34,9 @@ def valid(schema: str, path: Path) -> None:
 
 
 @pytest.fixture
-def written(tmp_path, monkeypatch) -> tuple[Path, list[pages.RunRecord]]:
+def written(tmp_path, monkeypatch) -> tuple[Path, list[run_records.RunRecord]]:
     """A site of one page and a run that it shows, beside the present commit."""
-    run = pages.RunRecord(STUDY, make_run(tmp_path / f"runs/{STUDY}/quick-1"), "this book")
+    run = run_records.RunRecord(STUDY, make_run(tmp_path / f"runs/{STUDY}/quick-1"), "this book")
     html = tmp_path / "html"
     for name, text in {"index.html": "a page", f"{run.static}/results.csv": "quantity,value\n"}.items():
         (html / name).parent.mkdir(parents=True, exist_ok=True)

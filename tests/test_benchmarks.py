@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.book import benchmarks_page, site
+from lib.book import benchmarks_page, site, sources_shown
 from lib.encoders.pretrain import Encoder
 from lib.hashing import ROOT
 
@@ -251,7 +251,7 @@ def test_the_chart_has_the_ratios_an_alternative_text_and_a_still_picture(page):
 
 def test_the_site_has_the_page_with_and_without_results(page, monkeypatch, tmp_path):
     page(RESULTS)
-    monkeypatch.setattr(site, "_listing", lambda path: path)  # slow to draw, and not asked here
+    monkeypatch.setattr(sources_shown, "listing", lambda path: path)  # slow to draw, and not asked here
     site.assemble({}, tmp_path / "out")
     text = (tmp_path / "out/benchmarks.md").read_text()
     assert "40 heads" in text and "<!--" not in text and (tmp_path / "out/_static/benchmarks.svg").exists()

@@ -5,7 +5,7 @@ import importlib
 import pandas as pd
 import pytest
 
-from lib.book import pages
+from lib.book import reading_page
 
 # by name: the test of the requirements takes an imported package for an installed one
 simulation = importlib.import_module("benchmarks.coverage")
@@ -44,6 +44,6 @@ def test_a_percentile_bootstrap_never_covers_more_than_students_t():
 
 
 def test_the_page_shows_the_table():
-    text = pages.coverage()
+    text = reading_page.coverage()
     assert text.count("<tr>") == 1 + TABLE.groupby(["rule", "law"], sort=False).ngroups
     assert "<td>Student's t</td><td>normal</td><td>94.4</td>" in text and "<th>20 seeds</th>" in text

@@ -19,7 +19,7 @@ from small_book import STUDY, make_run
 from torch import nn
 
 from lib import records
-from lib.book import pages, runs, site, sweeps
+from lib.book import run_records, runs, scoreboard, site, sources_shown, status_page, sweeps
 from lib.encoders import checkpoints, labels, pretrain, robust
 from lib.encoders import store as stored
 from lib.encoders.label_settings import LabelSettings, LabelUnit
@@ -160,9 +160,9 @@ def test_the_umask_says_who_may_read_a_kept_file(tmp_path):
 def run(tmp_path, monkeypatch):
     """Two finished runs of a study in a folder of their own; the first."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "RECORDED", tmp_path / "results/recorded")
-    monkeypatch.setattr(site, "_listing", lambda path: "")
+    monkeypatch.setattr(sources_shown, "listing", lambda path: "")
     clean = {"commit": "c0ffee", "dirty": False}
     monkeypatch.setattr(records, "git_state", lambda: clean)
     for name in ("quick-aa", "quick-bb"):
@@ -242,13 +242,13 @@ def test_a_table_that_a_spreadsheet_saved_is_refused_by_name(run, how, name, cap
     records.write_json(run / "provenance.json", record)
     folder = shutil.copytree(run, Path("results/recorded").absolute() / STUDY / "laptop-1")
     assert report.recorded(STUDY) and (run / "requested").touch() is None
-    assert len(pages.asked_for()) == 1
+    assert len(run_records.asked_for()) == 1
     saved = SPREADSHEETS[how]((run / name).read_text(encoding="utf-8"))
     for place in (run, folder):
         (place / name).write_bytes(saved if isinstance(saved, bytes) else saved.encode())
     with pytest.raises(Damaged, match=rf"^[^\n]*laptop-1/{name} is damaged \([^\n]*\); take it from git again"):
         report.recorded(STUDY)
-    assert not pages.asked_for()
+    assert not run_records.asked_for()
     assert f"{run.absolute() / name} is damaged (" in capsys.readouterr().err
     if name == "results.csv":
         with pytest.raises(Damaged, match=rf"{name} is damaged .*; remove the folder"):
@@ -289,9 +289,9 @@ def test_what_a_record_says_is_text_on_every_page(run):
     table = pd.read_csv(run / "claims.csv").assign(data=BAD, preset=BAD)
     table.to_csv(run / "claims.csv", index=False)
     sealed(run)
-    record = pages.RunRecord(STUDY, run, "this book")
+    record = run_records.RunRecord(STUDY, run, "this book")
     asked = replace(record, kind="asked for")
-    shown = pages.status([record], [record], [asked]) + pages.claim_sections({STUDY: record}, [record])
+    shown = status_page.status([record], [record], [asked]) + scoreboard.claim_sections({STUDY: record}, [record])
     shown += record.stamp("../") + report.verdicts([], [report.Record(table, table.iloc[:0], kept.provenance(run))], [])
     (run / "requested").touch()
     site.assemble({STUDY: run.with_name("quick-bb")}, Path("out"))

@@ -82,7 +82,7 @@ def renamed(before) -> tuple[set[str], set[str]]:
     ("path", "old", "new"),
     [
         ("book/scoreboard.md", "# Scoreboard", "# Every claim"),
-        ("lib/book/pages.py", '"95 % interval"', '"interval"'),
+        ("lib/book/scoreboard.py", '"95 % interval"', '"interval"'),
         ("lib/book/runs.py", "MiB freed", "MiB are free"),
         ("lib/book/cost.py", '"convnet": 0.1', '"convnet": 0.2'),
         ("lib/study/declared.py", "did you mean", "perhaps"),

@@ -13,7 +13,7 @@ from small_book import FACE, SOURCE, STUDY, heat, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import study
-from lib.book import outside, pages, site
+from lib.book import outside, run_records, site, sources_shown
 from lib.study import page, report
 
 ALERT = "alert(1)"
@@ -190,8 +190,8 @@ def test_a_hostile_notebook_is_a_page_of_text(tmp_path, capsys):
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
     """A run that was asked for."""
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(site, "_listing", lambda path: "")
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(sources_shown, "listing", lambda path: "")
     folder = make_run(tmp_path / f"results/runs/{STUDY}/quick-1")
     (folder / "requested").touch()
     return folder
@@ -224,9 +224,9 @@ def test_a_run_from_elsewhere_has_its_page_without_its_scripts(run, tmp_path):
     ],
 )
 def test_a_figure_that_is_no_picture_is_named_and_its_run_left_out(run, name, content, words, capsys):
-    assert len(pages.asked_for()) == 1
+    assert len(run_records.asked_for()) == 1
     (run / "figures" / name).write_text(content)
-    assert not pages.asked_for()
+    assert not run_records.asked_for()
     assert f"figures/{name} {words}" in capsys.readouterr().err
 
 

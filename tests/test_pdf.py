@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lib import claims
-from lib.book import pages, pdf, plain_pages, site
+from lib.book import markup, pdf, plain_pages, site
 from lib.hashing import ROOT
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><rect width="40" height="20" fill="navy"/></svg>'
@@ -55,7 +55,7 @@ def test_a_notebook_keeps_what_is_seen_and_no_folded_code():
 def test_tables_of_both_kinds_are_broken_into_lines():
     text = plain_pages.notebook(notebook().cells, {})
     assert "* - a\n  - b\n* - $|x|$\n  - two\n\n    lines" in text
-    table = pages.raw(pages.table(("claim", "verdict"), [('<a href="#x">it_holds</a>', "yes<br>indeed")], "verdicts"))
+    table = markup.raw(markup.table(("claim", "verdict"), [('<a href="#x">it_holds</a>', "yes<br>indeed")], "verdicts"))
     text = plain_pages.page(f"before\n\n{table}\n\nafter", {})
     assert ":header-rows: 1" in text and text.startswith("before") and text.endswith("after")
     assert "* - claim\n  - verdict\n* - it\\_holds\n  - yes\n\n    indeed" in text and "<" not in text
@@ -74,7 +74,7 @@ def test_links_lead_to_other_sites_and_pictures_in_a_page_become_files():
 
 def test_the_claims_of_the_scoreboard_do_not_fill_the_contents():
     name = next(iter(claims.known()))
-    table = pages.raw(pages.table(("a",), [("b",)], "judgements"))
+    table = markup.raw(markup.table(("a",), [("b",)], "judgements"))
     text = plain_pages.page(
         f"# Scoreboard\n\n## Kept\n\n({name})=\n## It *holds*.\n\nIt rests on this.\n\n{table}\n", {}
     )

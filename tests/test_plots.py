@@ -154,11 +154,10 @@ def test_classes_of_a_map_differ_in_colour_and_shape_together():
 def test_the_balanced_curve_is_the_strongest():
     rows = [(u, u, e, 5 - e / 10) for u in ("balanced", "3", "8") for e in (1, 2)]
     svg = scenes(charts.curves(pd.DataFrame(rows, columns=["encoder", "undersampled", "epoch", "loss"])))
-    lines = re.findall(
-        r'aria-label="[^"]*undersampled: (\w+)[^"]*"[^>]*stroke="([^"]+)"[^>]*stroke-width="([\d.]+)"', svg
-    )
+    label = r'aria-label="[^"]*encoder: (\w+)[^"]*"[^>]*"line mark"'
+    lines = re.findall(label + r'[^>]*stroke="([^"]+)"[^>]*stroke-width="([\d.]+)"', svg)
     width = {name: float(w) for name, _, w in lines}
-    assert width["balanced"] > max(width["3"], width["8"])
+    assert len(lines) == 3 and width["balanced"] > width["one"]
     assert dict((name, colour) for name, colour, _ in lines)["balanced"] == "currentColor"
 
 

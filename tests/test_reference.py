@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
-from lib.book import pages, reference
+from lib.book import reference, run_records
 from lib.encoders.recorded import FILE
 from lib.hashing import ROOT
 
@@ -55,7 +55,7 @@ def test_the_example_gives_the_number_of_the_run_of_record():
 
 
 def test_the_files_of_encoders_can_be_downloaded():
-    links = re.findall(r'href="([^"]*)"', reference.outputs(pages.recorded()))
+    links = re.findall(r'href="([^"]*)"', reference.outputs(run_records.recorded()))
     files = sorted(ROOT.glob(f"results/recorded/*/*/{FILE}"))
     assert [unquote(link) for link in links] == [
         f"_static/recorded/{path.relative_to(ROOT / 'results/recorded').as_posix()}" for path in files

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_book import STUDY, make_run
 
 from lib import records, study
-from lib.book import make, pages, runs, sweeps
+from lib.book import make, run_records, runs, sweeps
 from lib.encoders.store import STORE
 from lib.hashing import ROOT
 from lib.study import report
@@ -159,7 +159,7 @@ def test_measures_of_encoders_are_recorded_where_they_fit_into_git(folders, caps
 
 
 def test_a_sweep_is_one_table_of_the_runs_own_verdicts(folders, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", folders / "results")
+    monkeypatch.setattr(run_records, "RESULTS", folders / "results")
     path = study.RUNS / "sweeps" / "s.json"
     runs_of_it = ["quick-aa", "quick-bb", "quick-gone"]
     records.write_json(path, {"study": "one", "grid": {"ratio": [0.05, 0.1, 0.2]}, "runs": runs_of_it})
@@ -237,7 +237,7 @@ def test_a_run_that_was_asked_for_says_so_before_it_is_made(folders, monkeypatch
     run = study.Run(STUDY, study.complete(STUDY, {"ratio": 0.03}))
     monkeypatch.setattr(make, "build", lambda *_: 1)
     assert make._make_pages([run], STUDY) == 1
-    assert json.loads((run.folder / "requested").read_text()) == run.values and pages.asked_for() == []
+    assert json.loads((run.folder / "requested").read_text()) == run.values and run_records.asked_for() == []
 
 
 def test_a_record_names_the_recorded_runs_that_the_page_draws(tmp_path, monkeypatch):
@@ -251,13 +251,13 @@ def test_a_record_names_the_recorded_runs_that_the_page_draws(tmp_path, monkeypa
 
 
 def test_a_page_says_when_other_runs_are_recorded_than_it_was_drawn_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
     folder = make_run(tmp_path / f"results/runs/{STUDY}/quick-1", figures={})
     about = json.loads((folder / "provenance.json").read_text())
 
     def stamp(drawn: dict, kind: str = "this book") -> str:
         (folder / "provenance.json").write_text(json.dumps(about | drawn))
-        return pages.RunRecord(STUDY, folder, kind).stamp("../")
+        return run_records.RunRecord(STUDY, folder, kind).stamp("../")
 
     make_run(tmp_path / f"results/recorded/{STUDY}/laptop-9", figures={})
     for drawn in ({}, {"recorded": None}, {"recorded": ["laptop-9"]}):
@@ -295,7 +295,7 @@ def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_pat
 
 
 def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
     amiss = {"quick-1 copy": "its name is not that of a run", "quick-2": "it has no results.csv"}
     amiss |= {f"quick-{n}": name for n, name in enumerate(FILES, 3)}
     for name in ("quick-9", *amiss):
@@ -305,7 +305,7 @@ def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, c
     for n, name in enumerate(FILES, 3):
         (root / f"quick-{n}/{name}").write_text("")
     (root / "quick-9").rename(root / "quick-good")
-    assert [run.id for run in pages.asked_for()] == ["quick-good"]
+    assert [run.id for run in run_records.asked_for()] == ["quick-good"]
     said = capsys.readouterr().err
     for name, reason in amiss.items():
         line = next(line for line in said.splitlines() if line.startswith(f"site: no page for {root / name}: "))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from lib import claims, study
-from lib.book import pages, scale
+from lib.book import run_records, scale
 from lib.hashing import ROOT
 
 
@@ -58,7 +58,7 @@ def test_every_study_says_its_scale(name):
 
 
 def test_the_front_page_counts_an_encoder_that_two_studies_share_once(monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", ROOT / "nowhere")
+    monkeypatch.setattr(run_records, "RESULTS", ROOT / "nowhere")
     alone, both = (
         scale.front({n: run(n) for n in ns})
         for ns in (["cifar10_undersampling"], ["cifar10_undersampling", "mediation"])

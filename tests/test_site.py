@@ -1,5 +1,6 @@
 import functools
 import importlib.util
+import json
 import os
 import posixpath
 import re
@@ -16,8 +17,18 @@ from small_book import STUDY, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
-from lib.book import benchmarks_page, pages, site, sweeps
-from lib.book.pages import SiteError
+from lib.book import (
+    benchmarks_page,
+    claim_counts,
+    front_page,
+    run_records,
+    scoreboard,
+    site,
+    sources_shown,
+    study_page,
+    sweeps,
+)
+from lib.book.run_records import RunRecord, SiteError
 from lib.figures import charts
 from lib.hashing import ROOT
 from lib.study.results import Results
@@ -28,13 +39,13 @@ spec.loader.exec_module(offline)
 
 
 # The same in every test of this process, and slow to draw.
-LISTING, MEASURED = functools.cache(site._listing), functools.cache(benchmarks_page.parts)
+LISTING, MEASURED = functools.cache(sources_shown.listing), functools.cache(benchmarks_page.parts)
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(site, "_listing", LISTING)
+    monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(sources_shown, "listing", LISTING)
     monkeypatch.setattr(benchmarks_page, "parts", MEASURED)
     return tmp_path / "results"
 
@@ -44,8 +55,8 @@ def assembled(tmp_path_factory) -> Path:
     """The source of a book in which one study was run, and no other."""
     root = tmp_path_factory.mktemp("assembled")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "RESULTS", root / "results")
-        patch.setattr(site, "_listing", LISTING)
+        patch.setattr(run_records, "RESULTS", root / "results")
+        patch.setattr(sources_shown, "listing", LISTING)
         patch.setattr(benchmarks_page, "parts", MEASURED)
         site.assemble({STUDY: make_run(root / "results/runs" / STUDY / "quick-1")}, root / "out")
     return root / "out"
@@ -62,7 +73,7 @@ def test_the_same_inputs_give_the_same_folder_and_write_nothing_again(results, m
     (tmp_path / "one/stale.md").write_text("left over")
     site.assemble({STUDY: run}, tmp_path / "one")
     assert times(tmp_path / "one") == before
-    monkeypatch.setattr(site, "_listing", LISTING.__wrapped__)
+    monkeypatch.setattr(sources_shown, "listing", LISTING.__wrapped__)
     monkeypatch.setattr(benchmarks_page, "parts", MEASURED.__wrapped__)
     site.assemble({STUDY: run}, tmp_path / "two")
     relative = {p.relative_to(tmp_path / "two"): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
@@ -115,7 +126,7 @@ def test_present_prose_meets_the_outputs_of_the_run():
             cell("code", "print(a)"),
         ]
     )
-    merged = site.merge(source, executed, "x")
+    merged = study_page.merge(source, executed, "x")
     assert [c.source for c in merged.cells] == ["new words", "a = 1", "a = 2", "and more", "print(a)"]
     assert merged.cells[-1].outputs[0].text == "42"
     nbformat.validate(merged)
@@ -126,13 +137,13 @@ def test_a_notebook_whose_code_has_changed_is_refused(present):
     executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
     source = nbformat.v4.new_notebook(cells=[cell("code", text) for text in present])
     with pytest.raises(SiteError, match="not those that were executed"):
-        site.merge(source, executed, "x")
+        study_page.merge(source, executed, "x")
 
 
 def test_a_changed_comment_is_not_changed_code():
     executed = nbformat.v4.new_notebook(cells=[cell("code", "a = 1  # one")])
     source = nbformat.v4.new_notebook(cells=[cell("code", "a = 1")])
-    assert site.merge(source, executed, "x").cells[0].source == "a = 1"
+    assert study_page.merge(source, executed, "x").cells[0].source == "a = 1"
 
 
 def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, tmp_path):
@@ -147,33 +158,40 @@ def test_a_run_of_earlier_code_that_was_asked_for_keeps_its_own_prose(results, t
 
 
 def test_links_to_sources_lead_to_their_listing_and_dead_ones_are_refused():
-    text = site._markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
+    text = sources_shown.markdown("see [`nt_xent`](../lib/losses/self_supervised.py#nt_xent)", "notebooks/x")
     assert text == 'see <a href="../_static/code/lib/losses/self_supervised.py.html#nt_xent"><code>nt_xent</code></a>'
     with pytest.raises(SiteError, match=r"no_such in lib/losses/self_supervised\.py"):
-        site._markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
+        sources_shown.markdown("[x](../lib/losses/self_supervised.py#no_such)", "index")
     with pytest.raises(SiteError, match=r"lib/nothing\.py, which does not exist"):
-        site._markdown("[x](../lib/nothing.py)", "index")
+        sources_shown.markdown("[x](../lib/nothing.py)", "index")
 
 
 def test_a_listing_shows_the_file_line_by_line_with_an_anchor_a_function():
-    text = site._listing("lib/losses/self_supervised.py")
+    text = sources_shown.listing("lib/losses/self_supervised.py")
     lines = (ROOT / "lib/losses/self_supervised.py").read_text().splitlines()
     assert text.count('class="line"') == len(lines)
     number = next(i for i, line in enumerate(lines, 1) if line.startswith("def nt_xent"))
     assert f'id="nt_xent"><a href="#L{number}">' in text
 
 
+def board(text: str) -> dict[str, str]:
+    """The rows of the scoreboard by the id of the claim."""
+    return {m[1]: m[0] for m in re.finditer(r'<tr id="([\w-]+)" data-paper.*?(?=<tr id="|```)', text, re.S)}
+
+
 def test_the_scoreboard_has_every_claim_and_says_what_was_not_run(assembled):
     text = (assembled / "scoreboard.md").read_text()
-    sections = {part.split(")=")[0]: part for part in text.split("\n(")[1:]}
+    sections = board(text)
     guide = (assembled / "how-to-read.md").read_text()
     assert "<!-- " not in text + guide and "<td>94.4</td>" in guide and (assembled / "_static/coverage.csv").exists()
     assert set(sections) == set(claims.known())
+    assert all("notebooks/" in row.split("Evidence: ")[1] for row in sections.values())
     first, second = sections["harms-1"], sections["harms-2a"]
     assert "✓ holds" in first and "analogue" in first and "point" in first and "0.700 to 0.900" in first
     assert first.count("not run") == 1  # no recorded run
     assert first.count("<small>analogue</small>") == 1 and first.count("<small>point</small>") == 1
-    assert second.count("not run") == 2 and second.count("no published number") == 1
+    assert second.count("– not run") == 2 and second.count("no published number") == 1
+    assert "– does not apply" in sections["harms-15"] and "no published number" not in sections["harms-15"]
 
 
 def judged_run(name: str, values: dict[str, list[float]], keep: bool = True) -> SimpleNamespace:
@@ -189,27 +207,29 @@ def test_headline_claims_are_judged_once_more_by_holms_method_paper_by_paper():
     near = [0.1, 0.5, 0.3, 0.6, 0.2]  # above 0 with p = 0.02
     strata = {"lspread-3b": near, "lspread-1h": [0.5, 0.9, 0.2], "lspread-6a": near}
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    rows = {row.split("#")[1].split('"')[0]: row for row in pages.headlines(chapters, []).split("<tr>") if "#" in row}
+    rows = {
+        row.split("#")[1].split('"')[0]: row for row in claim_counts.headlines(chapters, []).split("<tr>") if "#" in row
+    }
     assert set(rows) == {c.id for c in claims.known().values() if c.headline}  # lspread-6a is none
     words = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", rows["lspread-3b"])[1:]]
     assert words == ["– not run", "–", "✓ holds analogue", "✓ holds"]  # the one claim that another one leaves open
     strata["lspread-3a"] = [0.0, 0.1, 0.05]
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    row = next(r for r in pages.headlines(chapters, []).split("<tr>") if "#lspread-3b" in r)
+    row = next(r for r in claim_counts.headlines(chapters, []).split("<tr>") if "#lspread-3b" in r)
     assert "? not decided" in row and "✓ holds" in row  # p = 0.02 is above 0.05 / 3
 
 
 def test_the_page_counts_the_verdicts_that_rest_on_an_interval():
     strata = {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2], "lspread-3a": [0.0, 0.1, 0.05], "lspread-1h": [0.5] * 3}
     chapters = {"lspread_strata": judged_run("lspread_strata", strata)}
-    first, second = pages.many_claims(chapters, []).splitlines()
+    first, second = claim_counts.many_claims(chapters, []).splitlines()
     assert first.startswith("* 2 verdicts of this run rest on an interval over seeds; 1 of them are decided.")
     assert "about 0.1 of so many intervals" in first and "* 0 verdicts of the runs of record" in second
 
 
 def test_an_old_record_without_its_values_says_so():
     record = judged_run("lspread_strata", {"lspread-3b": [0.1, 0.5, 0.3, 0.6, 0.2]}, keep=False)
-    assert claims.NOT_KEPT in pages.headlines({}, [record])
+    assert claims.NOT_KEPT in claim_counts.headlines({}, [record])
 
 
 def test_the_first_screen_of_a_study_and_of_the_book_say_the_scale_of_the_run(assembled):
@@ -217,8 +237,8 @@ def test_the_first_screen_of_a_study_and_of_the_book_say_the_scale_of_the_run(as
     scale = "8 × 8 digits, a small convolutional net, 20 epochs, 3 seeds, 72 trained encoders"
     assert first.index(scale) < first.index("**Question.**") and "CIFAR-10, ResNet-34, 500 epochs, 10 seeds" in first
     front = (assembled / "index.md").read_text(encoding="utf-8")
-    assert front.index("**Scale.** Run here: 8 × 8 digits;") < front.index("<figure")
-    assert scale in front.split("## Scale by study")[1]
+    assert "**Scale.** Run here: 8 × 8 digits;" in front
+    assert scale in front.split("## How large the runs are")[1]
 
 
 def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_path):
@@ -228,24 +248,80 @@ def test_a_recorded_run_stands_between_the_authors_and_this_run(results, tmp_pat
     old = pd.read_csv(record / "claims.csv").drop(columns="mark").assign(data="cifar10", analogue=False)
     old.to_csv(record / "claims.csv", index=False)
     site.assemble({STUDY: run}, tmp_path / "out")
-    first = (tmp_path / "out/scoreboard.md").read_text().split("(harms-1)=")[1].split("(harms-2a)=")[0]
+    first = board((tmp_path / "out/scoreboard.md").read_text())["harms-1"]
     assert first.count("<small>reduced</small>") == 1 and first.count("<small>analogue</small>") == 1
-    assert first.index("authors' published") < first.index("0.500") < first.index("this run")
+    assert first.index("<td>published numbers") < first.index("runs of record <small>") < first.index("<td>this run")
     assert (tmp_path / f"out/_static/recorded/{STUDY}/laptop-9/provenance.json").exists()
     assert "laptop-9" in (tmp_path / "out/status.md").read_text()
 
 
-def test_the_front_page_shows_the_runs_own_figure_and_counts_the_verdicts(assembled):
-    text = (assembled / "index.md").read_text()
-    (chart,) = offline.charts(text)
-    assert chart["description"] == "RH is 0.90"
-    rows = next(iter(chart["datasets"].values()))
-    assert {r["value"] for r in rows} == {0.9}
-    rows = re.findall(r"<tr>(.*?)</tr>", text.split("## Scale by study")[0], re.S)[1:]
+def test_the_front_page_has_findings_the_forest_and_an_answer_a_study(assembled):
+    text = (assembled / "index.md").read_text(encoding="utf-8")
+    published = [c for c in claims.known().values() if c.whose == "paper"]
+    assert f"{len(published)} claims of " in text.split("<ol")[0] and "Maity et al. (2024)" in text.split("<ol")[0]
+    forest = text.split('<ul class="forest">')[1].split("</ul>")[0]
+    assert forest.count("<li>") == 1 and '#harms-1"' in forest, "the one published headline claim with a number"
+    assert "published 0.800: holds; this run 0.800, 0.700 to 0.900: holds" in forest
+    rows = text.split("## The studies")[1].split("## How large")[0].strip().splitlines()
     assert len(rows) == len(study.names())
-    mine = next(row for row in rows if f"notebooks/{STUDY}.html" in row)
-    assert re.sub(r"<[^>]+>", "", mine).count("1 ✓ holds") == 2, "one claim of the authors' numbers, one of this run"
-    assert all(c.statement in (assembled / "scoreboard.md").read_text() for c in claims.known().values())
+
+
+def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
+    four = {"data": "cifar10", "classes": "airplane,ship,automobile,truck"}
+    run = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-9", **four), "recorded")
+    row = pd.read_csv(run.folder / "claims.csv").query("source == 'run'").iloc[0].to_dict()
+    row |= {"data": "cifar10"}
+    lines = [("harms-1", 0.8, 0.7, 0.9), ("harms-2a", 0.1, 0.09, 0.11)]
+    words = {"harms-1": claims.HOLDS, "harms-2a": claims.FAILS}
+    table = [row | dict(zip(("claim", "effect", "low", "high"), line, strict=True)) for line in lines]
+    pd.DataFrame([r | {"verdict": words[r["claim"]]} for r in table]).to_csv(run.folder / "claims.csv", index=False)
+    found = front_page.chosen({}, [run])
+    assert [(c.id, j["verdict"]) for c, j in found] == [("harms-2a", claims.FAILS), ("harms-1", claims.HOLDS)]
+    said = front_page.findings({}, [run])
+    assert said.count("<li>") == 2 and "<strong>0.100</strong> (95 % interval 0.090 to 0.110)" in said
+    assert "CIFAR-10, 3 seeds, reduced" in said and 'href="scoreboard.html#harms-2a"' in said
+    other = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-8", **four), "recorded")
+    pd.DataFrame([r | {"verdict": claims.HOLDS, "run": "laptop-8"} for r in table[1:2]]).to_csv(
+        other.folder / "claims.csv", index=False
+    )
+    left = [c.id for c, _ in front_page.chosen({}, [run, other])]
+    assert "harms-2a" not in left, "runs of record that contradict each other are no finding"
+
+
+def test_at_least_two_findings_fail_where_so_many_do_and_no_study_has_more_than_two(monkeypatch):
+    judged = {
+        "lspread-1f": ("exact", 0),
+        "harms-1": ("reduced", 0.3),
+        "harms-2a": ("reduced", 0.2),
+        "harms-3": ("reduced", 0.1),
+    }
+    judged |= {"alignment-3a": ("reduced", 0.4), "harms-12": ("reduced", 0.5), "disentangle-5": ("replication", 0.3)}
+    judged |= {"lspread-14a": ("reduced", 0.6), "harms-5a": ("analogue", 0.9), "harms-4b": ("analogue", 0.8)}
+    fails = ("harms-5a", "harms-4b", "harms-3")
+
+    def best(claim, *_):
+        if claim.id not in judged:
+            return None
+        mark, half = judged[claim.id]
+        ends = {"effect": claim.threshold + 1, "low": claim.threshold + 1 - half, "high": claim.threshold + 1 + half}
+        return ends | {"mark": mark, "verdict": claims.FAILS if claim.id in fails else claims.HOLDS}
+
+    monkeypatch.setattr(front_page, "_best", best)
+    found = [c.id for c, _ in front_page.chosen({}, [])]
+    assert found == ["lspread-1f", "disentangle-5", "harms-3", "harms-2a", "alignment-3a", "harms-4b"]
+
+
+def test_all_claims_and_judgements_are_files(assembled):
+    table = pd.read_csv(assembled / "_static/claims.csv")
+    found = json.loads((assembled / "_static/claims.json").read_text(encoding="utf-8"))
+    assert set(table.claim) == {c["claim"] for c in found} == set(claims.known())
+    (mine,) = (c["judgements"] for c in found if c["claim"] == "harms-1")
+    assert [(j["source"], j["verdict"]) for j in mine] == [
+        ("authors", "holds"),
+        ("recorded", "not run"),
+        ("run", "holds"),
+    ]
+    assert len(table[table.claim == "harms-1"]) == 3 and table.evidence.str.startswith("notebooks/").all()
 
 
 def test_the_scoreboard_counts_the_headline_claims_that_hold_on_their_papers_own_figures(results, tmp_path):
@@ -260,7 +336,7 @@ def test_the_scoreboard_counts_the_headline_claims_that_hold_on_their_papers_own
         run / "claims.csv", index=False
     )
     site.assemble({STUDY: run}, tmp_path / "out")
-    text = (tmp_path / "out/scoreboard.md").read_text().split("own figures")[1].split("(alignment-1)=")[0]
+    text = (tmp_path / "out/scoreboard.md").read_text().split("own figures")[1].split("## What would")[0]
     assert "the papers print a number for 3." in text
     assert "**1 hold, 1 do not hold**, and 1 hold on some of their data sets alone" in text
     assert text.count("<td>cifar10</td>") == 3 and text.count("<td>other</td>") == 1
@@ -268,16 +344,16 @@ def test_the_scoreboard_counts_the_headline_claims_that_hold_on_their_papers_own
 
 def test_the_page_on_reading_names_the_claims_that_need_no_gate_with_their_reason(assembled):
     lines = (assembled / "how-to-read.md").read_text().splitlines()
-    named = [line for line in lines if line.startswith("* {ref}`")]
+    named = [line for line in lines if line.startswith('* <a href="scoreboard.html#')]
     free = [c for c in claims.known().values() if c.ungated]
     assert len(named) == len(free) > 0
-    assert all(f"<{c.id}>`" in line and c.ungated in line for c, line in zip(free, named, strict=True))
+    assert all(f'#{c.id}"' in line and c.ungated in line for c, line in zip(free, named, strict=True))
 
 
 def test_without_a_run_the_site_says_so(results, tmp_path):
     site.assemble({}, tmp_path / "out")
-    assert "was not run" in (tmp_path / "out/index.md").read_text()
-    assert (tmp_path / "out/scoreboard.md").read_text().count("not run") >= 3 * len(claims.known())
+    assert (tmp_path / "out/index.md").read_text().count("– not run") == len(study.names())
+    assert (tmp_path / "out/scoreboard.md").read_text().count("– not run") >= 2 * len(claims.known())
 
 
 def test_runs_that_were_asked_for_get_pages_and_others_do_not(results, tmp_path):
@@ -302,8 +378,8 @@ def test_statements_on_pages_of_several_runs_share_no_label(results):
     statement = ":::{prf:theorem} A title\n:label: some-theorem\nIt is so, see {prf:ref}`other`.\n:::\n"
     source, shown = f"{statement}\n(anchor)=\n$$ x $$ (eq)", []
     for name in ("quick-1", "quick-2"):
-        run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / name), "your run")
-        shown.append(site._plain(nbformat.v4.new_markdown_cell(source), run).source)
+        run = run_records.RunRecord(STUDY, make_run(results / "runs" / STUDY / name), "your run")
+        shown.append(study_page._plain(nbformat.v4.new_markdown_cell(source), run).source)
         assert f":label: some-theorem-{name}\n" in shown[-1]
         assert "{prf:ref}`other`" in shown[-1]
         assert "(anchor)" not in shown[-1] and "(eq)" not in shown[-1], "these the chapter has"
@@ -313,8 +389,8 @@ def test_statements_on_pages_of_several_runs_share_no_label(results):
 def test_a_link_to_a_chapter_is_written_from_the_top_on_the_page_of_a_further_run(results, tmp_path):
     output = nbformat.v4.new_output("display_data", {"text/markdown": "see {doc}`mediation` and {doc}`../rerun`"})
     cell = nbformat.v4.new_code_cell("1", outputs=[output])
-    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "your run")
-    shown = site._plain(cell, run).outputs[0].data["text/markdown"]
+    run = run_records.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "your run")
+    shown = study_page._plain(cell, run).outputs[0].data["text/markdown"]
     assert shown == "see {doc}`/notebooks/mediation` and {doc}`../rerun`"
 
 
@@ -338,6 +414,14 @@ def test_a_sweep_is_one_tidy_table_with_what_is_missing(results):
     assert b"0.700" in files["runs/sweep-s.md"]
 
 
+def test_every_claim_leads_to_the_form_that_contests_it_where_there_is_a_repository(monkeypatch):
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    assert "Contest" not in scoreboard.board({}, [])
+    monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
+    text = scoreboard.board({}, [])
+    assert all(f'title=Contest%20{name}&amp;claim={name}"' in text for name in claims.known())
+
+
 def test_a_launch_button_needs_a_repository(monkeypatch):
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
     assert not {"launch_buttons", "repository"} & set(yaml.safe_load(site._config()))
@@ -351,11 +435,11 @@ def test_a_launch_button_needs_a_repository(monkeypatch):
 
 def test_a_notebook_with_an_address_gets_the_library_where_it_is_missing(results, monkeypatch, tmp_path):
     """The cell is typed in a folder that has nothing: it clones, and the library can be imported."""
-    run = pages.RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "this book")
+    run = RunRecord(STUDY, make_run(results / "runs" / STUDY / "quick-1"), "this book")
     monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
-    plain = site._alone(run.notebook, run)
+    plain = study_page._alone(run.notebook, run)
     monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
-    title, cell, *rest = site._alone(run.notebook, run).cells
+    title, cell, *rest = study_page._alone(run.notebook, run).cells
     assert [c.source for c in (title, *rest)] == [c.source for c in plain.cells]
     assert "https://github.com/somebody/fork" in cell.source and cell.cell_type == "code"
     typed = cell.source.replace("https://github.com/somebody/fork", str(ROOT))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lib import claims, study
-from lib.book import pages, statements
+from lib.book import claim_counts, statements
 from lib.hashing import ROOT
 
 EVERY = [statement for name in study.names() for statement in statements.numbered(name)]
@@ -81,9 +81,9 @@ def test_what_is_said_of_thresholds_is_counted_from_the_claims_and_the_runs():
     class Record:
         study, provenance = "mediation", {"started": "2026-11-22T04:49:20Z"}
 
-    text = pages.registered([Record])
+    text = claim_counts.registered([Record])
     late = sum(c.study == "mediation" for c in every)
     assert f"{late} are dated after a run of record" in text
     assert f"each of the {len(every)} claims" in text
     assert f"With {sum('note' in c.registered for c in every)} of them" in text
-    assert "are dated after" not in pages.registered([])
+    assert "are dated after" not in claim_counts.registered([])

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from lib import claims, intervals, study
-from lib.book import pages, undecided
-from lib.book.pages import RunRecord
+from lib.book import run_records, undecided
+from lib.book.run_records import RunRecord
 from lib.claims import UNDECIDED
 
 NORMAL, SHARE = claims.known()["harms-4b"], claims.known()["harms-4a"]  # below -0.05; a share, at least 0.9
@@ -107,7 +107,7 @@ def test_a_claim_that_any_record_decides_is_closed_and_the_gate_is_named(tmp_pat
         path = run.folder / "claims.csv"
         pd.read_csv(path).assign(low=-0.071, high=-0.069, verdict=word).to_csv(path, index=False)
     assert undecided.all_open([still, decided])[0] == []
-    monkeypatch.setattr(pages, "recorded", lambda: [gated])
+    monkeypatch.setattr(run_records, "recorded", lambda: [gated])
     assert undecided.command_open(None) == 0
     said = capsys.readouterr().out
     assert (

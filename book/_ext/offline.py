@@ -1,38 +1,25 @@
-"""Sphinx extension: charts and mathematics without a network, and no figure without alternative text.
+"""Sphinx extension: charts without a network, and no figure without alternative text.
 
-Altair's standard output loads Vega from a CDN unless ``VEGA_DEBUG`` already names the versions it wants.  The bundle
-that vl-convert carries is put under ``_static`` and those versions are named on every page, so notebooks keep their
-default renderer and pages ask no other host.
+Pages hold the specifications of charts, as ``lib.book.live_charts`` puts them there; ``charts.js`` draws them with the
+bundle of Vega that vl-convert carries, which is put under ``_static``.
 """
 
-import importlib.util
 import json
-import os
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
-import altair
 import vl_convert
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-VERSIONS = {
-    "vega_version": altair.VEGA_VERSION,
-    "vegalite_version": altair.VEGALITE_VERSION,
-    "vegaembed_version": altair.VEGAEMBED_VERSION,
-}
-MATHJAX = ("tex-svg.js", "input/tex/extensions", "a11y", "sre")  # what SVG output can ask for
 PRELOAD = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')  # refused on file://, and of no use elsewhere
-SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
+SPEC = re.compile(r'<script type="application/json">(?=\{)|\}\)\((?=\{)')  # the site's form, and altair's
 
 
 def setup(app: Sphinx) -> dict:
     app.add_js_file(None, body="document.documentElement.classList.add('js')", priority=100)
-    app.add_js_file(None, body=f"window.VEGA_DEBUG = {json.dumps(VERSIONS)};", priority=101)
-    app.add_js_file("vega.js", priority=102)
     app.connect("env-get-outdated", always_one)
     app.connect("env-before-read-docs", check_notebooks)
     app.connect("html-page-context", without_thebe, priority=900)
@@ -53,8 +40,6 @@ def without_thebe(app: Sphinx, page: str, template: str, context: dict, doctree)
 
 def charts(html: str) -> list[dict]:
     """The Vega-Lite specifications in a notebook's HTML output."""
-    if "vegaEmbed" not in html:
-        return []
     return [json.JSONDecoder().raw_decode(html, match.end())[0] for match in SPEC.finditer(html)]
 
 
@@ -85,7 +70,7 @@ class Images(HTMLParser):
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Add Vega and MathJax to the built site and check every page; forget a build that warned.
+    """Add Vega to the built site and check every page; forget a build that warned.
 
     Sphinx keeps what it read, so that the next build would not repeat the warning, and pass.
     """
@@ -95,9 +80,6 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
     static = Path(app.outdir, "_static")
     write(static / "vega.js", "(function () {\n" + vl_convert.javascript_bundle() + "\n})();\n")
-    origin = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
-    for part in MATHJAX:
-        copy(origin / part, static / "mathjax" / part)
     for name in app.env.found_docs:
         own_download(app, name)
     for page in Path(app.outdir).rglob("*.html"):
@@ -128,15 +110,3 @@ def write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def copy(source: Path, target: Path) -> None:
-    if target.exists():
-        return
-    partial = target.with_name(f".{target.name}.part")  # a copy that is cut off is not taken for whole
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, partial, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, partial)
-    os.replace(partial, target)

@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from lib import records, study
-from lib.book import citation, pages
+from lib.book import citation, in_order, run_records
 from lib.encoders.recorded import FILE
 from lib.study import kept
 
@@ -44,8 +44,8 @@ def write(current: Iterable[study.Run]) -> Path:
     cff = citation.cited()
     files[citation.SOURCE] = yaml.safe_dump(cff, sort_keys=False, allow_unicode=True).encode()
     files[citation.ZENODO] = _json(citation.zenodo(cff))
-    shown = [pages.RunRecord(run.study, run.folder, "this book") for run in current]
-    files[CRATE] = _json(crate(files, [*shown, *pages.recorded()], cff))
+    shown = [run_records.RunRecord(run.study, run.folder, "this book") for run in current]
+    files[CRATE] = _json(crate(files, [*shown, *run_records.recorded()], cff))
     files[SUMS] = sums(files)
     name = f"harms-and-geometry-{cff['version']}-{commit[:10]}"
     path = FOLDER / f"{name}.tar.gz"
@@ -86,7 +86,7 @@ def sums(files: Files) -> bytes:
     return "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files)).encode()
 
 
-def crate(files: Files, runs: list[pages.RunRecord], cff: dict) -> dict:
+def crate(files: Files, runs: list[run_records.RunRecord], cff: dict) -> dict:
     """The metadata of a Process Run Crate: each run an action, by its study's notebook, from parameters to tables."""
     made = importlib.import_module("rocrate.rocrate").ROCrate(version="1.1")
     root = made.root_dataset
@@ -104,15 +104,19 @@ def crate(files: Files, runs: list[pages.RunRecord], cff: dict) -> dict:
     return made.metadata.generate()
 
 
-def _notebooks(runs: list[pages.RunRecord], files: Files) -> Iterable[tuple[str, str, dict]]:
+def _notebooks(runs: list[run_records.RunRecord], files: Files) -> Iterable[tuple[str, str, dict]]:
     """Study, path and properties of the notebook of each study that was run."""
     for name in sorted({run.study for run in runs}):
         path = f"sources/notebooks/{name}.py"
-        about = {"@type": ["File", "SoftwareSourceCode"], "name": pages.title(name), "encodingFormat": "text/x-python"}
+        about = {
+            "@type": ["File", "SoftwareSourceCode"],
+            "name": in_order.title(name),
+            "encodingFormat": "text/x-python",
+        }
         yield name, path, about | {"contentSize": str(len(files[path]))}
 
 
-def _action(made, run: pages.RunRecord, notebook, agent, files: Files):
+def _action(made, run: run_records.RunRecord, notebook, agent, files: Files):
     """The run as an action of the crate."""
     about, results = kept.provenance(run.folder), []
     folder = f"sources/results/recorded/{run.study}/{run.id}" if run.kind == "recorded" else f"site/{run.static}"

@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
-from lib.book import pages
+from lib.book import markup
 from lib.figures import theme
 from lib.hashing import ROOT
 from lib.study import page
@@ -51,7 +51,7 @@ def figure(lines: list[dict]) -> tuple[str, dict[str, bytes]]:
         f'<br><small class="links"><a href="{STATIC}.json">data (JSON)</a></small>'
     )
     body = page.live(drawn, "benchmarks", alternative(data), f"{STATIC}.svg")
-    return pages.figure("benchmarks", body, caption), {
+    return markup.figure("benchmarks", body, caption), {
         f"{STATIC}.svg": vl_convert.vegalite_to_svg(drawn.to_dict()).encode()
     }
 
@@ -114,7 +114,7 @@ def alternative(data: pd.DataFrame) -> str:
 def comparisons(lines: list[dict]) -> str:
     """A row a comparison."""
     head = ("what, on how much", "against", "ours", "theirs", "times better", "aim", "differ by")
-    return pages.raw(pages.table(head, [row(line) for line in lines], "benchmarks"))
+    return markup.raw(markup.table(head, [row(line) for line in lines], "benchmarks"))
 
 
 def row(line: dict) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def growth(rows: list[dict]) -> str:
     cells = {(r["part"], r["factor"]): grown(r) for r in rows}
     named = dict.fromkeys(r["part"] for r in rows)
     body = [(part, *(cells.get((part, factor), "") for factor in factors)) for part in named]
-    return pages.raw(pages.table(("part", *(f"twice the {factor}" for factor in factors)), body, "benchmarks"))
+    return markup.raw(markup.table(("part", *(f"twice the {factor}" for factor in factors)), body, "benchmarks"))
 
 
 def grown(r: dict) -> str:
@@ -174,7 +174,7 @@ def bounds(rows: list[dict]) -> str:
         rates = [f"{number(r[key])} images/s" for key in ("augmentation", "step", "bound")]
         device = f"{html.escape(r['device'])}<br><small>{html.escape(r['size'])}</small>"
         body.append((device, *rates[:2], f"{rates[2]}<br><small>{work}</small>", f"{r['step'] / r['bound']:.0%}"))
-    return pages.raw(pages.table(head, body, "benchmarks"))
+    return markup.raw(markup.table(head, body, "benchmarks"))
 
 
 def provenance(p: dict) -> str:

@@ -3,12 +3,13 @@
 import functools
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 from docutils.nodes import make_id
 
 from lib import claims, study
-from lib.book import pages, statements
+from lib.book import in_order, run_records, statements
 from lib.hashing import ROOT
 from lib.study import kept, report
 
@@ -78,11 +79,11 @@ class Row:
         named = sorted(path.parent.name for path in (ROOT / "presets").glob(f"*/{self.study}.yaml"))
         return [name for name in named if self.fits(declared | study.preset(self.study, name))]
 
-    def recorded(self) -> list[pages.RunRecord]:
+    def recorded(self) -> list[run_records.RunRecord]:
         """The runs of record that have it: that judge one of its claims, or measured one of its quantities."""
         return [run for run in _records() if run.study == self.study and self._is_in(run)]
 
-    def _is_in(self, run: pages.RunRecord) -> bool:
+    def _is_in(self, run: run_records.RunRecord) -> bool:
         declared = {name: p.default for name, p in study.parameters(self.study).items()}
         if not self.fits(declared | run.provenance["params"]):
             return False
@@ -156,13 +157,17 @@ def _anchors(page: str) -> dict[str, str]:
     return found | {f"fig-{name}": f"figure {name}" for name in figures}
 
 
-@functools.cache
-def _records() -> tuple[pages.RunRecord, ...]:
-    return tuple(pages.recorded())
+def _records() -> tuple[run_records.RunRecord, ...]:
+    return _records_in(run_records.RESULTS)
 
 
 @functools.cache
-def _quantities(run: pages.RunRecord) -> frozenset[str]:
+def _records_in(_: Path) -> tuple[run_records.RunRecord, ...]:
+    return tuple(run_records.recorded())
+
+
+@functools.cache
+def _quantities(run: run_records.RunRecord) -> frozenset[str]:
     return frozenset(kept.table(run.folder, "results.csv").quantity)
 
 
@@ -198,7 +203,7 @@ def _link(place: str) -> str:
     if page.startswith("lib/"):
         return f"[`{anchor}`]({page}#{anchor})"
     folder = "notebooks/" if page in study.names() else ""
-    title = pages.title(page).partition(":")[0] if folder else page.replace("-", " ").capitalize()
+    title = in_order.title(page).partition(":")[0] if folder else page.replace("-", " ").capitalize()
     words = statements.escaped(": ".join([title, *([_anchors(page)[anchor]] if anchor else [])]))
     return f'<a href="{folder}{page}.html{"#" * bool(anchor)}{anchor}">{words}</a>'
 

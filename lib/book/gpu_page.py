@@ -6,7 +6,7 @@ Imports no torch: the site is made without.
 import html
 import json
 
-from lib.book import pages
+from lib.book import markup
 from lib.book.benchmarks_page import number
 from lib.hashing import ROOT
 
@@ -37,7 +37,7 @@ def text() -> str:
     measured |= {r["line"]: [r] for r in found["speed"] if r["line"] not in LINES}
     rows = [row for line, mine in measured.items() for row in (map(_row, mine) if mine else [(line, "", NOT, "")])]
     where = f"Measured on one {found['device']}, torch {found['torch']}, code `{found['git']['commit'][:10]}`."
-    table = pages.raw(pages.table(("what", "on how much", "measured", "aim"), rows, "benchmarks"))
+    table = markup.raw(markup.table(("what", "on how much", "measured", "aim"), rows, "benchmarks"))
     return "\n\n".join([where, table, _checks(found["checks"]), _extrapolated(found["speed"])])
 
 
@@ -60,7 +60,7 @@ def _checks(checks: list[dict]) -> str:
         (c["check"], f"{c['value']:.2g}", f"{c['limit']:.2g}", c["what"], "passed" if c["passed"] else "failed")
         for c in checks
     ]
-    return pages.raw(pages.table(("check", "value", "limit", "what it is", "result"), rows, "benchmarks"))
+    return markup.raw(markup.table(("check", "value", "limit", "what it is", "result"), rows, "benchmarks"))
 
 
 def _extrapolated(lines: list[dict]) -> str:

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from lib.book import benchmarks_page, gpu_page, pages
+from lib.book import benchmarks_page, gpu_page, markup
 from lib.book.benchmarks_page import number
 from lib.hashing import ROOT
 
@@ -124,7 +124,7 @@ def head_seconds(lines: list[dict], plan: Plan, classes: int) -> float:
 def _growth(grown: list[dict]) -> str:
     head = ("part of a study", "doubled", "from, to", "exponent")
     rows = [(g["part"], g["factor"], f"{g['from']:,} to {g['to']:,}", number(g["exponent"])) for g in grown]
-    return pages.raw(pages.table(head, rows, "benchmarks"))
+    return markup.raw(markup.table(head, rows, "benchmarks"))
 
 
 def _classes(grown: list[dict]) -> str:
@@ -134,7 +134,7 @@ def _classes(grown: list[dict]) -> str:
         far = 10 ** g["exponent"], counted(g["part"], 100) / counted(g["part"], 10)
         rows.append((g["part"], number(g["exponent"]), number(math.log2(ends[1] / ends[0])), *map(number, far)))
     head = ("part", "measured exponent", "counted exponent", "10 to 100 classes, measured", "counted")
-    return pages.raw(pages.table(head, rows, "benchmarks"))
+    return markup.raw(markup.table(head, rows, "benchmarks"))
 
 
 def _plans(card: dict) -> str:
@@ -151,7 +151,7 @@ def _plans(card: dict) -> str:
         for plan in PLANS
     ]
     return (
-        f"{pages.raw(pages.table(head, rows, 'benchmarks'))}\n\nGPU-hours are those of one {card['device']} at the "
+        f"{markup.raw(markup.table(head, rows, 'benchmarks'))}\n\nGPU-hours are those of one {card['device']} at the "
         f"{number(rate(card) / 1e12)} TFLOP/s of the measured step (`benchmarks/gpu.json`, line SimCLR step)."
     )
 

@@ -4,7 +4,7 @@ import html
 import re
 
 from lib import study
-from lib.book import pages
+from lib.book import in_order, markup
 from lib.book.classroom import notebook
 from lib.book.classroom.exercise import Exercise
 
@@ -25,11 +25,11 @@ def chapters() -> str:
             str(sum(e.points for e in each)),
             "<br>".join(html.escape(e.objective) for e in each),
         )
-        for name in pages.studies()
+        for name in in_order.studies()
         if (each := exercises(name))
     ]
-    return pages.raw(
-        pages.table(("chapter", "exercises", "minutes", "points", "who has done them can"), rows, "lessons")
+    return markup.raw(
+        markup.table(("chapter", "exercises", "minutes", "points", "who has done them can"), rows, "lessons")
     )
 
 
@@ -44,31 +44,31 @@ def by_exercise() -> str:
             str(e.minutes),
             str(e.points),
         )
-        for name in pages.studies()
+        for name in in_order.studies()
         for e in exercises(name)
     ]
     head = ("chapter", "exercise", "needs", "graded by", "minutes", "points")
-    return pages.raw(pages.table(head, rows, "lessons"))
+    return markup.raw(markup.table(head, rows, "lessons"))
 
 
 def rubrics() -> str:
     """A row a criterion of the open questions: its chapter, what it asks for, and the points."""
     rows = [
         (_chapter(name), html.escape(criterion.what), str(criterion.points))
-        for name in pages.studies()
+        for name in in_order.studies()
         for exercise in exercises(name)
         for criterion in exercise.rubric
     ]
-    return pages.raw(pages.table(("chapter", "an answer earns points where it", "points"), rows, "lessons"))
+    return markup.raw(markup.table(("chapter", "an answer earns points where it", "points"), rows, "lessons"))
 
 
 def solutions() -> str:
     """Every solution of every study, as the notebook has it, under the label of its exercise."""
     parts = []
-    for name in pages.studies():
-        parts.append(f"({_anchor(name)})=\n## {pages.title(name)}")
+    for name in in_order.studies():
+        parts.append(f"({_anchor(name)})=\n## {in_order.title(name)}")
         for question in notebook.questions(study.cells(name)):
-            answer = pages.CHAPTER.sub(r"\1/notebooks/\2\3", question.solution)
+            answer = in_order.CHAPTER.sub(r"\1/notebooks/\2\3", question.solution)
             shown = answer if question.open else f"```python\n{answer}\n```"
             asked = f'<a href="notebooks/{name}.html#{question.label}">The question</a>.'
             parts.append(f"### `{question.label}`\n\n{asked}\n\n{shown}")
@@ -89,4 +89,4 @@ def _anchor(name: str) -> str:
 
 
 def _chapter(name: str) -> str:
-    return f'<a href="notebooks/{name}.html">{html.escape(pages.title(name))}</a>'
+    return f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>'

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 
 from lib import claims, records, study
-from lib.book import citation, pages
+from lib.book import citation, in_order, run_records
 from lib.hashing import ROOT
 
 # Findings of the front of the README: the claim, whose numbers judge it (a data set of a recorded run, or the authors),
@@ -53,10 +53,10 @@ def filled(text: str) -> str:
 def studies() -> str:
     """A line a study: its title, in the order of the book, and the presets it has."""
     lines = ["| study | question | presets |", "|---|---|---|"]
-    for name in pages.studies():
+    for name in in_order.studies():
         presets = sorted(p.parent.name for p in (ROOT / "presets").glob(f"*/{name}.yaml"))
         shown = ", ".join(p for p in ("quick", "laptop", "matched", "paper") if p in presets)
-        lines.append(f"| `{name}` | {pages.title(name)} | {shown} |")
+        lines.append(f"| `{name}` | {in_order.title(name)} | {shown} |")
     return "\n".join(lines)
 
 
@@ -87,7 +87,9 @@ def findings() -> str:
 
 def _recorded() -> pd.DataFrame:
     """Every verdict of the recorded runs on present claims; one row where several runs agree on exact numbers."""
-    table = pd.concat([run.claims for run in pages.recorded()]).drop_duplicates(["source", "claim", "data", "effect"])
+    table = pd.concat([run.claims for run in run_records.recorded()]).drop_duplicates(
+        ["source", "claim", "data", "effect"]
+    )
     return table[table.claim.isin(claims.known())]
 
 

@@ -4,7 +4,7 @@ import html
 import re
 
 from lib import claims, study
-from lib.book import cost, pages
+from lib.book import cost, in_order, markup, run_records
 from lib.study import key
 
 PAPER = "paper"  # the preset with the settings of a paper
@@ -94,7 +94,7 @@ def settings(name: str) -> dict:
     return values if fits else {}
 
 
-def line(run: "pages.RunRecord") -> str:
+def line(run: "run_records.RunRecord") -> str:
     """Both, for the top of a run's page, as HTML."""
     made = html.escape(ran(run.study, run.provenance["params"]))
     return f"Scale: {made}. To judge the claims themselves: {needed(run.study)}."
@@ -107,9 +107,9 @@ def front(chapters: dict) -> str:
     nets = dict.fromkeys(NETS[net] for p in params.values() if (net := claims.made_on(p).net) in NETS)
     seeds = sorted({int(p["seeds"]) for p in params.values()})
     here = {unit.name: unit for name, p in params.items() for unit in _units(name, p)}
-    papers = {unit.name: unit for name in pages.studies() for unit in _units(name, settings(name))}
+    papers = {unit.name: unit for name in in_order.studies() for unit in _units(name, settings(name))}
     hours = cost.estimate([[unit] for unit in papers.values()], 1, True)[0] / 3600
-    full = sum(run.provenance["preset"] == PAPER for run in [*chapters.values(), *pages.recorded()])
+    full = sum(run.provenance["preset"] == PAPER for run in [*chapters.values(), *run_records.recorded()])
     if not params:
         return "No study was run here."
     many = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else _many(seeds[0], "seeds")
@@ -124,13 +124,13 @@ def by_study(chapters: dict) -> str:
     """A row a study: what was run here, and what its claims are about."""
     rows = [
         (
-            f'<a href="notebooks/{name}.html">{html.escape(pages.title(name))}</a>',
+            f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>',
             html.escape(ran(name, chapters[name].provenance["params"])) if name in chapters else claims.NOT_RUN,
             needed(name),
         )
-        for name in pages.studies()
+        for name in in_order.studies()
     ]
-    return pages.raw(pages.table(("study", "this run", "to judge the claims themselves"), rows, "verdicts"))
+    return markup.raw(markup.table(("study", "this run", "to judge the claims themselves"), rows, "verdicts"))
 
 
 def _about(name: str) -> list[str]:

@@ -5,58 +5,42 @@ from, and only files that changed are written, so that Sphinx reads again what i
 """
 
 import argparse
-import ast
-import base64
-import copy
-import functools
 import html
 import re
 import sys
 from pathlib import Path
 
-import jupytext
-import nbformat
-import pandas as pd
 import yaml
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
-from lib import claims, hashing, records
+from lib import records
 from lib.book import (
     address,
     architecture,
     benchmarks_page,
-    bootstrap,
+    claim_counts,
     contents,
+    front_page,
     gpu_page,
     growth_page,
     lessons,
-    opening,
-    pages,
+    live_charts,
+    markup,
+    reading_page,
     reference,
+    run_records,
     scale,
+    scoreboard,
+    sources_shown,
     statements,
+    status_page,
+    study_page,
     sweeps,
     undecided,
 )
-from lib.book.pages import RunRecord, SiteError
+from lib.book.run_records import RunRecord, SiteError
 from lib.book.runs import KEPT
 from lib.encoders.recorded import FILE
 from lib.hashing import ROOT
-from lib.study import report
-
-CODE = "_static/code"
-LINK = re.compile(r'href="(?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?"')
-MARKDOWN_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)*((?:lib|notebooks)/[\w/]+\.py)(?:#(\w+))?\)")
-STILL = re.compile(
-    r'<div class="chart">.*?</script></div>'
-    r'<img class="still" style="display:none" src="figures/(?P<name>[^"]*)"(?P<alt>[^>]*)>',
-    re.S,
-)
-FIGURE_LINKS = re.compile(r"<br><small class='links'>.*?</small>")
-CLAIM = re.compile(r"^\| `([\w-]+)` ", re.M)  # the first cell of a table of verdicts
-HIDDEN = {"parameters": "hide-input", "injected-parameters": "remove-cell"}
 
 
 def assemble(current: dict[str, Path], out: Path) -> None:
@@ -67,30 +51,32 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     """
     chapters = {study: RunRecord(study, Path(folder), "this book") for study, folder in current.items()}
     shown = {run.folder.resolve() for run in chapters.values()}
-    asked = [run for run in pages.asked_for() if run.folder.resolve() not in shown]
-    recorded, swept = pages.recorded(), sweeps.on_this_machine()
+    asked = [run for run in run_records.asked_for() if run.folder.resolve() not in shown]
+    recorded, swept = run_records.recorded(), sweeps.on_this_machine()
     measured, files_measured = benchmarks_page.parts()
     files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
-    files |= {f"{CODE}/{path}.html": _listing(path).encode() for path in _sources()}
+    listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
+    files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
     for run in chapters.values():
-        files |= _study_page(run, f"notebooks/{run.study}")
+        files |= study_page.files(run, f"notebooks/{run.study}")
     for run in asked:
-        files |= _study_page(run, run.page)
+        files |= study_page.files(run, run.page)
     for sweep in swept:
         files |= sweep.files(chapters, asked)
     fill = {
-        "main figure": pages.main_figure(chapters),
-        "tally": pages.tally(chapters, recorded),
-        "registered": pages.registered(recorded),
-        "verdicts": pages.verdicts(chapters, recorded),
-        "papers": pages.papers(chapters, recorded),
-        "ungated": pages.ungated(),
+        "findings": front_page.findings(chapters, recorded),
+        "forest": front_page.forest(chapters, recorded),
+        "answers": front_page.answers(chapters, recorded),
+        "counted": front_page.counted(chapters, recorded),
+        "registered": claim_counts.registered(recorded),
+        "board": scoreboard.board(chapters, recorded),
+        "papers": claim_counts.papers(chapters, recorded),
+        "ungated": reading_page.ungated(),
         "open": undecided.table(recorded),
-        "coverage": pages.coverage(),
-        "many claims": pages.many_claims(chapters, recorded),
-        "headlines": pages.headlines(chapters, recorded),
-        "claims": pages.claim_sections(chapters, recorded),
-        "runs": pages.status(list(chapters.values()), recorded, asked),
+        "coverage": reading_page.coverage(),
+        "many claims": claim_counts.many_claims(chapters, recorded),
+        "headlines": claim_counts.headlines(chapters, recorded),
+        "runs": status_page.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
         "gpu": gpu_page.text(),
         "architecture": _architecture(),
@@ -109,11 +95,13 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         **growth_page.parts(),
     }
     for path in [p for p in files if p.endswith(".md")]:
-        files[path] = _markdown(_fill(files[path].decode(), fill), path).encode()
+        text = sources_shown.markdown(_fill(files[path].decode(), fill), path)
+        files[path] = live_charts.light(text).encode()
     for run in recorded:
         names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
         files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
-    files |= files_measured | {"_static/coverage.csv": pages.COVERAGE.read_bytes()}
+    files |= scoreboard.files(chapters, recorded)
+    files |= files_measured | {"_static/coverage.csv": reading_page.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()
     sync(out, files)
@@ -124,8 +112,8 @@ def _architecture() -> str:
     rows = [
         (f"<code>{name}</code>", html.escape(what), html.escape(may)) for name, what, may in architecture.packages()
     ]
-    table = pages.table(("package", "what lives there", "what it may import"), rows, "packages")
-    return pages.raw(f"{architecture.drawing()}\n{table}")
+    table = markup.table(("package", "what lives there", "what it may import"), rows, "packages")
+    return markup.raw(f"{architecture.drawing()}\n{table}")
 
 
 def sync(out: Path, files: dict[str, bytes]) -> None:
@@ -138,205 +126,6 @@ def sync(out: Path, files: dict[str, bytes]) -> None:
         if not path.exists() or path.read_bytes() != content:
             with records.atomic(path) as temporary:
                 temporary.write_bytes(content)
-
-
-def merge(source: nbformat.NotebookNode, executed: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """The executed notebook with the present prose and tags; papermill's cell of injected parameters is kept.
-
-    SiteError: the code cells are not those that ran.
-    """
-    ran = [c for c in executed.cells if c.cell_type == "code"]
-    injected = [c for c in ran if "injected-parameters" in c.metadata.get("tags", [])]
-    ran = [c for c in ran if c not in injected]
-    present = [c for c in source.cells if c.cell_type == "code"]
-    if [_form(c.source) for c in ran] != [_form(c.source) for c in present]:
-        raise SiteError(f"{name}: the code cells are not those that were executed; run `make book` again")
-    outputs, cells = iter(ran), []
-    for number, cell in enumerate(source.cells):
-        cell = nbformat.from_dict(cell | {"id": f"cell-{number}"})
-        if cell.cell_type == "code":
-            done = next(outputs)
-            cell |= {"outputs": done.outputs, "execution_count": done.execution_count}
-        cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
-            cells += injected
-    return nbformat.from_dict(executed | {"cells": cells})
-
-
-def _form(cell: str) -> str:
-    """A code cell without comments and layout, as in a run's key; its magics left out."""
-    return hashing.normal_form(ast.parse(re.sub(r"^\s*[%!].*$", "", cell, flags=re.M)))
-
-
-def _study_page(run: RunRecord, page: str) -> dict[str, bytes]:
-    """The page of a run, and its downloads: the notebook as merged, results, verdicts, record and figures."""
-    if not (run.folder / "executed.ipynb").exists():
-        raise SiteError(f"{run.folder} holds no executed.ipynb; run the study {run.study} first, with `make book`")
-    executed = run.notebook
-    source = jupytext.read(ROOT / "notebooks" / f"{run.study}.py")
-    try:
-        notebook = merge(source, executed, run.study)
-    except SiteError:
-        if run.kind == "this book":
-            raise
-        notebook = executed  # a run of earlier code keeps the prose it was made with
-    download = f"{run.static}/{run.study}.ipynb"
-    files = {download: (nbformat.writes(_alone(notebook, run)) + "\n").encode()}
-    for name in ("results.csv", "claims.csv", "provenance.json"):
-        files[f"{run.static}/{name}"] = run.file(name).read_bytes()
-    files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
-    up = "../" * page.count("/")
-    notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
-    for cell in notebook.cells:
-        _adapt(cell, run, page)
-    if page == run.page:
-        notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
-    opening.introduce(notebook.cells, up)
-    notebook.metadata["book"] = {"download": download}
-    return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
-
-
-def _alone(notebook: nbformat.NotebookNode, run: RunRecord) -> nbformat.NotebookNode:
-    """The notebook as it is downloaded: every chart is its still picture, in the file; it has no scripts and no links
-    to files beside it.  Where the address of the repository is known, a cell under its title gets the library."""
-
-    def still(match: re.Match) -> str:
-        picture = base64.b64encode(run.figures.get(match["name"], b"")).decode()
-        return f'<img src="data:image/svg+xml;base64,{picture}"{match["alt"]}>'
-
-    found = copy.deepcopy(notebook)
-    for output in (output for cell in found.cells for output in cell.get("outputs", [])):
-        if "text/html" in output.get("data", {}):
-            output.data["text/html"] = STILL.sub(still, FIGURE_LINKS.sub("", output.data["text/html"]))
-    if source := bootstrap.cell():
-        found.cells.insert(1, nbformat.v4.new_code_cell(source, id="cell-library"))
-    return found
-
-
-def _scale(run: RunRecord) -> str:
-    """At what scale the run was made; nothing for a run whose parameters are no longer those of its study."""
-    try:
-        return scale.line(run)
-    except (ValueError, AttributeError, KeyError, TypeError):
-        if run.kind == "this book":
-            raise
-        return ""
-
-
-def _judged(run: RunRecord) -> str:
-    """How many claims the run decides, and how many the runs of record of its study do."""
-    made = run.claims[run.claims.source == "run"].verdict
-    kept = pd.concat([r.claims for r in pages.recorded() if r.study == run.study] or [run.claims.iloc[:0]])
-    best = kept[kept.source == "run"]
-    return " ".join(
-        [opening.judged(made, "This run gives"), opening.judged(best.verdict, "The runs of record give")]
-    ).strip()
-
-
-def _adapt(cell, run: RunRecord, page: str) -> None:
-    """Tags, and links that work within the site."""
-    tags = cell.metadata.get("tags", [])
-    cell.metadata["tags"] = sorted({*tags, *(HIDDEN[t] for t in tags if t in HIDDEN)})
-    if cell.cell_type == "markdown":
-        cell.source = _markdown(cell.source, page)
-    for output in cell.get("outputs", []):
-        about = output.get("metadata", {}).get("book", {})
-        if "verdicts" in about:  # the wording is the present one; the numbers are the run's
-            names = [name for name in about["verdicts"] if name in claims.known()]
-            judged, records_ = report.judged(run.claims), report.recorded(run.study)
-            up = "../" * page.count("/")
-            linked = rf'| <a href="{up}scoreboard.html#\1"><code>\1</code></a> '
-            output.data["text/markdown"] = CLAIM.sub(linked, report.verdicts(judged, records_, names))
-        if "text/html" in output.get("data", {}):
-            output.data["text/html"] = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
-    opening.explain(cell)
-
-
-def _plain(cell, run: RunRecord):
-    """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to chapters from
-    the top, labels of its own.  Without one, statements of several pages would get the same."""
-    for output in cell.get("outputs", []):
-        if "text/markdown" in output.get("data", {}):
-            output.data["text/markdown"] = pages.CHAPTER.sub(
-                r"\1/notebooks/\2\3", "".join(output.data["text/markdown"])
-            )
-    if cell.cell_type != "markdown":
-        return cell
-    if re.search(r"[`:]{3,}\{(exercise|solution)", cell.source):
-        return None
-    text = pages.CHAPTER.sub(r"\1/notebooks/\2\3", cell.source)
-    text = re.sub(r"^(\s*:label:) *([\w-]+)", rf"\1 \2-{run.id}", text, flags=re.M)
-    text = re.sub(r"^\([\w:-]+\)=\n", "", text, flags=re.M)
-    text = re.sub(r"(\$\$) *\([\w:-]+\)", r"\1", text)
-    cell.source = re.sub(r"\A\s*# (.*)", rf"# \1: {html.escape(run.title)}", text)
-    return cell
-
-
-def _links(text: str, run: RunRecord, up: str) -> str:
-    """Point a figure's links, which are relative to the run's folder, into the site."""
-    text = re.sub(r'(src|href)="(figures/|provenance\.json)', rf'\1="{up}{run.static}/\2', text)
-    return LINK.sub(lambda m: f'href="{up}{_lines(m[1], m[2], run.kind == "this book")}"', text)
-
-
-def _markdown(text: str, page: str) -> str:
-    """Turn links to sources, as `[text](../lib/claims.py#judge)`, into links to their listing in the site."""
-    up = "../" * page.count("/")
-    return MARKDOWN_LINK.sub(lambda m: f'<a href="{up}{_lines(m[2], m[3])}">{_code(m[1])}</a>', text)
-
-
-def _code(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-
-
-def _lines(path: str, name: str | None, strict: bool = True) -> str:
-    """The address of a source file's listing, at a function where one is named; not strict: of earlier code."""
-    if not strict and (path not in _sources() or name not in _anchors(path).values()):
-        return f"{CODE}/{path}.html" if path in _sources() else "status.html"
-    if path not in _sources():
-        raise SiteError(f"a link leads to {path}, which does not exist")
-    if name and name not in _anchors(path).values():
-        raise SiteError(f"a link leads to {name} in {path}, which has no function or class of that name")
-    return f"{CODE}/{path}.html" + (f"#{name}" if name else "")
-
-
-@functools.cache
-def _sources() -> list[str]:
-    return sorted(
-        p.relative_to(ROOT).as_posix() for folder in ("lib", "notebooks") for p in (ROOT / folder).rglob("*.py")
-    )
-
-
-@functools.cache
-def _anchors(path: str) -> dict[int, str]:
-    """Line number and name of each function and class at the top of a file."""
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.lineno: node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-
-
-def _listing(path: str) -> str:
-    """A source file as a page of its own, with an anchor for every function (#name) and line (#L12)."""
-    text, anchors = (ROOT / path).read_text(encoding="utf-8"), _anchors(path)
-    lines = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).splitlines()
-    body = "".join(
-        f'<span class="line" id="{anchors.get(n, f"L{n}")}"><a href="#L{n}">{n:4}</a>  {line}\n</span>'
-        for n, line in enumerate(lines, 1)
-    )
-    light = HtmlFormatter(style="tango").get_style_defs("pre")
-    dark = HtmlFormatter(style="github-dark").get_style_defs("pre")
-    style = (
-        "body{margin:1rem;font-family:system-ui,sans-serif}pre{overflow-x:auto;font-size:13px;line-height:1.45}"
-        ".line a{color:#888;text-decoration:none}.line:target{background:#fff3bf}"
-        f"{light}@media(prefers-color-scheme:dark){{body{{background:#121212;color:#ddd}}"
-        f".line:target{{background:#3a3414}}body a{{color:#8ab4f8}}{dark}}}"
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
-        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<style>{style}</style></head><body>"
-        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p>'
-        f"<pre>{body}</pre></body></html>\n"
-    )
 
 
 def _book_files() -> list[str]:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from lib import claims, study
-from lib.book import pages
+from lib.book import in_order, scoreboard
 from lib.study import report
 
 NUMBERED = re.compile(r"^# :{3,}\{prf:(?!proof)(\w+)\} *(.*)\n# :label: *(\S+)$", re.M)
@@ -42,8 +42,8 @@ def numbered(name: str) -> list[Statement]:
 def on_pages() -> str:
     """A row a numbered statement, study by study."""
     rows = [
-        (f'<a href="notebooks/{name}.html">{escaped(pages.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
-        for name in pages.studies()
+        (f'<a href="notebooks/{name}.html">{escaped(in_order.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
+        for name in in_order.studies()
         for s in numbered(name)
     ]
     return report.table(["study", "statement", "rests on"], rows)
@@ -54,11 +54,11 @@ def of_claims() -> str:
     rows = [
         (
             f'<a href="scoreboard.html#{c.id}"><code>{c.id}</code></a> {escaped(c.statement)}',
-            pages.owner(c),
+            scoreboard.owner(c),
             escaped(c.place),
             c.sets,
         )
-        for name in pages.studies()
+        for name in in_order.studies()
         for c in claims.of(name)
     ]
     return report.table(["claim", "whose", "where it stands", "data"], rows)

@@ -8,7 +8,7 @@ import pandas as pd
 import vl_convert
 
 from lib import claims
-from lib.book import pages
+from lib.book import judged, markup, run_records
 from lib.figures import charts
 from lib.study import kept, page
 
@@ -26,7 +26,7 @@ class Sweep:
 
     @property
     def title(self) -> str:
-        return "Sweep " + " ".join(f"{k}={pages.words(v)}" for k, v in self.content["grid"].items())
+        return "Sweep " + " ".join(f"{k}={markup.words(v)}" for k, v in self.content["grid"].items())
 
     @property
     def swept(self) -> list[str]:
@@ -37,7 +37,7 @@ class Sweep:
         """A row a run and claim: swept parameters, claim, effect, low, high, seeds, verdict, mark, run."""
         owner, rows = self.content["study"], []
         for run_id in self.content["runs"]:
-            run = pages.RunRecord(owner, pages.RESULTS / "runs" / owner / run_id, "asked for")
+            run = run_records.RunRecord(owner, run_records.RESULTS / "runs" / owner / run_id, "asked for")
             if not (run.folder / "provenance.json").exists():
                 rows.append({"verdict": claims.NOT_RUN, "run": run_id})
                 continue
@@ -47,7 +47,7 @@ class Sweep:
             rows += [values | row for row in judged.reindex(columns=columns).to_dict("records")]
         return pd.DataFrame(rows).convert_dtypes()
 
-    def files(self, chapters: dict[str, pages.RunRecord], asked: list[pages.RunRecord]) -> dict[str, bytes]:
+    def files(self, chapters: dict[str, run_records.RunRecord], asked: list[run_records.RunRecord]) -> dict[str, bytes]:
         """The sweep's page, its table as CSV and its chart as a still picture."""
         table, base = self.table(), f"_static/sweeps/{self.name}"
         linked = {run.id: f"../{run.page}" for run in asked}
@@ -59,7 +59,7 @@ class Sweep:
             f"# {html.escape(self.title)}\n\nStudy {html.escape(self.content['study'])}, preset "
             f"{html.escape(self.content['preset'])}, "
             f"{len(self.content['runs'])} runs; a row is a run and a claim.\n\n"
-            f"{pages.raw(pages.table(head, rows, 'sweep'))}\n\n{figure}\n"
+            f"{markup.raw(markup.table(head, rows, 'sweep'))}\n\n{figure}\n"
         )
         return files | {f"{self.page}.md": text.encode(), f"{base}.csv": table.to_csv(index=False).encode()}
 
@@ -68,12 +68,12 @@ class Sweep:
         run = html.escape(row["run"])
         name = f'<a href="{html.escape(link)}.html">{run}</a>' if link else run
         if row["verdict"] == claims.NOT_RUN:
-            return (*[""] * (len(self.swept) + 4), pages.verdict(row), name)
-        ends = "none" if pd.isna(row["low"]) else f"{pages.number(row['low'])} to {pages.number(row['high'])}"
+            return (*[""] * (len(self.swept) + 4), judged.verdict(row), name)
+        ends = "none" if pd.isna(row["low"]) else f"{markup.number(row['low'])} to {markup.number(row['high'])}"
         values = [html.escape(str(row[s])) for s in self.swept]
         claim = html.escape(row["claim"])
         claim = f'<a href="../scoreboard.html#{claim}">{claim}</a>'
-        return (*values, claim, pages.number(row["effect"]), ends, str(int(row["seeds"])), pages.verdict(row), name)
+        return (*values, claim, markup.number(row["effect"]), ends, str(int(row["seeds"])), judged.verdict(row), name)
 
     def _chart(self, table: pd.DataFrame, base: str) -> tuple[str, dict[str, bytes]]:
         """Effect against the swept parameter with most values, a block a claim, a colour a value of the next one."""
@@ -90,7 +90,7 @@ class Sweep:
             f'<br><small class="links"><a href="../{base}.csv">data (CSV)</a></small>'
         )
         body = page.live(chart, "sweep", text, f"../{base}.svg")
-        return pages.figure("sweep", body, caption), {
+        return markup.figure("sweep", body, caption), {
             f"{base}.svg": vl_convert.vegalite_to_svg(chart.to_dict()).encode()
         }
 
@@ -102,4 +102,4 @@ def load(path: Path) -> Sweep:
 
 def on_this_machine() -> list[Sweep]:
     """Every sweep of this machine."""
-    return [load(path) for path in sorted(pages.RESULTS.glob("runs/sweeps/*.json"))]
+    return [load(path) for path in sorted(run_records.RESULTS.glob("runs/sweeps/*.json"))]

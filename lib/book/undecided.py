@@ -15,8 +15,8 @@ import pandas as pd
 from scipy import stats
 
 from lib import claims, intervals, study
-from lib.book import cost, jobs, pages
-from lib.book.pages import RunRecord
+from lib.book import cost, jobs, judged, markup, run_records
+from lib.book.run_records import RunRecord
 from lib.claims import Claim
 from lib.study import key
 
@@ -56,11 +56,11 @@ def all_open(records: list[RunRecord]) -> tuple[list[Open], list[Claim]]:
     """The claims that runs of record judge and none decides, cheapest first; and those that none judges."""
     found, unjudged = [], []
     for claim in claims.known().values():
-        judged = [(run, row) for run in records if run.study == claim.study for row in _rows(run, claim)]
-        if not judged:
+        rows = [(run, row) for run in records if run.study == claim.study for row in _rows(run, claim)]
+        if not rows:
             unjudged.append(claim)
-        elif all(row["verdict"] == claims.UNDECIDED for _, row in judged):
-            found.append(priced(claim, *max(judged, key=lambda pair: pair[1]["seeds"])))
+        elif all(row["verdict"] == claims.UNDECIDED for _, row in rows):
+            found.append(priced(claim, *max(rows, key=lambda pair: pair[1]["seeds"])))
     return sorted(found, key=lambda o: (o.seeds is None, o.cores, o.claim.id)), unjudged
 
 
@@ -148,7 +148,7 @@ def _rows(run: RunRecord, claim: Claim) -> list[dict]:
 def _spread(row: dict) -> float:
     """The standard deviation between seeds: of the values, or behind Student's interval where they were not kept, in
     files of before, from below 10 seeds."""
-    values = pages.seeds_of(row)
+    values = judged.seeds_of(row)
     if len(values) > 1:
         return float(np.std(values, ddof=1))
     seeds = int(row["seeds"])
@@ -191,12 +191,12 @@ def table(records: list[RunRecord]) -> str:
     rows = []
     for o in found:
         claim = f'<a href="#{o.claim.id}">{html.escape(o.claim.id)}</a>'
-        numbers = pages.number(o.effect), "–" if math.isnan(o.spread) else pages.number(o.spread), _test(o.claim)
+        numbers = markup.number(o.effect), "–" if math.isnan(o.spread) else markup.number(o.spread), _test(o.claim)
         rows.append((claim, *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
     studies = pd.Series([claim.study for claim in unjudged]).value_counts()
     others = ", ".join(f"`{name}` {n}" for name, n in studies.items())
     left = f"{len(unjudged)} claims have no run of record: {others or '–'}."
-    return f"{pages.raw(pages.table(head, rows, 'open'))}\n\n{left}"
+    return f"{markup.raw(markup.table(head, rows, 'open'))}\n\n{left}"
 
 
 def _cells(o: Open) -> tuple[str, ...]:
@@ -205,12 +205,12 @@ def _cells(o: Open) -> tuple[str, ...]:
 
 
 def _test(claim: Claim) -> str:
-    return f"{pages.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
+    return f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
 
 
 def command_open(_) -> int:
     """Print what would decide each claim that no run of record decides."""
-    found, unjudged = all_open(pages.recorded())
+    found, unjudged = all_open(run_records.recorded())
     head = ("claim", "effect", "spread", "holds where", *PRICE)
     rows = [(o.claim.id, f"{o.effect:.3f}", f"{o.spread:.3f}", _test(o.claim), *_cells(o)) for o in found]
     print(pd.DataFrame(rows, columns=head).to_string(index=False))

@@ -13,7 +13,6 @@ from lib.images.sets import Images
 from lib.studies.alignment_uniformity import ACROSS, PLANE, Harm, Measures
 
 ACCURACY = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8c21a")  # low to high; lightness rises, seen by all
-PLACES = {"right": ("left", 7, 0), "below": ("center", 0, 13), "above": ("center", 0, -12), "left": ("right", -7, 0)}
 ARMS = ("balanced", "undersampled")
 TURN = alt.X(
     "angle:Q",
@@ -27,28 +26,26 @@ def on_circle(pairs: pd.DataFrame, angles: pd.DataFrame, mean: pd.DataFrame) -> 
     """A row an encoder: distances of positive pairs (histogram, mean dashed), density of all angles and of each class.
 
     pairs: encoder, distance, share; mean: encoder, distance; angles: encoder, class ("all" among them), angle in
-    degrees, density.  A click in the legend picks a class.
+    degrees, evenly spaced, density.  The darker a cell of the last panel, the more of its class lies there.
     """
-    pick = alt.selection_point(name="pick", fields=["class"], bind="legend")
-    names = [c for c in dict.fromkeys(angles["class"]) if c != "all"]
-    colours = alt.Scale(domain=names, range=[(COLOURS * 4)[i] for i in range(len(names))])
-    rows = []
+    rows, half = [], float(np.diff(np.unique(angles.angle)).min()) / 2
     for name in dict.fromkeys(angles.encoder):
         one, mine = (df[df.encoder == name] for df in (pairs, angles))
         whole, parts = mine[mine["class"] == "all"], mine[mine["class"] != "all"]
         area = alt.Chart(whole, width=138, height=120).mark_area(color=GREY, opacity=0.35, line={"color": INK})
         area = area.encode(TURN, alt.Y("density:Q", title="density, all", scale=alt.Scale(domainMin=0)))
         flat = alt.Chart(whole).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(1 / 360))
-        lines = alt.Chart(parts, width=150, height=120).mark_line(strokeWidth=1.6)
-        lines = lines.encode(
-            TURN,
-            alt.Y("density:Q", title="density, by class"),
-            alt.Color("class:N", scale=colours, title="class", legend=alt.Legend(orient="bottom", columns=10)),
-            opacity=alt.condition(pick, alt.value(0.95), alt.value(0.08)),
+        cells = alt.Chart(parts.assign(a=parts.angle - half, b=parts.angle + half), width=150, height=120)
+        cells = cells.mark_rect(color=BLUE).encode(
+            TURN.copy(),
+            alt.X2("b:Q"),
+            alt.Y("class:N", sort=None, title="class"),
+            alt.Opacity("density:Q", scale=alt.Scale(range=[0, 1]), legend=None),
             tooltip=["class:N", "angle:Q", alt.Tooltip("density:Q", format=".4f")],
         )
+        cells.encoding.x.shorthand = "a:Q"
         bars = _histogram(one, mean[mean.encoder == name], name)
-        rows.append(alt.hconcat(bars, area + flat, lines.add_params(pick), spacing=14))
+        rows.append(alt.hconcat(bars, area + flat, cells, spacing=14))
     return alt.vconcat(*rows, spacing=10)
 
 
@@ -128,41 +125,24 @@ def plane(df: pd.DataFrame) -> alt.Chart:
     ).add_params(pick)
 
 
-def moves(df: pd.DataFrame) -> alt.HConcatChart:
-    """Where each class stands balanced (circle) and undersampled (triangle), joined; two panels.
+def moves(df: pd.DataFrame, width: int = 150) -> alt.HConcatChart:
+    """What each class has balanced (circle) and undersampled (triangle), a row a class, a panel a measure.
 
-    df: panel, class, arm ("balanced", "undersampled"), x, y, x_title, y_title.
+    df: panel, class, arm ("balanced", "undersampled"), value.
     """
     legend = alt.Legend(orient="bottom", title=None)
     colour = alt.Color("arm:N", scale=alt.Scale(domain=ARMS, range=[BLUE, ORANGE]), legend=legend)
     shape = alt.Shape("arm:N", scale=alt.Scale(domain=ARMS, range=["circle", "triangle-up"]), legend=legend)
     panels = []
-    for name, part in df.groupby("panel", sort=False):
-        base = alt.Chart(_sides(part), title=alt.Title(name, anchor="start"), width=248, height=270).encode(
-            alt.X("x:Q", title=part.x_title.iloc[0], scale=alt.Scale(zero=False, padding=24)),
-            alt.Y("y:Q", title=part.y_title.iloc[0], scale=alt.Scale(zero=False, padding=12)),
+    for i, (name, part) in enumerate(df.groupby("panel", sort=False)):
+        base = alt.Chart(part, title=alt.Title(name, anchor="start"), width=width, height=alt.Step(20)).encode(
+            alt.X("value:Q", title=None, scale=alt.Scale(zero=False)),
+            alt.Y("class:N", sort=None, title=None, axis=alt.Axis(labels=i == 0, ticks=False)),
         )
-        about = tips(("class", "arm"), ("x", "y"))
-        points = base.mark_point(filled=True, size=60, opacity=1).encode(colour, shape, tooltip=about)
-        words = []
-        for side, (align, dx, dy) in PLACES.items():
-            text = base.transform_filter(f"datum.side == '{side}'").mark_text(
-                color=INK, align=align, dx=dx, dy=dy, fontSize=11
-            )
-            words.append(text.encode(text="class:N"))
-        panels.append(alt.layer(base.mark_line(color=INK, opacity=0.4).encode(detail="class:N"), points, *words))
-    return alt.hconcat(*panels, spacing=20)
-
-
-def _sides(part: pd.DataFrame) -> pd.DataFrame:
-    """The rows with ``side``: where the label of each triangle stands, another place for each near one before it."""
-    reach = {c: max(float(part[c].max() - part[c].min()), 1e-9) for c in ("x", "y")}
-    side, placed = dict.fromkeys(part.index, ""), []
-    for i, row in part[part.arm == "undersampled"].sort_values("y").iterrows():
-        taken = [s for x, y, s in placed if abs(x - row.x) < 0.3 * reach["x"] and abs(y - row.y) < 0.07 * reach["y"]]
-        side[i] = next((s for s in PLACES if s not in taken), "right")
-        placed.append((row.x, row.y, side[i]))
-    return part.assign(side=pd.Series(side))
+        points = base.mark_point(filled=True, size=60, opacity=1)
+        points = points.encode(colour, shape, tooltip=tips(("class", "arm"), ("value",)))
+        panels.append(base.mark_line(color=INK, opacity=0.4).encode(detail="class:N") + points)
+    return alt.hconcat(*panels, spacing=16)
 
 
 def of_circle(z1: Tensor, z2: Tensor, held: Images) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -200,12 +180,11 @@ def spread(recipes: list[Recipe], found: Measures, seeds: range) -> pd.DataFrame
 
 
 def standing(harm: Harm, classes: list[str], names: tuple[str, ...]) -> pd.DataFrame:
-    """The frame of ``moves``: means over seeds of the classes that are cut; names: of all classes."""
+    """The frame of ``moves``: means over seeds of the classes that are cut, each with its look-alike; names: of all."""
     pairs = [f"{c} → {names[k]}" for c, k in zip(classes, harm.alike, strict=True)]
-    found = []
-    for panel, y, labels in (("the class", 1, classes), ("the class and its look-alike", 2, pairs)):
-        for arm, part in zip(ARMS, (harm.balanced, harm.cut), strict=True):
-            mean = part.mean(0).round(4)  # (3, T)
-            where = {"x": mean[0], "y": mean[y], "x_title": ACROSS[0], "y_title": ACROSS[y]}
-            found.append(pd.DataFrame({"panel": panel, "class": labels, "arm": arm} | where))
+    found = [
+        pd.DataFrame({"panel": panel, "class": pairs, "arm": arm, "value": part.mean(0)[i].round(4)})
+        for i, panel in enumerate(ACROSS)
+        for arm, part in zip(ARMS, (harm.balanced, harm.cut), strict=True)
+    ]
     return pd.concat(found, ignore_index=True)

@@ -84,6 +84,9 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
     return cells + text
 
 
+_ABOUT = ["group:N", "label:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
+
+
 def estimates(found: Iterable[tuple], *names: str) -> pd.DataFrame:
     """Rows (label, ..., estimate) as a frame: the labels under these names, by default group and label, as ``dots``
     wants them, then value, low, high.
@@ -92,12 +95,17 @@ def estimates(found: Iterable[tuple], *names: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*(names or ("group", "label")), "value", "low", "high"])
 
 
-def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int = 520) -> alt.VConcatChart:
+def dots(
+    df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, null: str = "", width: int = 520
+) -> alt.VConcatChart:
     """Values with their intervals against the neutral value, one block a group; hovering a dot strengthens it.
 
     df: group, label, value, low, high (NaN: no interval).  The smallest group stands first, labels by value.
-    A group of more than 30 is drawn close, its labels in the tooltips alone.
+    A group of more than 30 is one strip of dots, its labels and intervals in the tooltips alone.
+    null: a group that is drawn as a grey band behind the others, over the middle 95 % of its values.
     """
+    band = df[df.group == null].value
+    df = df[df.group != null]
     ends = [neutral, *df.value, *df.low.dropna(), *df.high.dropna()]
     ticks, scale = (
         alt.Axis(tickCount=8, labelFlush=False),
@@ -109,42 +117,65 @@ def dots(df: pd.DataFrame, title: str = "RH", neutral: float = 1.0, width: int =
     blocks = []
     for i, part in enumerate(parts):
         axis = alt.X("value:Q", title=title if i == len(parts) - 1 else None, axis=ticks, scale=scale)
-        blocks.append(_block(part, axis, neutral, width, colours[i], SHAPES[i], hover))
+        draw = _strip if len(part) > 30 else _block
+        block = draw(part, axis, width, colours[i], SHAPES[i], hover)
+        line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(neutral))
+        blocks.append(alt.layer(*_band(band, null), line, block))
     return alt.vconcat(*blocks, spacing=6).resolve_scale(x="shared")
 
 
-def _block(part, axis, neutral, width, colour, shape, hover):
-    close = len(part) > 30
-    labels = alt.Axis(labels=False, ticks=False) if close else alt.Axis()
+def _band(values: pd.Series, name: str) -> list[alt.Chart]:
+    if values.empty:
+        return []
+    low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
+    where = pd.DataFrame([{"from": low, "to": high, "what": name}])
+    about = ["what:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("from", "to"))]
+    area = alt.Chart(where).mark_rect(color=GREY, opacity=0.25, tooltip=None)
+    return [area.encode(alt.X("from:Q"), alt.X2("to:Q"), tooltip=about)]
+
+
+def _block(part, axis, width, colour, shape, hover):
     title = alt.Title(part.group.iloc[0], anchor="start", fontSize=12)
-    base = alt.Chart(part, title=title, width=width, height=alt.Step(5 if close else 15)).encode(
-        alt.Y("label:N", sort=alt.SortField("value"), title=None, axis=labels),
+    base = alt.Chart(part, title=title, width=width, height=alt.Step(15)).encode(
+        alt.Y("label:N", sort=alt.SortField("value"), title=None),
         opacity=alt.condition(hover, alt.value(1), alt.value(0.25)),
     )
-    tips = ["group:N", "label:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
-    line = alt.Chart(part).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(neutral))
     whisker = base.mark_rule(strokeWidth=1.5, color=colour).encode(alt.X("low:Q"), alt.X2("high:Q"))
-    dot = base.mark_point(filled=True, size=20 if close else 55, color=colour, shape=shape, opacity=1)
-    return line + whisker + dot.encode(axis, tooltip=tips).add_params(hover)
+    dot = base.mark_point(filled=True, size=55, color=colour, shape=shape, opacity=1)
+    return whisker + dot.encode(axis, tooltip=_ABOUT).add_params(hover)
+
+
+def _strip(part, axis, width, colour, shape, hover):
+    """All dots of a large group, in lanes by the order of their values, so that none covers another."""
+    part = part.assign(lane=part.value.rank(method="first").mod(7))
+    title = alt.Title(f"{part.group.iloc[0]} ({len(part)})", anchor="start", fontSize=12)
+    base = alt.Chart(part, title=title, width=width, height=76)
+    dot = base.mark_point(filled=True, size=34, color=colour, shape=shape, opacity=1).encode(
+        axis,
+        alt.Y("lane:O", axis=None, title=None),
+        opacity=alt.condition(hover, alt.value(0.85), alt.value(0.25)),
+        tooltip=_ABOUT,
+    )
+    return dot.add_params(hover)
 
 
 def scatter(
-    df: pd.DataFrame, x: str, y: str, label: str, colour: str, x_title: str, y_title: str, width: int = 460
+    df: pd.DataFrame, x: str, y: str, label: str, colour: str, x_title: str, y_title: str, neutral: float = 0
 ) -> alt.LayerChart:
-    """Dots with their names in the tooltip and a line at y = 0; a click in the legend picks a colour.
+    """Dots with their names in the tooltip and a line at the neutral y; a click in the legend picks a colour.
 
     df: the columns ``x``, ``y`` (numbers), ``label`` and ``colour`` (words).
     """
     pick = alt.selection_point(name="pick", fields=[colour], bind="legend")
     groups = list(dict.fromkeys(df[colour]))
     colours = alt.Scale(domain=groups, range=[(GREY, ORANGE, *COLOURS)[i] for i in range(len(groups))])
-    line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(0))
+    line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(y=alt.datum(neutral))
     dots = (
-        alt.Chart(df, width=width, height=300)
+        alt.Chart(df, width=460, height=300)
         .mark_point(filled=True, size=55)
         .encode(
             alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(zero=False)),
-            alt.Y(f"{y}:Q", title=y_title),
+            alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(zero=False)),
             alt.Color(f"{colour}:N", scale=colours),
             alt.Shape(f"{colour}:N", scale=alt.Scale(domain=groups, range=list(SHAPES[: len(groups)]))),
             opacity=alt.condition(pick, alt.value(0.9), alt.value(0.1)),
@@ -193,23 +224,26 @@ def maps(df: pd.DataFrame, width: int = 320) -> alt.HConcatChart:
 
 
 def curves(df: pd.DataFrame, balanced: str = "balanced", width: int = 510, height: int = 300) -> alt.LayerChart:
-    """Loss by epoch, a line an encoder, coloured by undersampled class, the balanced ones strongest; hover marks one.
+    """Loss by epoch, a line an encoder: the balanced ones strong, the others pale; hovering brings one forward.
 
     df: encoder, undersampled (class name, or ``balanced``), epoch, loss.
     """
-    others = [c for c in dict.fromkeys(df.undersampled) if c != balanced]
-    scale = alt.Scale(domain=[balanced, *others], range=[INK, *((COLOURS * 4)[: len(others)])])
+    kinds = [balanced, "one class undersampled"]
+    df = df.assign(trained=np.where(df.undersampled == balanced, *kinds))
+    scale = alt.Scale(domain=kinds, range=[INK, COLOURS[4]])
     hover = alt.selection_point(
         name="line", fields=["encoder"], on="pointerover", nearest=True, clear="pointerout", empty=False
     )
-    strong = f"datum.undersampled === '{balanced}'"
+    strong = f"datum.trained === '{balanced}'"
     base = alt.Chart(df, width=width, height=height).encode(
         alt.X("epoch:Q", title="epoch"),
         alt.Y("loss:Q", title="contrastive loss", scale=alt.Scale(zero=False)),
         detail="encoder:N",
     )
     width_ = alt.when(hover).then(alt.value(4)).when(strong).then(alt.value(2.5)).otherwise(alt.value(1))
-    line = base.mark_line().encode(alt.Color("undersampled:N", scale=scale, title="undersampled"), strokeWidth=width_)
+    pale = alt.when(hover).then(alt.value(1)).when(strong).then(alt.value(1)).otherwise(alt.value(0.35))
+    colour = alt.Color("trained:N", scale=scale, title="encoder", legend=alt.Legend(orient="bottom"))
+    line = base.mark_line().encode(colour, strokeWidth=width_, opacity=pale)
     tips = ["encoder:N", "undersampled:N", "epoch:Q", alt.Tooltip("loss:Q", format=".4f")]
     near = base.mark_circle(opacity=0, size=40).encode(tooltip=tips).add_params(hover)
     return line + near

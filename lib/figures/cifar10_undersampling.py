@@ -9,6 +9,8 @@ from torch import Tensor
 from lib.studies.shared import evidence
 from lib.studies.shared.evidence import Embedded, Evidence
 
+NULL = "null (no treatment)"
+
 
 def image_grid(drawn: dict[str, tuple[Tensor, Tensor]], per_side: int = 8, side: int = 36) -> Image.Image:
     """What was undersampled: a row a class, left the images kept, right as many of those dropped, paler.
@@ -69,8 +71,18 @@ def pair_dots(cells: pd.DataFrame, null: pd.DataFrame | None, pairs: set[tuple[s
     parts = [off.assign(group=group, label=off.row + " → " + off.column)]
     if null is not None:
         null = null[null.class_i != null.class_j]
-        parts.append(null.assign(group="null (no treatment)", label=null.class_i + " – " + null.class_j))
+        parts.append(null.assign(group=NULL, label=null.class_i + " – " + null.class_j))
     return pd.concat(parts, ignore_index=True)[["group", "label", "value", "low", "high"]]
+
+
+def beside_null(df: pd.DataFrame) -> str:
+    """A sentence that sets the look-alikes of ``pair_dots`` beside the null; empty without one."""
+    null, alike = df[df.group == NULL].value, df[df.group == "look-alikes"].value
+    if null.empty or alike.empty:
+        return ""
+    low, high = np.quantile(null, [0.025, 0.975], method="inverted_cdf")
+    beyond = f"{(alike < low).sum()} of {len(alike)} look-alikes lie below it, {(alike > high).sum()} above"
+    return f"The middle 95 % of the null are {low:.2f} to {high:.2f}; {beyond}."
 
 
 def tsne(seen: Evidence, k: int, seed: int) -> pd.DataFrame | None:

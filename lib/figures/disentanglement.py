@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures import charts
+from lib.figures import charts, sliders
 from lib.figures.theme import BLUE, GREY, INK, ORANGE, tips
 from lib.studies.disentanglement import RARE_NAMES, SCALES, START, angle
 
@@ -52,9 +52,9 @@ def moving(df: pd.DataFrame, side: int = 250) -> alt.HConcatChart:
     df: as ``frames`` makes it.
     """
     names, last, most = list(dict.fromkeys(df.recipe)), int(df.frame.max()), int(df.i.max())
-    recipe = alt.param(name="pick_recipe", value=names[0], bind=alt.binding_radio(options=names, name="recipe "))
-    slider = alt.binding_range(min=0, max=last, step=1, name="frame, first to last step ")
-    frame = alt.param(name="pick_frame", value=last, bind=slider)
+    recipe = sliders.buttons("pick_recipe", "recipe", names, names[0])
+    frame = sliders.slider("pick_frame", "training", last, (0, last))
+    steps = [f"step {step:,}" for step in df[df.recipe == names[0]].drop_duplicates("frame").sort_values("frame").step]
     hue = _hue(1.0)
     true = df[(df.recipe == names[0]) & (df.frame == 0)].assign(x=df.i / most, y=df.j / most, shade=df.i / most)
     at = (alt.X("x:Q", title="s₁", scale=REACH), alt.Y("y:Q", title="s₂", scale=REACH))
@@ -69,7 +69,9 @@ def moving(df: pd.DataFrame, side: int = 250) -> alt.HConcatChart:
         text="words:N", x=alt.value(6), y=alt.value(12)
     )
     right = alt.layer(*_net(seen, *codes, hue), words)
-    return alt.hconcat(left, right, spacing=24).add_params(recipe, frame)
+    hint = "go from the first step to the last under each recipe and see which one keeps the axes of the factors."
+    drawn = alt.hconcat(left, right, spacing=24)
+    return sliders.controlled(drawn, recipe, frame, pick_frame={"words": steps}, hint=hint)
 
 
 def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
@@ -77,7 +79,7 @@ def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
 
     df: kappa, seed, angle (degrees, 0 to 45).
     """
-    kappa = alt.param(name="pick_kappa", value=1.25, bind=alt.binding_range(min=1, max=1.5, step=0.01, name="box κ "))
+    kappa = sliders.slider("pick_kappa", "side of the box κ", 1.25, (1, 1.5), 0.01)
     turn = "asin(min(1, pick_kappa * pick_kappa - 1)) / 2"
     corners = pd.DataFrame({"k": range(5), "u": [-0.5, 0.5, 0.5, -0.5, -0.5], "v": [-0.5, -0.5, 0.5, 0.5, -0.5]})
     scale = alt.Scale(domain=[-0.85, 0.85], nice=False)
@@ -103,7 +105,9 @@ def boxes(df: pd.DataFrame, side: int = 240) -> alt.HConcatChart:
     dots = dots.encode(x, alt.Y("angle:Q"), tooltip=tips((), ("kappa", "seed", "angle"), ".3~g"))
     rule = alt.Chart(corners.head(1)).transform_calculate(kappa="pick_kappa").mark_rule(color=INK, strokeDash=[4, 3])
     right = alt.layer(fits, rule.encode(x="kappa:Q"), dots)
-    return alt.hconcat(alt.layer(*drawn), right, spacing=28).add_params(kappa)
+    hint = "widen the box from the true one, κ = 1, and see how far the square may turn."
+    both = alt.hconcat(alt.layer(*drawn), right, spacing=28)
+    return sliders.controlled(both, kappa, pick_kappa={"unit": "true boxes"}, hint=hint)
 
 
 def meeting(heights: np.ndarray, changes: list[tuple[float, float]]) -> pd.DataFrame:
@@ -118,11 +122,10 @@ def rooms(df: pd.DataFrame, width: float = 0.3, side: int = 330) -> alt.LayerCha
     df: step (0, 1, … the slider's places), height, change (largest of a taxicab distance under the exchange), squared.
     """
     last = int(df.step.max())
-    slide = alt.param(
-        name="pick_step", value=last, bind=alt.binding_range(min=0, max=last, step=1, name="height of the far room ")
-    )
+    slide = sliders.slider("pick_step", "height of the far room", last, (0, last))
+    heights = [f"{height:.2f}" for height in df.sort_values("step").height]
     kinds = ["as they are", "exchanged"]
-    kind = alt.param(name="pick_map", value=kinds[1], bind=alt.binding_radio(options=kinds, name="factors there "))
+    kind = sliders.buttons("pick_map", "factors there", kinds, kinds[1])
     at = [(i, j) for i in range(7) for j in range(7)]
     mesh = pd.DataFrame(at, columns=["i", "j"]).assign(
         u=lambda d: (d.i * width / 6).round(4), v=lambda d: (d.j * width / 6).round(4), shade=lambda d: d.i / 6
@@ -138,11 +141,14 @@ def rooms(df: pd.DataFrame, width: float = 0.3, side: int = 330) -> alt.LayerCha
     hue = _hue(1.0, "true s₁ in the room")
     chosen = alt.Chart(df).transform_filter("datum.step == pick_step")
     numbers = "format(datum.change, '.2f') + ' taxicab, ' + format(datum.squared, '.2f') + ' squared'"
-    text = f"'largest change of a distance: ' + {numbers}"
-    words = chosen.transform_calculate(words=text).mark_text(color=INK, fontSize=12, align="left")
+    text = f"'largest change of a distance:|' + {numbers}"
+    words = chosen.transform_calculate(words=text)
+    words = words.mark_text(color=INK, fontSize=12, align="left", lineBreak="|")
     words = words.encode(text="words:N", x=alt.value(4), y=alt.value(8))
     chart = alt.layer(*_net(near, x, y, hue), *_net(far, x, y, hue), words)
-    return chart.properties(width=side, height=side).add_params(slide, kind)
+    hint = "exchange the factors of the far room, and lower it until both rooms are on one line."
+    drawn = chart.properties(width=side, height=side)
+    return sliders.controlled(drawn, slide, kind, pick_step={"words": heights}, hint=hint)
 
 
 def learned_corner(at: np.ndarray, codes: np.ndarray, rh: np.ndarray, shares: list[float]) -> pd.DataFrame:
@@ -168,8 +174,8 @@ def corner(df: pd.DataFrame, side: int = 165) -> alt.HConcatChart:
     df: as ``learned_corner`` makes it.
     """
     last = int(df.step.max())
-    slider = alt.binding_range(min=0, max=last, step=1, name="density of the corner, 1 to the least ")
-    pick = alt.param(name="pick_density", value=last, bind=slider)
+    pick = sliders.slider("pick_density", "density of the corner", last, (0, last))
+    densities = [f"{density:g}" for density in df.drop_duplicates("step").sort_values("step").density]
     scale, panels = alt.Scale(domain=[-0.3, 1.3], nice=False, clamp=True), []
     for name, part in df.groupby("recipe", sort=False):
         base = alt.Chart(part, title=alt.Title(str(name), anchor="start"), width=side, height=side)
@@ -186,7 +192,9 @@ def corner(df: pd.DataFrame, side: int = 165) -> alt.HConcatChart:
         panels.append(
             alt.layer(*lines, rare.encode(x, y), words.encode(text="words:N", x=alt.value(4), y=alt.value(8)))
         )
-    return alt.hconcat(*panels, spacing=12).add_params(pick)
+    hint = "thin the corner out and see under which recipe its points leave their places."
+    drawn = alt.hconcat(*panels, spacing=12)
+    return sliders.controlled(drawn, pick, pick_density={"words": densities}, hint=hint)
 
 
 def ranges(mcc: np.ndarray, ends: np.ndarray, names: list[str]) -> pd.DataFrame:

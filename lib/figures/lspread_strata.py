@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 
 from lib import intervals
+from lib.figures import sliders
 from lib.figures.theme import COLOURS, INK, series, tips
 from lib.strata import gaussian, measures
 from lib.strata.collapse import collapse_alpha
@@ -42,8 +43,8 @@ def phase(df: pd.DataFrame, width: int = 480) -> alt.LayerChart:
     df: as ``diagram`` makes it; rows with a name are rings, drawn at their own temperature.
     """
     lines, settings = df[df.name.isna()], df[df.name.notna()]
-    slider = alt.binding_range(min=0, max=len(TAUS) - 1, step=1, name="temperature, in steps ")
-    pick = alt.param(name="pick_tau", value=int(np.abs(TAUS - 0.5).argmin()), bind=slider)
+    start = int(np.abs(TAUS - 0.5).argmin())
+    pick = sliders.slider("pick_tau", "temperature τ", start, (0, len(TAUS) - 1))
     colour, shape = series("classes", lines.classes, alt.Legend(orient="bottom", title="classes K", columns=5))
     x = alt.X(
         "negatives:Q",
@@ -73,7 +74,9 @@ def phase(df: pd.DataFrame, width: int = 480) -> alt.LayerChart:
         .mark_point(shape="circle", size=170, filled=False, opacity=1, strokeWidth=3)
         .encode(x, alt.Y("alpha:Q"), colour, tooltip=tips(("name", "classes"), ("negatives", "alpha", "alpha_star")))
     )
-    return (line + dots + words + note + rings).add_params(pick)
+    drawn, places = line + dots + words + note + rings, [f"τ = {tau:.2f}" for tau in TAUS]
+    hint = "lower τ to 0.10 and see which of the paper's settings, the rings, lie above the line of their colour."
+    return sliders.controlled(drawn, pick, pick_tau={"words": places}, hint=hint)
 
 
 def optima(lines: pd.DataFrame, dots: pd.DataFrame, x: str, x_title: str, width: int = 150) -> alt.HConcatChart:

@@ -140,18 +140,19 @@ def _printed(experiment: str, name: str) -> list[tuple]:
 
 
 def markdown(table: pd.DataFrame, labels: list[str]) -> str:
-    """The whole table in percent: a row a data set and source, a column an arm, "not run" where no run has the data."""
+    """The whole table in percent: a row a data set and source, a column an arm; then the data that no run has."""
     plain = sorted({a for a in [*labels, *table.arm] if a.startswith("L_spread") and "," not in a})
     others = [a for a in dict.fromkeys([*labels, *sorted(table.arm)]) if a not in plain]
     arms = [*(a for a in others if "," not in a), *plain, *(a for a in others if "," in a)]
-    rows = []
+    rows, alone = [], []
     for data in dict.fromkeys([*table[table.source == "reported"].data, *table.data]):
         here = table[table.data == data]
         for source, cells in here.groupby("source", sort=False):
             rows.append((data, source, *(_cell(cells.set_index("arm"), arm) for arm in arms)))
         if set(here.source) == {"reported"}:
-            rows.append((data, "not run", *("" for _ in arms)))
-    return report.table(["data", "source", *arms], rows)
+            alone.append(data)
+    note = f"\n\nNot run: {', '.join(alone)}." if alone else ""
+    return report.table(["data", "source", *arms], rows) + note
 
 
 def _cell(cells: pd.DataFrame, arm: str) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib.figures import sliders
 from lib.figures.theme import BLUE, INK, ORANGE, series, tips
 from lib.geometry import collapse
 from lib.studies.minority_collapse import FRESH
@@ -18,8 +19,8 @@ def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
     df: law, minorities (text), step (0, 1, … the slider's places), negatives (text), tau, threshold.
     """
     last = int(df.step.max())
-    slider = alt.binding_range(min=0, max=last, step=1, name=f"negatives M = 2^n; {last} is M = ∞: n ")
-    pick = alt.param(name="pick_step", value=0, bind=slider)
+    pick = sliders.slider("pick_step", "negatives of an anchor", 0, (0, last))
+    places = [f"M = {m}" for m in df.drop_duplicates("step").sort_values("step").negatives]
     legend = alt.Legend(orient="bottom", title="minority classes B")
     colour, shape = series("minorities", df.minorities, legend)
     where = alt.X("tau:Q", title="temperature τ", scale=alt.Scale(type="log", nice=False))
@@ -37,7 +38,9 @@ def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
         above = above.encode(text=alt.value("above its line: collapse"))
         texts = [t.encode(x=alt.value(width - 8), y=alt.value(y)) for t, y in ((words, 16), (above, 34))]
         panels.append(alt.layer(line, dots, *texts))
-    return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared").add_params(pick)
+    drawn = alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")
+    hint = "move M from 1 to ∞ and see how far the lines rise, at a low and at a high temperature."
+    return sliders.controlled(drawn, pick, pick_step={"words": places}, hint=hint)
 
 
 def three_classes(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
@@ -47,9 +50,8 @@ def three_classes(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
     Between the points of the grid the angle is interpolated linearly, in the page.
     """
     ratios, taus = (sorted(df[c].unique().tolist()) for c in ("log10_ratio", "tau"))
-    ends = {"min": float(ratios[0]), "max": float(ratios[-1]), "step": 0.01, "name": "log₁₀ R "}
-    ratio = alt.param(name="pick_ratio", value=float(ratios[0]), bind=alt.binding_range(**ends))
-    tau = alt.param(name="pick_tau", value=taus[-1], bind=alt.binding_radio(options=taus, name="temperature τ "))
+    ratio = sliders.slider("pick_ratio", "ratio of shares R", ratios[0], (ratios[0], ratios[-1]), 0.01)
+    tau = sliders.buttons("pick_tau", "temperature τ", taus, taus[-1])
     hat = f"max(0, 1 - abs(pick_ratio - datum.log10_ratio) / {float(ratios[1] - ratios[0])!r})"
     one = (
         alt.Chart(df)
@@ -73,7 +75,9 @@ def three_classes(df: pd.DataFrame, side: int = 330) -> alt.LayerChart:
     layers.append(words.encode(text="words:N"))
     scale = alt.Scale(domain=[-1.6, 1.6])
     chart = alt.layer(*layers).encode(alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None))
-    return chart.add_params(ratio, tau).properties(width=side, height=side)
+    hint = "raise R until the minorities meet, then choose the lowest temperature and do it again."
+    drawn = chart.properties(width=side, height=side)
+    return sliders.controlled(drawn, ratio, tau, pick_ratio={"base": 10}, hint=hint)
 
 
 def _vector(one: alt.Chart, name: str, angle: str, colour: str, apart: str) -> list[alt.Chart]:

@@ -4,7 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from lib.figures import charts, theme
+from lib.figures import charts, sliders, theme
 from lib.figures.theme import BLUE, GREY, INK, ORANGE
 
 VECTORS = (("h₁", ORANGE), ("h₂", BLUE), ("h₃", GREY))
@@ -39,15 +39,11 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
     h₂, h₃ in radians).  Between the points of the grid the angles are interpolated linearly, in the page.
     """
     shares, alphas, taus = (sorted(df[c].unique().tolist()) for c in ("log2_share", "alpha", "tau"))
-    sliders = [
-        alt.param(name=f"pick_{name}", value=at, bind=alt.binding_range(min=on[0], max=on[-1], step=0.01, name=title))
-        for name, on, title, at in (
-            ("log2_share", shares, "share of block 1, log₂ ", shares[-1]),
-            ("alpha", alphas, "connectivity α₁₂ ", 0.4),
-        )
-    ]
-    pick = alt.binding_radio(options=taus, name="temperature τ ")
-    sliders.append(alt.param(name="pick_tau", value=1 if 1 in taus else taus[0], bind=pick))
+    params = (
+        sliders.slider("pick_log2_share", "share of block 1", shares[-1], (shares[0], shares[-1]), 0.01),
+        sliders.slider("pick_alpha", "connectivity α₁₂", 0.4, (alphas[0], alphas[-1]), 0.01),
+        sliders.buttons("pick_tau", "temperature τ", taus, 1 if 1 in taus else taus[0]),
+    )
     hat = " * ".join(
         f"max(0, 1 - abs(pick_{name} - datum.{name}) / {float(values[1] - values[0])!r})"
         for name, values in (("log2_share", shares), ("alpha", alphas))
@@ -64,8 +60,8 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
     text = " + ".join(
         [
             "'cos(h₁, h₂) = ' + format(cos(datum.t1), '.2f')",
-            "'   cos(h₂, h₃) = ' + format(cos(datum.t3), '.2f')",
-            "'   cos(h₁, h₃) = ' + format(cos(datum.t1 - datum.t3), '.2f')",
+            "'|cos(h₂, h₃) = ' + format(cos(datum.t3), '.2f')",
+            "'|cos(h₁, h₃) = ' + format(cos(datum.t1 - datum.t3), '.2f')",
         ]
     )
     turn = np.linspace(0, 2 * np.pi, 101)
@@ -77,12 +73,15 @@ def play(df: pd.DataFrame, side: int = 300) -> alt.LayerChart:
         layers.append(vector.mark_point(color=colour, filled=True, size=90, opacity=1).encode())
         far = vector.transform_calculate(x="1.2 * datum.x", y=f"1.2 * datum.y + {0.12 * (i == 1)} * (datum.t1 < 0.25)")
         layers.append(far.mark_text(text=name, color=INK, fontSize=15).encode())
-    words = one.transform_calculate(x="0", y="-1.33", words=text).mark_text(color=INK, fontSize=12)
+    words = one.transform_calculate(x="-1.35", y="1.3", words=text)
+    words = words.mark_text(color=INK, fontSize=12, align="left", baseline="top", lineBreak="|")
     layers.append(words.encode(text="words:N"))
     where = {"scale": alt.Scale(domain=[-1.35, 1.35]), "axis": None}
     axes = {"x": alt.X("x:Q", **where), "y": alt.Y("y:Q", **where)}
     chart = alt.layer(*(layer.encode(**axes) for layer in layers))
-    return chart.add_params(*sliders).properties(width=side * 1.3, height=side * 1.3)
+    drawn = chart.properties(width=side * 1.3, height=side * 1.3)
+    hint = "make block 1 rarer and see whom h₁ approaches; then take its connection α₁₂ away and do it again."
+    return sliders.controlled(drawn, *params, pick_log2_share={"base": 2}, hint=hint)
 
 
 def curves(df: pd.DataFrame, colour: str, title: str) -> alt.FacetChart:
@@ -110,11 +109,14 @@ def phase(df: pd.DataFrame) -> alt.FacetChart:
 
     df: tau, share, alpha (a grid; written as text for the axes), value.
     """
-    scale = alt.Scale(domain=[0, 2], domainMid=1, range=["#b35806", "#fdb863", "#f7f7f7", "#92c5de", "#2166ac"])
+    most = max(1.0, float(df.value.max()))  # the scale ends where the data do, at the neutral 1 at least
+    colours = ["#b35806", "#fdb863", "#f7f7f7", *(["#92c5de", "#2166ac"] if most > 1 else [])]
+    scale = alt.Scale(domain=[0, *([0.5, 1, (1 + most) / 2] if most > 1 else [0.5]), most], range=colours)
     shares, alphas = ([str(v) for v in dict.fromkeys(df[c])] for c in ("share", "alpha"))
-    chart = alt.Chart(df, width=210, height=230).mark_rect()
+    parts = alt.Axis(values=shares[::8], labelAngle=0, labelExpr="'1/' + format(1 / toNumber(datum.value), ',.0f')")
+    chart = alt.Chart(df, width=190, height=230).mark_rect()
     return chart.encode(
-        alt.X("share:N", title="share of block 1", sort=shares, axis=alt.Axis(values=shares[::6], labelAngle=0)),
+        alt.X("share:N", title="share of block 1", sort=shares, axis=parts),
         alt.Y("alpha:N", title="connectivity α₁₂", sort=alphas[::-1], axis=alt.Axis(values=alphas[::2])),
         alt.Color("value:Q", scale=scale, title="RH(1, 2)", legend=alt.Legend(orient="bottom", gradientLength=220)),
         tooltip=["tau:N", "share:N", "alpha:N", alt.Tooltip("value:Q", format=".3f")],

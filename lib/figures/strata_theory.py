@@ -4,6 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from lib.figures import sliders
 from lib.figures.theme import BLUE, COLOURS, GREY, INK, ORANGE, series, tips
 from lib.strata import spread_limit
 from lib.strata.spread_limit import Classes
@@ -39,9 +40,8 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
     same and other (log-means over positives and negatives), all over tau.  alpha: the slider's start.
     """
     many = list(dict.fromkeys(df.classes))
-    slide = alt.param(name="pick_alpha", value=alpha, bind=alt.binding_range(min=0, max=1, step=0.01, name="α "))
-    names = alt.binding_radio(options=many, name="classes K ")
-    pick = alt.param(name="pick_classes", value=many[min(1, len(many) - 1)], bind=names)
+    slide = sliders.slider("pick_alpha", "weight α", alpha, (0, 1), 0.01)
+    pick = sliders.buttons("pick_classes", "classes K", many, many[min(1, len(many) - 1)])
     base = (
         alt.Chart(df, width=440)
         .transform_filter("datum.classes == pick_classes")
@@ -80,7 +80,8 @@ def tug(df: pd.DataFrame, alpha: float) -> alt.VConcatChart:
         .mark_text(color=INK, align="center", fontSize=12)
         .encode(text="words:N", x=alt.value(220), y=alt.value(10))
     )
-    return alt.vconcat(lines, line + dot + words, spacing=8).add_params(slide, pick)
+    hint = "raise α slowly and see at which value the lowest point of the sum reaches b = 0."
+    return sliders.controlled(alt.vconcat(lines, line + dot + words, spacing=8), slide, pick, hint=hint)
 
 
 def best(df: pd.DataFrame) -> alt.FacetChart:
@@ -106,14 +107,9 @@ def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
 
     df: n, whole and rising.  p, q: where the sliders start.
     """
-    ends = {"min": -4.0, "max": -0.31, "step": 0.01}
-    sliders = [
-        alt.param(
-            name=f"pick_{v}",
-            value=round(float(np.log10(start)), 2),
-            bind=alt.binding_range(**ends, name=f"log₁₀ {v}, of {stratum} "),
-        )
-        for v, start, stratum in (("p", p, "z"), ("q", q, "z′"))
+    params = [
+        sliders.slider(f"pick_{v}", f"probability {v} of {of}", round(float(np.log10(start)), 2), (-4, -0.31), 0.01)
+        for v, start, of in (("p", p, "z"), ("q", q, "z′"))
     ]
     chance = {"p": "pow(10, pick_p)", "q": "pow(10, pick_q)"}
     none, no_p, no_q = f"(1 - {chance['p']} - {chance['q']})", f"(1 - {chance['p']})", f"(1 - {chance['q']})"
@@ -145,13 +141,15 @@ def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
     one = alt.Chart(pd.DataFrame({"one": [1]})).transform_calculate(star=peak)
     rule = one.mark_rule(color=ORANGE, strokeDash=[3, 3]).encode(alt.X("star:Q"))
     text = f"'p = ' + format({chance['p']}, '.2~g') + ', q = ' + format({chance['q']}, '.2~g')"
-    text += " + ': only z likeliest at n* = ' + format(datum.star, '.1f')"
+    text += " + '|only z likeliest at n* = ' + format(datum.star, '.1f')"
     words = (
         one.transform_calculate(words=text)
-        .mark_text(color=INK, align="left", fontSize=12)
-        .encode(text="words:N", x=alt.value(6), y=alt.value(-10))
+        .mark_text(color=INK, align="left", fontSize=12, lineBreak="|")
+        .encode(text="words:N", x=alt.value(6), y=alt.value(-22))
     )
-    return (lines + rule + words).add_params(*sliders)
+    hint = "make z′ ten times rarer than z and see for how many draws a sample holds z alone."
+    says = {"pick_p": {"base": 10}, "pick_q": {"base": 10}}
+    return sliders.controlled(lines + rule + words, *params, hint=hint, **says)
 
 
 def excess(df: pd.DataFrame) -> alt.HConcatChart:

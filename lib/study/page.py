@@ -64,11 +64,15 @@ def live(chart, name: str, alt: str, still: str) -> str:
 
 
 def drawn(spec: dict, name: str) -> str:
-    """HTML and script of a Vega-Lite specification; no string in it can end the script."""
+    """HTML and script of a Vega-Lite specification; no string in it can end the script.
+
+    Of its ``usermeta`` the ``controls`` remain: what its sliders say of their places, see ``lib.figures.sliders``.
+    """
     import altair
 
+    about = {key: value for key, value in (spec.get("usermeta") or {}).items() if key == "controls"}
     return altair.utils.spec_to_html(
-        spec | {"usermeta": {"embedOptions": EMBED}},
+        spec | {"usermeta": about | {"embedOptions": EMBED}},
         "vega-lite",
         altair.VEGA_VERSION,
         altair.VEGAEMBED_VERSION,

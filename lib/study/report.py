@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 REPORTED = ROOT / "results" / "reported"
 RECORDED = ROOT / "results" / "recorded"
-NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT, claims.NO_RUN)
+NONE = (claims.NOT_RUN, claims.NOT_PUBLISHED, claims.NOT_KEPT, claims.NO_RUN, claims.NO_PAPER)
 SIGNS = {claims.HOLDS: "✓", claims.FAILS: "✗", claims.UNDECIDED: "?"} | dict.fromkeys(NONE, "–")
 CLASSES = {claims.HOLDS: "holds", claims.FAILS: "fails", claims.UNDECIDED: "undecided"} | dict.fromkeys(NONE, "not-run")
+CLASSES |= dict.fromkeys((claims.NO_RUN, claims.NO_PAPER), "not-apply")
 
 
 def matrix(config: str, quantity: str) -> pd.DataFrame:
@@ -134,9 +135,9 @@ def table(header: list[str], rows: list[tuple]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def span(low: float, high: float, digits: int = 3) -> str:
-    """An interval in brackets, or a dash where there is none."""
-    return "–" if math.isnan(low) else f"[{low:.{digits}f}, {high:.{digits}f}]"
+def span(low: float, high: float, threshold: float = math.nan) -> str:
+    """An interval in brackets, or a dash where there is none; threshold: as ``claims.shown`` takes it."""
+    return "–" if math.isnan(low) else f"[{claims.shown(low, threshold)}, {claims.shown(high, threshold)}]"
 
 
 def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], names: list[str] | None = None) -> str:
@@ -159,7 +160,7 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
         authors = "<br>".join(verdict(replace(j, mark=j.data if len(points) > 1 else "")) for j in points)
         test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
         missing = claims.NO_RUN if claim.printed else claims.NOT_RUN
-        authors = authors or badge(claims.NOT_PUBLISHED)
+        authors = authors or badge(claims.NOT_PUBLISHED if claim.cite else claims.NO_PAPER)
         rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j, missing) for j in found)))
     return table(header, rows)
 
@@ -181,10 +182,12 @@ def verdict(judgement: claims.Judgement | None, missing: str = claims.NOT_RUN) -
     """The badge of a verdict with its mark, effect and interval; "not run" where there is none."""
     if judgement is None:
         return badge(missing)
-    j = judgement
-    interval = f" {span(j.low, j.high)}" if j.seeds else ""
+    j, claim = judgement, claims.known().get(judgement.claim)
+    threshold = claim.threshold if claim else math.nan
+    interval = f" {span(j.low, j.high, threshold)}" if j.seeds else ""
     null = "" if math.isnan(j.null_low) else f", null {span(j.null_low, j.null_high)}"
-    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect)}{interval}{null}"
+    why = f" ({reason})" if claim and (reason := claims.reason(claim, j)) else ""
+    return f"{badge(j.verdict, *filter(None, [j.mark]))} {claims.shown(j.effect, threshold)}{interval}{null}{why}"
 
 
 def stamp(run) -> str:

@@ -1,0 +1,15 @@
+// What is wider than its column scrolls, and the keyboard reaches it.
+(() => {
+  'use strict';
+  const WIDE = '.scroll, div.math, .highlight pre, .output pre, .bd-toc, .sidebar-scrollbar';
+  const reach = () => {
+    for (const box of document.querySelectorAll(WIDE)) {
+      const wide = box.scrollWidth > box.clientWidth + 1 || (box.scrollHeight > box.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(box).overflowY));
+      if (wide) box.tabIndex = 0;
+      box.classList.toggle('cut', box.scrollWidth > box.clientWidth + box.scrollLeft + 2);
+    }
+  };
+  addEventListener('load', reach);
+  addEventListener('resize', reach);
+  addEventListener('scroll', event => event.target.classList?.contains('scroll') && reach(), true);
+})();

@@ -1,0 +1,39 @@
+"""The charts of an executed notebook as the site shows them: drawn by the page when they come into view, still without
+JavaScript and on paper."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+
+CHART = re.compile(
+    r'<div class="chart">.*?<div id="chart-(?P<id>[^"]*)"></div>(?P<script>.*?</script>)</div>'
+    r'<img class="still" style="display:none" src="(?P<still>[^"]*)"(?P<alt>[^>]*)>',
+    re.S,
+)
+SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
+
+
+def light(text: str) -> str:
+    """HTML in which the specification of every chart of altair stands as data, without a script of its own."""
+    return CHART.sub(_light, text)
+
+
+def _light(match: re.Match) -> str:
+    script = match["script"]
+    spec = json.JSONDecoder().raw_decode(script, SPEC.search(script).end())[0]
+    data = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        f'<div class="chart"><div id="chart-{match["id"]}"></div><script type="application/json">{data}</script></div>'
+        f'<img class="still" loading="lazy" src="{match["still"]}"{match["alt"]}>'
+    )
+
+
+def still(text: str, content: Callable[[str], bytes]) -> str:
+    """HTML in which every chart is its still picture, in the text itself; content: of a file of figures, by name."""
+
+    def picture(match: re.Match) -> str:
+        drawn = base64.b64encode(content(match["still"].removeprefix("figures/"))).decode()
+        return f'<img src="data:image/svg+xml;base64,{drawn}"{match["alt"]}>'
+
+    return CHART.sub(picture, text)
