@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from lib import claims, study
-from lib.book import make, run_records, site, sources_shown, sweeps
+from lib.book import contents, make, reference, run_records, site, sources_shown, sweeps
 from lib.figures import charts, disentanglement, lspread_strata, minority_collapse, sbm_theory
 from lib.hashing import ROOT
 from lib.study import page
@@ -67,11 +67,11 @@ def build(folder: Path) -> Path:
         patch.setattr(sources_shown, "sources", functools.cache(linked))
         runs = {name: make_run(folder / f"results/runs/{name}/quick-1", name, draw()) for name, draw in FIGURES.items()}
         site.assemble(runs, folder / "source")
-    contents = folder / "source/_toc.yml"
-    toc = yaml.safe_load(contents.read_text())
+    pages = folder / "source/_toc.yml"
+    toc = yaml.safe_load(pages.read_text())
     for part in toc["parts"]:
-        part["chapters"] = [c for c in part["chapters"] if list(contents.parent.glob(f"{c['file']}.*"))]
-    contents.write_text(yaml.safe_dump(toc))
+        part["chapters"] = [c for c in part["chapters"] if list(pages.parent.glob(f"{c['file']}.*"))]
+    pages.write_text(yaml.safe_dump(toc))
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", "source", "--path-output", ".", "--quiet"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)  # links to other chapters lead nowhere
     assert done.returncode == 0, done.stderr[-3000:]
@@ -80,8 +80,10 @@ def build(folder: Path) -> Path:
 
 def linked() -> list[str]:
     """The source files to which the prose of the small book links, and its figures."""
-    prose = [*(ROOT / "book").glob("*.md"), *(ROOT / f"notebooks/{name}.py" for name in FIGURES)]
-    found = re.findall(r"\b(?:lib|notebooks)/[\w/]+\.py", " ".join([SOURCE, *(path.read_text() for path in prose)]))
+    prose = [*(ROOT / "book").glob("*.md"), contents.ROWS, *(ROOT / f"notebooks/{name}.py" for name in FIGURES)]
+    found = re.findall(
+        r"\b(?:lib|notebooks)/[\w/]+\.py", " ".join([SOURCE, reference.text(), *(path.read_text() for path in prose)])
+    )
     return sorted({path for path in found if (ROOT / path).exists()})
 
 

@@ -291,7 +291,7 @@ def test_what_a_record_says_is_text_on_every_page(run):
     sealed(run)
     record = run_records.RunRecord(STUDY, run, "this book")
     asked = replace(record, kind="asked for")
-    shown = status_page.status([record], [record], [asked]) + scoreboard.claim_sections({STUDY: record}, [record])
+    shown = status_page.status([record], [record], [asked]) + scoreboard.board({STUDY: record}, [record])
     shown += record.stamp("../") + report.verdicts([], [report.Record(table, table.iloc[:0], kept.provenance(run))], [])
     (run / "requested").touch()
     site.assemble({STUDY: run.with_name("quick-bb")}, Path("out"))

@@ -54,7 +54,8 @@ def setup(app: Sphinx) -> dict:
 
 def lighten(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Leave off scripts and style sheets that the page does not use, and say in its head what it is."""
-    body = context.get("body", "")
+    # docutils calls the bibliography a list, whose members are none
+    body = context["body"] = context.get("body", "").replace('<div role="list" class="citation-list">', "<div>")
     for files in ("script_files", "css_files"):
         context[files] = [item for item in context.get(files, []) if _used(item, body, page)]
     title = re.sub(r"<[^>]+>", "", context.get("title", "")) or app.config.html_title

@@ -29,13 +29,13 @@
           score += rare[i] * ((has(part.heading, term) ? 4 : 0) + 2 * times / (times + 2));
         });
         if (part.t.toLowerCase().includes(phrase)) score += 4;
-        else if (terms.length > 1 && part.x.toLowerCase().includes(phrase)) score += 2;
+        else if (terms.length > 1 && part.x.toLowerCase().includes(phrase)) score += 6;
         if (!best || score > best.score) best = {...part, score};
       }
       const first = parts[0];
       if (complete && best) {
         const exact = first.t.toLowerCase().includes(phrase) ? 6 : 0, study = page.p.startsWith('notebooks/') ? 1.5 : 0;
-        const listing = /^(bibliography|prf-prf|statements)\./.test(page.p) ? 0.5 : 1;  // they name what others explain
+        const listing = /^(bibliography|statements)\./.test(page.p) ? 0.5 : 1;  // they name what others explain
         pages.push({page: page.p, title: first.t, part: best, score: listing * (total + best.score + exact + study)});
       }
       for (const part of all[n].filter(p => p.k === 'claim')) {
@@ -48,8 +48,9 @@
     return [...named, ...pages.sort(order), ...others];
   }
 
-  function snippet(text, terms) {
-    const low = text.toLowerCase(), at = Math.max(0, ...terms.map(term => low.indexOf(term)));
+  function snippet(text, query) {
+    const low = text.toLowerCase(), whole = low.indexOf(query.toLowerCase().trim());
+    const at = whole >= 0 ? whole : Math.max(0, ...words(query).map(term => low.indexOf(term)));
     const from = Math.max(0, low.lastIndexOf('. ', at) + 1, at - 110);
     return (from ? '… ' : '') + text.slice(from, from + 220).trim() + (from + 220 < text.length ? ' …' : '');
   }
@@ -67,7 +68,7 @@
       const item = document.createElement('li'), link = document.createElement('a'), text = document.createElement('p');
       link.href = part.a && part.t !== title ? `${page}#${part.a}` : page;
       link.textContent = part.t === title || part.k === 'claim' ? title : `${title}: ${part.t}`;
-      text.textContent = snippet(part.x, words(query));
+      text.textContent = snippet(part.x, query);
       item.append(link, text);
       list.append(item);
     }

@@ -8,6 +8,7 @@ import argparse
 import html
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -88,11 +89,11 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "solutions": lessons.solutions(),
         "statements": statements.on_pages(),
         "statements of claims": statements.of_claims(),
-        "contents": contents.table(),
-        "contents missing": contents.reasons(),
+        "contents": contents.table,  # names pages, which a book of other studies does not have
+        "contents missing": contents.reasons,
         "outputs": reference.outputs(recorded),
         "reference": reference.text(),
-        **growth_page.parts(),
+        **(growth_page.parts() if "scale.md" in files else {}),
     }
     for path in [p for p in files if p.endswith(".md")]:
         text = sources_shown.markdown(_fill(files[path].decode(), fill), path)
@@ -134,8 +135,14 @@ def _book_files() -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in files)
 
 
-def _fill(text: str, parts: dict[str, str]) -> str:
-    return re.sub(r"<!-- (\w[\w ]*) -->", lambda m: parts.get(m[1], m[0]), text)
+def _fill(text: str, parts: dict[str, str | Callable[[], str]]) -> str:
+    """The text with the parts that its marks name; a part that is made only where it is asked for is called."""
+
+    def part(match: re.Match) -> str:
+        found = parts.get(match[1], match[0])
+        return found() if callable(found) else found
+
+    return re.sub(r"<!-- (\w[\w ]*) -->", part, text)
 
 
 def _config() -> str:
