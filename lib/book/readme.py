@@ -68,7 +68,8 @@ def tally() -> str:
     return (
         f"The book judges **{len(known)} claims** in {len(study.names())} studies. The recorded runs judge "
         f"{run.claim.nunique()} of them: {_counts(run)}. The authors' own published numbers judge "
-        f"{authors.claim.nunique()}: {_counts(authors)}. `make book` judges all on small data."
+        f"{authors.claim.nunique()}: {_counts(authors)}. A claim that data sets or runs judge differently counts for "
+        "each. `make book` judges all on small data."
     )
 
 
@@ -79,7 +80,7 @@ def findings() -> str:
     for claim, source, sentence in FINDINGS:
         mine = judged[judged.claim == claim]
         here = mine.source == "authors" if source == "authors" else (mine.source == "run") & (mine.data == source)
-        j = mine[here].iloc[0]
+        j = mine[here].sort_values("seeds", ascending=False, kind="stable").iloc[0]
         ends = "" if pd.isna(j.low) else f" [{j.low:.3f}, {j.high:.3f}] ({int(j.seeds)} seeds)"
         lines.append(f"* {sentence.format(f'**{j.effect:.3f}**{ends}')} The claim `{claim}` {_said(j.verdict)}.")
     return "\n".join(lines)
@@ -98,7 +99,7 @@ def _said(verdict: str) -> str:
 
 
 def _counts(judged: pd.DataFrame) -> str:
-    """Claims by verdict; one whose verdict differs between data sets counts for each."""
+    """Claims by verdict; one that data sets or runs judge differently counts for each."""
     counts = judged.drop_duplicates(["claim", "verdict"]).verdict.value_counts()
     words = {claims.HOLDS: "hold", claims.FAILS: "do not hold", claims.UNDECIDED: "are not decided"}
     return ", ".join(f"{counts.get(word, 0)} {text}" for word, text in words.items())
