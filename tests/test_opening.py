@@ -89,7 +89,7 @@ def test_code_of_the_library_is_folded_under_its_names():
     opening.explain(cell)
     (output,) = cell.outputs
     assert output.data["text/html"].startswith(
-        '<details class="library"><summary>Code: <code>nt_xent</code> (2 lines)</summary><div class="highlight">'
+        '<details class="source"><summary>Code: <code>nt_xent</code> (2 lines)</summary><div class="highlight">'
     )
 
 

@@ -168,7 +168,7 @@ def _folded(text: str) -> str:
     source = html.unescape(re.sub(r"<[^>]*>", "", text))
     names, lines = DEFINED.findall(source), len(source.strip().splitlines())
     what = ", ".join(f"<code>{html.escape(name)}</code>" for name in names) or "library"
-    return f'<details class="library"><summary>Code: {what} ({lines} lines)</summary>{text}</details>'
+    return f'<details class="source"><summary>Code: {what} ({lines} lines)</summary>{text}</details>'
 
 
 @functools.lru_cache(maxsize=1)
