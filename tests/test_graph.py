@@ -281,7 +281,8 @@ def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):
     second = python(
         checkout,
         "-c",
-        f"import sys\nfrom lib.book import make\ntry:\n    {script.split('; ')[2]}\nexcept make.Busy as e: print(e)",
+        "import sys\nfrom lib.book import engine, make\n"
+        f"try:\n    {script.split('; ')[2]}\nexcept engine.Busy as e: print(e)",
     )
     assert f"another build (process {first.pid} on {platform.node()}) is at work" in second.stdout
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_book import STUDY, make_run
 
 from lib import records, study
-from lib.book import make, run_records, runs, sweeps
+from lib.book import engine, make, run_records, runs, sweeps
 from lib.encoders.store import STORE
 from lib.hashing import ROOT
 from lib.study import report
@@ -182,7 +182,7 @@ def test_prune_waits_for_no_build_but_refuses(folders):
         held.write("login-1:4711")
         held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(make.Busy, match=r"another build \(process 4711 on login-1\) is at work here"):
+        with pytest.raises(engine.Busy, match=r"another build \(process 4711 on login-1\) is at work here"):
             make.command_prune(None)
     assert len(list(study.RUNS.glob("one/*"))) == 2
 
