@@ -119,11 +119,13 @@ def of(study: str) -> tuple[Claim, ...]:
     """The claims of a study, in the order of its file; none where it has no file.  ClaimError: see ``check``."""
     import yaml
 
+    from lib import yaml_files
+
     path = ROOT / "claims" / f"{study}.yaml"
     if not path.exists():
         return ()
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_files.read(path)
         found, nets = content["claims"], tuple(content.get("nets", ()))
     except (yaml.YAMLError, TypeError, KeyError) as error:
         raise ClaimError(f"{path.name}: expected a mapping with a list 'claims' ({type(error).__name__})") from error

@@ -13,7 +13,7 @@ from lib.book import readme, sources_shown
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
-FLAT = {"__init__", "checks", "claims", "hashing", "intervals", "records", "sources"}
+FLAT = {"__init__", "checks", "claims", "hashing", "intervals", "records", "sources", "yaml_files"}
 LINES, CELL = 600, 40  # of a notebook above its exercises, and of a cell of code
 HELPERS = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision", "transformers")
 ALONE = """

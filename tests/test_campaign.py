@@ -23,18 +23,16 @@ from lib.book import campaign
 from lib.hashing import ROOT
 from lib.study import Run
 
-STUDY = "mediation"
+STUDY = "cifar10_undersampling"
 TOY = """preset: quick
 seed: 1000
 seeds: 2
+null_seeds: 1
 reference_seeds: 1
 classes: 0,1,2
-undersampled: all
 ratio: 0.05
 head_width: 32
-epochs: 20
-milder: 0.5
-draws: 100
+milder: 0
 """
 
 VALUES = "import json; from pathlib import Path; from lib.book import campaign\n"

@@ -200,7 +200,9 @@ def judged_run(name: str, values: dict[str, list[float]], keep: bool = True) -> 
     for claim, effects in values.items():
         made.judge(claim, effects, True, ())
     table = made.tables("quick-1", 3, "quick", "digits")[1]
-    return SimpleNamespace(study=name, claims=table if keep else table.assign(values=None), link="run")
+    table = table if keep else table.assign(values=None)
+    judged = {key: rows.to_dict("records") for key, rows in table.groupby(["source", "claim"])}
+    return SimpleNamespace(study=name, claims=table, judged=judged, link="run")
 
 
 def test_headline_claims_are_judged_once_more_by_holms_method_paper_by_paper():

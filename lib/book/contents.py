@@ -5,10 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from docutils.nodes import make_id
 
-from lib import claims, study
+from lib import claims, study, yaml_files
 from lib.book import in_order, run_records, statements
 from lib.hashing import ROOT
 from lib.study import kept, report
@@ -75,9 +74,7 @@ class Row:
         """The presets of its study that have it, in the order of the folders' names."""
         if not self.study:
             return []
-        declared = {name: p.default for name, p in study.parameters(self.study).items()}
-        named = sorted(path.parent.name for path in (ROOT / "presets").glob(f"*/{self.study}.yaml"))
-        return [name for name in named if self.fits(declared | study.preset(self.study, name))]
+        return [name for name, values in _presets(self.study).items() if self.fits(values)]
 
     def recorded(self) -> list[run_records.RunRecord]:
         """The runs of record that have it: that judge one of its claims, or measured one of its quantities."""
@@ -92,9 +89,17 @@ class Row:
 
 
 @functools.cache
+def _presets(name: str) -> dict[str, dict]:
+    """All parameters of a study by preset, in the order of the folders' names."""
+    declared = {key: p.default for key, p in study.parameters(name).items()}
+    named = sorted(path.parent.name for path in (ROOT / "presets").glob(f"*/{name}.yaml"))
+    return {preset: declared | study.preset(name, preset) for preset in named}
+
+
+@functools.cache
 def rows() -> tuple[Row, ...]:
     """Every row, paper by paper.  ContentsError: see ``check``."""
-    content = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
+    content = yaml_files.read(ROWS)
     found = [check(paper, entry) for paper, entries in content.items() for entry in entries]
     if twice := {r.what for r in found if sum((r.paper, r.what) == (o.paper, o.what) for o in found) > 1}:
         raise ContentsError(f"{ROWS.name}: {min(twice)!r} stands there twice")

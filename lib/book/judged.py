@@ -18,8 +18,7 @@ def judgements(claim: claims.Claim, source: str, chapters: dict, records_: list)
     runs = {"authors": here or mine, "recorded": mine, "run": here}[source]  # printed numbers are judged anew by each
     column, found = "authors" if source == "authors" else "run", []
     for run in runs:
-        table = run.claims
-        for row in table[(table["source"] == column) & (table["claim"] == claim.id)].to_dict("records"):
+        for row in run.judged.get((column, claim.id), ()):
             link = f" <small>{run.link}</small>"
             found.append(row | {"link": "" if source == "authors" else link, "source": source})
     if source == "authors":  # a published number once, whichever runs have it

@@ -78,6 +78,17 @@ class RunRecord:
             return pd.DataFrame(columns=["source", "claim"])
         return marked(kept.table(self.folder, "claims.csv"), self.provenance["params"])
 
+    @functools.cached_property
+    def judged(self) -> dict[tuple[str, str], list[dict]]:
+        """The rows of ``claims`` by source and claim, with the ends of the file, "low then" and "high then"."""
+        if self.claims.empty:
+            return {}
+        then = kept.table(self.folder, "claims.csv").reindex(columns=["low", "high"]).rename(columns="{} then".format)
+        found: dict[tuple[str, str], list[dict]] = {}
+        for row in self.claims.join(then).to_dict("records"):
+            found.setdefault((row["source"], row["claim"]), []).append(row)
+        return found
+
     @property
     def link(self) -> str:
         """The run's id, with a link to its record, from the top of the site."""

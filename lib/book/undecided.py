@@ -56,7 +56,8 @@ def all_open(records: list[RunRecord]) -> tuple[list[Open], list[Claim]]:
     """The claims that runs of record judge and none decides, cheapest first; and those that none judges."""
     found, unjudged = [], []
     for claim in claims.known().values():
-        rows = [(run, row) for run in records if run.study == claim.study for row in _rows(run, claim)]
+        mine = [run for run in records if run.study == claim.study]
+        rows = [(run, row) for run in mine for row in run.judged.get(("run", claim.id), ())]
         if not rows:
             unjudged.append(claim)
         elif all(row["verdict"] == claims.UNDECIDED for _, row in rows):
@@ -136,13 +137,6 @@ def _shares(effect: float, spread: float, seeds: int) -> np.ndarray:
         return generator.binomial(1, effect, (DRAWS, seeds)).astype(float)
     total = most / spread**2 - 1
     return generator.beta(effect * total, (1 - effect) * total, (DRAWS, seeds))
-
-
-def _rows(run: RunRecord, claim: Claim) -> list[dict]:
-    """The claim's rows in a run's table, and the ends that the file has, those of a rule of earlier among them."""
-    then = pd.read_csv(run.file("claims.csv"))[["low", "high"]]
-    table = run.claims.join(then.rename(columns="{} then".format))
-    return table[(table["source"] == "run") & (table["claim"] == claim.id)].to_dict("records")
 
 
 def _spread(row: dict) -> float:

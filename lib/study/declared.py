@@ -117,12 +117,12 @@ def parameters(study: str) -> dict[str, Parameter]:
 
 def preset(study: str, name: str) -> dict:
     """The values of ``presets/<name>/<study>.yaml``, checked."""
-    import yaml
+    from lib import yaml_files
 
     known = {path.parent.name: path for path in sorted((ROOT / "presets").glob(f"*/{source(study).stem}.yaml"))}
     if name not in known:
         raise ParameterError(f"preset {_cut(name)} does not exist for {study}; {_suggest(name, list(known))}")
-    return check(study, yaml.safe_load(known[name].read_text(encoding="utf-8")) or {})
+    return check(study, yaml_files.read(known[name]) or {})
 
 
 def check(study: str, given: dict) -> dict:
