@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/alignment_uniformity.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/alignment_uniformity.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/bios_gender_harm.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/bios_gender_harm.py`` are graded: points, hidden tests, wrong answers."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/cifar10_undersampling.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/cifar10_undersampling.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 import torch

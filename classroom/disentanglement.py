@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/disentanglement.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/disentanglement.py`` are graded: points, hidden tests, wrong answers."""
 
 import functools
 import itertools

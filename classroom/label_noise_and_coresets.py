@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/label_noise_and_coresets.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/label_noise_and_coresets.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/lspread_strata.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/lspread_strata.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 import math

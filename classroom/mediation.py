@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/mediation.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/mediation.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/methods_and_mitigations.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/methods_and_mitigations.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/minority_collapse.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/minority_collapse.py`` are graded: points, hidden tests, wrong answers."""
 
 import math
 

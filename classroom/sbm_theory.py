@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/sbm_theory.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/sbm_theory.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 

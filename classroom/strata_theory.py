@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/strata_theory.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/strata_theory.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/worst_group.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/worst_group.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Every exercise in classroom/ with its cells in the notebook: what they define, and what an answer earns.
+"""Every exercise in classroom/ with its cells in exercises/: what they define, and what an answer earns.
 
 Answers run here in a namespace of this process: these are the book's own.
 """
@@ -20,7 +20,7 @@ import pytest
 
 from lib import claims
 from lib.book import asked
-from lib.book.classroom import readings
+from lib.book.classroom import chapter, readings
 from lib.book.classroom.exercise import Answers, Exercise, generator, score
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +35,7 @@ SECONDS = 5  # of a core, for one solution with its public check
 
 @dataclass
 class Written:
-    """An exercise as the notebook has it: its statement, and the text of its solution and of its public check."""
+    """An exercise as its cells have it: its statement, and the text of its solution and of its public check."""
 
     label: str
     statement: str
@@ -46,7 +46,7 @@ class Written:
 @functools.cache
 def cells(study: str) -> list:
     """The cells from "## Exercises" to the next section."""
-    notebook = jupytext.read(ROOT / "notebooks" / f"{study}.py").cells
+    notebook = chapter.together(jupytext.read(ROOT / "notebooks" / f"{study}.py").cells, study)
     heads = [i for i, c in enumerate(notebook) if c.cell_type == "markdown" and re.search("(?m)^## ", c.source)]
     first = next(i for i in heads if re.search("(?m)^## Exercises", notebook[i].source))
     return notebook[first : next(i for i in heads if i > first)]

@@ -434,6 +434,7 @@ def test_a_new_study_runs_and_has_its_page(checkout):
     places = [page.index(part) for part in (*parts, '<section id="setup-of-this-run">')]
     assert places == sorted(places)
     assert "toy-1" in page
+    assert places[-2] < page.index('id="exercise-toy"') < places[-1], "the exercises end the page"
 
 
 @pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])

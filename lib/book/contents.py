@@ -10,6 +10,7 @@ from docutils.nodes import make_id
 
 from lib import claims, study
 from lib.book import in_order, run_records, statements
+from lib.book.classroom import notebook
 from lib.hashing import ROOT
 from lib.study import kept, report
 
@@ -149,7 +150,7 @@ def _anchors(page: str) -> dict[str, str]:
     path = study.source(page) if page in study.names() else ROOT / f"book/{page}.md"
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8") + notebook.text(page)
     headings = re.findall(r"^(?:# )?#{2,3} (.+)$", text, re.M)
     labels = re.findall(r"^# :label: *(\S+)$", text, re.M)
     figures = re.findall(r"(?:run\.show|^figure)\(\s*\"([\w-]+)\"", text, re.M)

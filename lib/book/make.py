@@ -22,6 +22,7 @@ SITE = (
     "_toc.yml",
     "book/**/*",
     "notebooks/*.py",
+    "exercises/*.py",
     "lib/**/*.py",
     "claims/*.yaml",
     "classroom/*.py",

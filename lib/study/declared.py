@@ -96,7 +96,12 @@ def source(study: str) -> Path:
 
 def cells(study: str) -> list[tuple[str, str]]:
     """The study's cells as (header, text); the header is what follows ``# %%``."""
-    parts = re.split(r"^# %%(.*)\n", source(study).read_text(encoding="utf-8"), flags=re.M)
+    return split(source(study).read_text(encoding="utf-8"))
+
+
+def split(text: str) -> list[tuple[str, str]]:
+    """The cells of a file in the py:percent format, as ``cells`` gives them."""
+    parts = re.split(r"^# %%(.*)\n", text, flags=re.M)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
