@@ -24,8 +24,8 @@ def smallest_t(n, gap):
     """The gap rises with t, so that bisection on log t finds it."""
     low, high = 1e-3, 1e4
     for _ in range(80):
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if uniformity.spikes_gap(n, middle) > gap else (middle, high)
+        t = math.sqrt(low * high)
+        low, high = (low, t) if uniformity.spikes_gap(n, t) > gap else (t, high)
     return high
 
 
@@ -111,14 +111,13 @@ assert found[2, 2] == 5 and found[9, 2] > found[9, 0.5]
 # %% tags=["solution", "hide-input"]
 def verdict(values, threshold, side):
     """The table of the setup cell is not decided: the mean lies below -0.2, one end of the interval above."""
-    n = len(values)
+    n, mean = len(values), np.mean(values)
     if n < 3 or np.ptp(values) == 0:
         return math.nan, math.nan, UNDECIDED
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n)
-    low, high = np.mean(values) - half, np.mean(values) + half
-    if low <= threshold <= high:
-        return low, high, UNDECIDED
-    return low, high, HOLDS if (high < threshold) == (side == "below") else FAILS
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
+    low, high = mean - half, mean + half
+    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
+    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED
 
 
 # %%

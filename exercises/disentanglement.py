@@ -103,9 +103,8 @@ def verdict(exchanged, threshold, side):
     n, k = len(exchanged), int(sum(exchanged))
     low = stats.beta.ppf(0.025, k, n - k + 1) if k else 0.0
     high = stats.beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
-    if low <= threshold <= high:
-        return low, high, UNDECIDED
-    return low, high, HOLDS if (low > threshold) == (side == "above") else FAILS
+    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
+    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED
 
 
 # %%

@@ -27,8 +27,7 @@ def batch_of_collapse(alpha, classes, tau):
     needed = (1 / alpha - 1) * (classes - 1) / classes
     if needed >= 1:
         return math.inf
-    negatives = needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau))
-    return negatives * classes / (2 * (classes - 1))
+    return needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau)) * classes / (2 * (classes - 1))
 
 
 # %%
@@ -88,8 +87,7 @@ def clamped_batch(alpha, classes, tau):
     needed = (classes - 1) / (classes * alpha)
     if needed >= 1:
         return math.inf
-    negatives = needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau))
-    return negatives * classes / (classes - 1)
+    return needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau)) * classes / (classes - 1)
 
 
 # %%
@@ -134,15 +132,14 @@ def verdict(values, threshold, side, trained, untrained):
     """The setup's interval lies above 0.05, but its encoders gained too little to be asked: not decided."""
 
     def interval(x):
-        half = stats.t.ppf(0.975, len(x) - 1) * np.std(x, ddof=1) / math.sqrt(len(x))
+        half = stats.t.ppf(0.975, len(x) - 1) * np.std(x, ddof=1) / len(x) ** 0.5
         return np.mean(x) - half, np.mean(x) + half
 
     low, high = interval(values)
     gain = np.subtract(trained, untrained)
     learned = gain.mean() >= 0.05 and interval(gain)[0] > 0
-    if not learned or low <= threshold <= high:
-        return low, high, UNDECIDED
-    return low, high, HOLDS if (low > threshold) == (side == "above") else FAILS
+    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
+    return low, high, UNDECIDED if not learned else HOLDS if passes else FAILS if fails else UNDECIDED
 
 
 # %%

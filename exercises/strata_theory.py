@@ -74,11 +74,11 @@ for distribution, tau, alpha in (
 
 # %% tags=["solution", "hide-input"]
 def most_points(right, budget):
-    """Only what the theorem's lower bound allows is tried."""
-    s = 2 * right - 1
-    allowed = [m for m in range(1, 101) if s ** (-2 * ((m + 1) // 2)) <= budget * (1 + 1e-9)]
-    fits = [m for m in allowed if np.abs(label_noise.lemma7_weights(m, right)).sum() <= budget * (1 + 1e-9)]
-    return max(fits, default=0)
+    """The length grows with the number of points."""
+    fits = 0
+    while fits < 100 and np.abs(label_noise.lemma7_weights(fits + 1, right)).sum() <= budget * (1 + 1e-9):
+        fits += 1
+    return fits
 
 
 # %%
@@ -115,15 +115,16 @@ assert most_points(0.9, 10) > most_points(0.7, 10) > most_points(0.55, 10) == 0
 # %% tags=["solution", "hide-input"]
 def verdict(values, threshold):
     """The setup's mean is above 1, [1.43, 2.35], although one trial is below: lspread-8f, of the smallest, does not hold."""
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
-    low, high = np.mean(values) - half, np.mean(values) + half
+    n, mean = len(values), np.mean(values)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
+    low, high = mean - half, mean + half
     return low, high, HOLDS if low > threshold else FAILS if high < threshold else UNDECIDED
 
 
 def trials_needed(values, threshold):
     """Student's quantile falls with n, so that the first that is narrow enough is the least."""
     away, sd, n = abs(np.mean(values) - threshold), np.std(values, ddof=1), 3
-    while stats.t.ppf(0.975, n - 1) * sd / math.sqrt(n) >= away:
+    while stats.t.ppf(0.975, n - 1) * sd / n**0.5 >= away:
         n += 1
     return n
 

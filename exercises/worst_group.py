@@ -21,8 +21,8 @@ over_plain = [0.031, 0.049, 0.045, 0.032, 0.023]
 # %% tags=["solution", "hide-input"]
 def left_whole(shares):
     """The class is matched to its largest stratum, F1 2s / (s + 1); the others score 0."""
-    largest = max(shares)
-    return 2 * largest / (largest + 1) / len(shares)
+    s = max(shares)
+    return 2 * s / (s + 1) / len(shares)
 
 
 # %%
@@ -91,8 +91,9 @@ for a, b in ((1.0, 4.0), (3.0, 1.0), (2.0, 2.0)):
 # %% tags=["solution", "hide-input"]
 def verdict(values, threshold, level):
     """Student's interval beside the threshold."""
-    half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
-    low, high = np.mean(values) - half, np.mean(values) + half
+    n, mean = len(values), np.mean(values)
+    half = stats.t.ppf(0.5 + level / 2, n - 1) * np.std(values, ddof=1) / n**0.5
+    low, high = mean - half, mean + half
     return low, high, HOLDS if low > threshold else FAILS if high < threshold else UNDECIDED
 
 
