@@ -20,7 +20,7 @@ import pytest
 
 from lib import claims
 from lib.book import asked
-from lib.book.classroom import chapter, readings
+from lib.book.classroom import chapter, readings, slips
 from lib.book.classroom.exercise import Answers, Exercise, generator, score
 
 ROOT = Path(__file__).parents[1]
@@ -288,6 +288,17 @@ def test_a_students_own_data_are_his_or_hers_and_the_setup_has_public_ones(study
 @pytest.mark.parametrize("module", sorted({m for p in ALL for m in p.values[1].hides}))
 def test_a_hidden_module_is_one_of_the_library(module):
     assert importlib.import_module(module)
+
+
+def test_a_slip_is_made_of_the_published_solution_without_what_explains_it():
+    found = slips.solution("lspread_strata", "exercise-spread-supcon")
+    kept = [line for c in cells("lspread_strata") for line in c.source.splitlines() if tagged(c, "solution")]
+    assert [line for line in found.splitlines() if line not in kept] == []
+    assert functions(found) == ["mean_length", "repelled"] and '"""' not in found
+    with pytest.raises(
+        ValueError, match=r"'exercise-spread-open' has no solution in exercises/lspread_strata\.py; there"
+    ):
+        slips.solution("lspread_strata", "exercise-spread-open")
 
 
 def test_the_rule_of_the_hidden_tests_is_that_of_the_book():
