@@ -224,7 +224,7 @@ run.show(
     caption=f"Mean RH: {means}. {beside} One dot a pair, look-alikes with their 95 % intervals over seeds; below 1 the "
     "classes are closer than under balanced encoders. Grey: the middle 95 % of the null.",
     data=dots,
-    source="lib/studies/shared/evidence.py:harm_matrix",
+    source="lib/studies/shared/evidence/matrices.py:harm_matrix",
 )
 
 # %% [markdown]
@@ -298,7 +298,7 @@ run.show(
     caption=f"The undersampled class's recall changes by {float(recall.mean()):+.3f} on average. AH: change of row k of "
     "the confusion matrix under a head with balanced labels.",
     data=frame,
-    source="lib/studies/shared/evidence.py:Evidence",
+    source="lib/studies/shared/evidence/encoders.py:Evidence",
 )
 
 # %% [markdown]

@@ -295,9 +295,7 @@ def test_a_slip_is_made_of_the_published_solution_without_what_explains_it():
     kept = [line for c in cells("lspread_strata") for line in c.source.splitlines() if tagged(c, "solution")]
     assert [line for line in found.splitlines() if line not in kept] == []
     assert functions(found) == ["mean_length", "repelled"] and '"""' not in found
-    with pytest.raises(
-        ValueError, match="'exercise-spread-open' has no solution"
-    ):
+    with pytest.raises(ValueError, match="'exercise-spread-open' has no solution"):
         slips.solution("lspread_strata", "exercise-spread-open")
 
 
