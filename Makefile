@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
-SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py claims/* notebooks/*.py exercises/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
+SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py lib/*/*/*/*.py claims/* notebooks/*.py exercises/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
   Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
 
 help:

@@ -14,7 +14,7 @@ from lib.book.classroom import notebook
 from lib.book.new import FILES
 from lib.hashing import ROOT
 
-FLAT = {"__init__", "checks", "claims", "hashing", "intervals", "records", "sources"}
+FLAT = {"__init__", "checks", "hashing", "intervals", "records", "sources"}
 LINES, CELL = 650, 40  # of a notebook, and of a cell of code
 HELPERS = ("accelerate", "numpy", "safetensors", "scikit-learn", "torch", "torchvision", "transformers")
 ALONE = """

@@ -21,8 +21,9 @@ from safetensors.torch import save_file
 from snakemake.cli import main as snakemake
 from test_keys import forget
 
-from lib import claims, hashing, records, study
+from lib import hashing, records, study
 from lib.book import make, new, runs
+from lib.claims import entries
 from lib.hashing import ROOT
 from lib.study import declared, key
 
@@ -99,7 +100,7 @@ def here(tmp_path, monkeypatch):
     """A copy of the checkout in which this process plans as if it were its own."""
     root = copy(tmp_path / "a b")
     monkeypatch.chdir(root)
-    for module in (hashing, key, claims, declared):
+    for module in (hashing, key, entries, declared):
         monkeypatch.setattr(module, "ROOT", root)
     yield root
     forget()

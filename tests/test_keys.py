@@ -7,6 +7,7 @@ import pytest
 
 from lib import claims, hashing
 from lib.book import make, why
+from lib.claims import entries
 from lib.study import declared, key
 
 COPIED = ("lib", "notebooks", "exercises", "classroom", "presets", "claims", "book")
@@ -30,7 +31,7 @@ def checkout(tmp_path_factory) -> Path:
     for name in hashing.LOCK:
         shutil.copy(hashing.ROOT / name, root)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (hashing, key, claims, declared):
+        for module in (hashing, key, entries, declared):
             patch.setattr(module, "ROOT", root)
         yield root
     forget()
