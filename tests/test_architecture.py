@@ -66,7 +66,7 @@ def test_training_helpers_run_where_there_is_no_book():
 def test_modules_live_in_packages():
     assert {path.stem for path in (ROOT / "lib").glob("*.py")} == FLAT
     packages = [path.parent for path in (ROOT / "lib").glob("*/__init__.py")]
-    assert len(packages) <= 15
+    assert len(packages) + len(FLAT) <= 22  # what stands at the top of lib
     for package in packages:
         text = (package / "__init__.py").read_text()
         assert "May import" in text or "Imports nothing" in text or package.name == "book", package
