@@ -10,7 +10,7 @@ export PYTHONUTF8 := 1
 PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
-SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py claims/* notebooks/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
+SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py lib/*/*/*/*.py claims/* notebooks/*.py exercises/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
   Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
 
 help:
@@ -102,7 +102,7 @@ lab: .venv/lab
 ifeq ($(STUDENT),yes)
 	@opened=$$($(PY) -m lib.book.make answers) && $(PY) -m jupyter lab "$$opened"
 else
-	$(PY) -m jupyter lab notebooks
+	$(PY) -m jupyter lab --ServerApp.contents_manager_class=lib.book.lab.Studies notebooks
 endif
 
 serve: .venv/core

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 import yaml
-from lib.book import cost, failures, jobs, make, profiles
+from lib.book import cost, failures, jobs, profiles, wanted
 
 PYTHON = sys.executable
 BOOK = str(Path(PYTHON).parent / "jupyter-book")
-WANTED, JOBS = make.requested(config.get("requests"))
+WANTED, JOBS = wanted.requested(config.get("requests"))
 RUNS = {run.id: run for run in WANTED}
-CURRENT = {run.study: run for run in make.quick_runs()}
+CURRENT = {run.study: run for run in wanted.quick_runs()}
 SITE = ["build/_build/html/index.html", "build/site"]  # the second is written last: pages appear one by one
 
 
@@ -51,7 +51,7 @@ for number, units in enumerate(JOBS):
 
     rule:
         name: f"encoders_{number}"
-        input: f"build/data/{jobs.source(first)}.json", make.bases(units)
+        input: f"build/data/{jobs.source(first)}.json", wanted.bases(units)
         output: [update(f"{unit.folder}/record.json") for unit in units]  # a second attempt keeps what the first made
         log: f"{failures.LOGS}/{units[0].name}.log"
         params:
@@ -96,7 +96,7 @@ rule study:
 rule site:
     input:
         [f"{run.folder}/executed.ipynb" for run in CURRENT.values()],
-        make.site_files(),
+        wanted.site_files(),
     output: SITE
     params: current=[f"--current={run.study}={run.folder}" for run in CURRENT.values()]
     threads: 1

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/alignment_uniformity.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/alignment_uniformity.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from scipy import special
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import HOLDS, UNDECIDED, VERDICTS, interval, same, table
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _gap(n, t):
@@ -37,9 +37,7 @@ CAP = Exercise(
     wrong=(
         Wrong("the rule of thumb n²/4", "def smallest_t(n, gap):\n    return n**2 / 4"),
         *slips(
-            "def smallest_t(n, gap):\n    low, high = 1e-3, 1e4\n    for _ in range(80):\n"
-            "        t = math.sqrt(low * high)\n"
-            "        low, high = (low, t) if uniformity.spikes_gap(n, t) > gap else (t, high)\n    return high",
+            solution("alignment_uniformity", "exercise-au-cap"),
             ("the gap ignored", "> gap", "> 0.1", 2),
             ("the number of spikes ignored", "spikes_gap(n, t)", "spikes_gap(10, t)", 0),
             ("the wrong half is kept", "(low, t) if", "(t, high) if", 0),
@@ -76,14 +74,12 @@ CANCEL = Exercise(
     wrong=(
         Wrong("a table of the public check's case", "def cancelling_cosine(dim, tau):\n    return 0.146"),
         *slips(
-            "def cancelling_cosine(dim, tau):\n"
-            "    m, q = uniformity.log_mgf(dim, 1 / tau), uniformity.log_mgf(dim, 2 / tau)\n"
-            "    return tau * (math.log(math.expm1(q - 2 * m) / 2) + m)",
-            ("the half of the second-order term forgotten", " / 2) + m", ") + m", 0),
-            ("the relative variance taken for v / μ", " + m)", ")", 0),
+            solution("alignment_uniformity", "exercise-au-cancel"),
+            ("the half of the second-order term forgotten", " / 2) + log_mu", ") + log_mu", 0),
+            ("the relative variance taken for v / μ", " + log_mu)", ")", 0),
             ("the temperature ignored", "return tau", "return 0.5", 2),
             ("the dimension ignored", "log_mgf(dim", "log_mgf(2", 0),
-            ("the second moment in place of the variance", "math.expm1(q - 2 * m)", "math.exp(q - 2 * m)", 0),
+            ("the second moment in place of the variance", "math.expm1(", "math.exp(", 0),
         ),
     ),
 )
@@ -119,14 +115,12 @@ COLLAPSE = Exercise(
     wrong=(
         Wrong("the simplex that fills the space", "def least_classes(dim, t):\n    return dim + 1"),
         *slips(
-            "def least_classes(dim, t):\n    k = 2\n"
-            "    while uniformity.uniformity_of_classes(k, t) >= uniformity.uniformity_of_sphere(dim, t):\n"
-            "        k += 1\n    return k",
-            ("t ignored", "k = 2", "k, t = 2, 2.0", 2),
+            solution("alignment_uniformity", "exercise-au-collapse"),
+            ("t ignored", "classes = 2", "classes, t = 2, 2.0", 2),
             ("pairs in one place forgotten", "uniformity_of_classes", "uniformity_of_simplex", 0),
-            ("the last that does not", "return k", "return k - 1", 0),
+            ("the last that does not", "return classes", "return classes - 1", 0),
             ("the dimension ignored", "sphere(dim", "sphere(2", 0),
-            ("one image of each class", "_classes(k, t)", "_classes(k, t, 1)", 0),
+            ("one image of each class", "_classes(classes, t)", "_classes(classes, t, 1)", 0),
         ),
     ),
 )
@@ -158,15 +152,6 @@ def _too_little(answers, rng, data):
     return answers.verdict(decided, -0.2, "below")[2] == HOLDS
 
 
-_RIGHT = """def verdict(values, threshold, side):
-    n, mean = len(values), np.mean(values)
-    if n < 3 or np.ptp(values) == 0:
-        return math.nan, math.nan, UNDECIDED
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
-    low, high = mean - half, mean + half
-    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
-    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED"""
-
 RERUN = Exercise(
     label="exercise-au-rerun",
     objective="Rerun the study at another temperature, and turn one number a seed into interval and verdict.",
@@ -179,7 +164,7 @@ RERUN = Exercise(
         Check(1, "what decides nothing: too few seeds, values that are all equal", _too_little),
     ),
     wrong=slips(
-        _RIGHT,
+        solution("alignment_uniformity", "exercise-au-rerun"),
         ("the normal law in place of Student's", "stats.t.ppf(0.975, n - 1)", "1.96", 5),
         ("one tail in place of two", "0.975", "0.95", 5),
         ("the spread of the seeds, not of their mean", " / n**0.5", "", 5),

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/bios_gender_harm.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/bios_gender_harm.py`` are graded: points, hidden tests, wrong answers."""
 
 import math
 
@@ -20,6 +20,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 
 
 def _ratio(own, other, gap):
@@ -96,10 +97,6 @@ def _needed(answers, rng, data):
     return True
 
 
-def _self_pairs(plug_in: str, needed: str) -> str:
-    return f"import math\ndef plug_in(grh, n):\n    return {plug_in}\ndef texts_needed(bias):\n    return {needed}"
-
-
 SELF_PAIRS = Exercise(
     label="exercise-bios-self-pairs",
     objective="Quantify how self-pairs make a small group look compact, and how many texts make that harmless.",
@@ -110,19 +107,23 @@ SELF_PAIRS = Exercise(
         Check(2, "the least number of texts, for small and large bias", _needed),
     ),
     wrong=(
-        Wrong("1 + 1/n in place of n / (n - 1)", _self_pairs("grh * (1 + 1 / n)", "math.ceil(1 / bias)")),
-        Wrong("the ratio shrinks", _self_pairs("grh * (n - 1) / n", "math.ceil(1 + 1 / bias)"), 2),
         Wrong(
-            "the ratio of one distribution, whatever the ratio",
-            _self_pairs("n / (n - 1)", "math.ceil(1 + 1 / bias)"),
-            2,
+            "1 + 1/n in place of n / (n - 1)",
+            "def plug_in(grh, n):\n    return grh * (1 + 1 / n)\n"
+            "def texts_needed(bias):\n    return math.ceil(1 / bias)",
         ),
-        Wrong("the size ignored", _self_pairs("grh", "2")),
-        Wrong("a number of texts that is no whole number", _self_pairs("grh * n / (n - 1)", "1 + 1 / bias"), 2),
-        Wrong("rounded down", _self_pairs("grh * n / (n - 1)", "int(1 + 1 / bias)"), 2),
+        Wrong("the size ignored", "def plug_in(grh, n):\n    return grh\ndef texts_needed(bias):\n    return 2"),
         Wrong(
             "a table of the public check's cases",
-            _self_pairs("{2: 0.9831151108835443, 20: 1.020708439630889}[n]", "{0.3: 5, 0.06: 18}[bias]"),
+            "def plug_in(grh, n):\n    return {2: 0.9831151108835443, 20: 1.020708439630889}[n]\n"
+            "def texts_needed(bias):\n    return {0.3: 5, 0.06: 18}[bias]",
+        ),
+        *slips(
+            solution("bios_gender_harm", "exercise-bios-self-pairs"),
+            ("the ratio shrinks", "grh * n / (n - 1)", "grh * (n - 1) / n", 2),
+            ("the ratio of one distribution, whatever the ratio", "grh * n", "n", 2),
+            ("a number of texts that is no whole number", "math.ceil", "float", 2),
+            ("rounded down", "math.ceil", "int", 2),
         ),
     ),
     hides=("lib.harms",),
@@ -142,10 +143,6 @@ def _swap(of):
     return test
 
 
-def _swapped(ratios: str, gap: str, recall: str) -> str:
-    return f"def swapped(ratios, mean_gap, tpr_gap):\n    return {ratios}, {gap}, {recall}"
-
-
 SWAP = Exercise(
     label="exercise-bios-swap",
     objective="Tell which measures of gender are symmetric, which exchange their values, and which change sign.",
@@ -155,14 +152,13 @@ SWAP = Exercise(
         Check(2, "the two ratios", _swap([0])),
         Check(2, "the mean gap and the gap of recall", _swap([1, 2])),
     ),
-    wrong=(
-        Wrong("nothing changes", _swapped("ratios", "mean_gap", "tpr_gap")),
-        Wrong(
-            "the ratios are turned upside down", _swapped("(1 / ratios[0], 1 / ratios[1])", "mean_gap", "-tpr_gap"), 2
-        ),
-        Wrong("the mean gap changes sign", _swapped("(ratios[1], ratios[0])", "-mean_gap", "-tpr_gap"), 2),
-        Wrong("the gap of recall stays", _swapped("(ratios[1], ratios[0])", "mean_gap", "tpr_gap"), 2),
-        Wrong("constants", _swapped("(1.0, 1.0)", "0.0", "0.0")),
+    wrong=slips(
+        solution("bios_gender_harm", "exercise-bios-swap"),
+        ("nothing changes", "(ratios[1], ratios[0]), mean_gap, -tpr_gap", "ratios, mean_gap, tpr_gap", 0),
+        ("the ratios are turned upside down", "(ratios[1], ratios[0])", "(1 / ratios[0], 1 / ratios[1])", 2),
+        ("the mean gap changes sign", "), mean_gap", "), -mean_gap", 2),
+        ("the gap of recall stays", "-tpr_gap", "tpr_gap", 2),
+        ("constants", "(ratios[1], ratios[0]), mean_gap, -tpr_gap", "(1.0, 1.0), 0.0, 0.0", 0),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/cifar10_undersampling.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/cifar10_undersampling.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 
 
 def _features(rng, n=12, d=4, classes=3):
@@ -125,12 +126,14 @@ SELF_PAIRS = Exercise(
             "def without_self_pairs(c, n):\n    return c - 1 / n\n"
             "def diagonal_factor(n_under, n_balanced):\n    return n_under / n_balanced",
         ),
-        Wrong(
-            "the right mean, and the factor upside down",
-            "def without_self_pairs(c, n):\n    return (n * c - 1) / (n - 1)\n"
-            "def diagonal_factor(n_under, n_balanced):\n"
-            "    return (n_balanced / (n_balanced - 1)) / (n_under / (n_under - 1))",
-            2,
+        *slips(
+            solution("cifar10_undersampling", "exercise-self-pairs"),
+            (
+                "the right mean, and the factor upside down",
+                "n_under / (n_under - 1) * (n_balanced - 1) / n_balanced",
+                "n_balanced / (n_balanced - 1) * (n_under - 1) / n_under",
+                2,
+            ),
         ),
         Wrong(
             "1 + 1/n in place of n / (n - 1)",
@@ -167,14 +170,6 @@ def _clamped(offsets):
     return test
 
 
-def _share_source(z: str, negative: str) -> str:
-    return (
-        f"def share_without_gradient(z1, z2):\n    z = torch.nn.functional.normalize({z}, dim=1)\n"
-        "    eye = torch.eye(len(z), dtype=torch.bool)\n"
-        f"    return float(((z @ z.T)[{negative}] <= 1e-7).double().mean())"
-    )
-
-
 CLAMP = Exercise(
     label="exercise-clamp",
     objective="Find which pairs a clamped loss leaves without gradient, and what their share depends on.",
@@ -186,18 +181,22 @@ CLAMP = Exercise(
     ),
     wrong=(
         Wrong("half of the pairs, whatever the views", "def share_without_gradient(z1, z2):\n    return 0.5"),
-        Wrong(
-            "a positive counted as a negative",
-            _share_source("torch.cat([z1, z2])", "~eye"),
-        ),
-        Wrong(
-            "self-pairs counted",
-            _share_source("torch.cat([z1, z2])", "~eye.roll(len(z1), 0)"),
-        ),
-        Wrong("one view only", _share_source("z1", "~eye")),
-        Wrong(
-            "the pairs that keep their gradient",
-            _share_source("torch.cat([z1, z2])", "~(eye | eye.roll(len(z1), 0))").replace("<=", ">"),
+        *slips(
+            solution("cifar10_undersampling", "exercise-clamp"),
+            ("a positive counted as a negative", "image[:, None] != image", "~torch.eye(len(z), dtype=torch.bool)", 0),
+            (
+                "self-pairs counted",
+                "image[:, None] != image",
+                "~torch.eye(len(z), dtype=torch.bool).roll(len(z1), 0)",
+                0,
+            ),
+            (
+                "one view only",
+                "torch.cat([z1, z2]), dim=1)\n    image = torch.arange(len(z1)).repeat(2)",
+                "z1, dim=1)\n    image = torch.arange(len(z1))",
+                0,
+            ),
+            ("the pairs that keep their gradient", "<=", ">", 0),
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/disentanglement.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/disentanglement.py`` are graded: points, hidden tests, wrong answers."""
 
 import functools
 import itertools
@@ -8,7 +8,7 @@ from scipy import stats
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, same
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _fits(degrees, kappa):
@@ -51,7 +51,7 @@ BOX = Exercise(
         ),
         Wrong("the angle of the diagonal", "def largest_turn(kappa):\n    return math.degrees(math.acos(1 / kappa))"),
         *slips(
-            "def largest_turn(kappa):\n    return np.degrees(np.arcsin(min(1.0, kappa**2 - 1)) / 2)",
+            solution("disentanglement", "exercise-dis-box"),
             ("in radians", "np.degrees", "np.asarray", 0),
             ("the half of the double angle forgotten", " / 2", "", 0),
             ("wide boxes forgotten", "min(1.0, kappa**2 - 1)", "kappa**2 - 1", 2),
@@ -148,7 +148,7 @@ BATCH = Exercise(
     wrong=(
         Wrong("the smallest batch, always", "def batch_for(a, n, b):\n    return 2"),
         *slips(
-            "def batch_for(a, n, b):\n    return math.ceil((1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2)",
+            solution("disentanglement", "exercise-dis-batch"),
             (
                 "B² in place of B(B - 1)",
                 "(1 + math.sqrt(1 + 4 * (a / (4 * b)) ** n)) / 2",
@@ -203,13 +203,6 @@ def _verdicts(side):
     return test
 
 
-_RIGHT = """def verdict(exchanged, threshold, side):
-    n, k = len(exchanged), int(sum(exchanged))
-    low = stats.beta.ppf(0.025, k, n - k + 1) if k else 0.0
-    high = stats.beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
-    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
-    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED"""
-
 RERUN = Exercise(
     label="exercise-dis-rerun",
     objective="Rerun the study with another mixing, and read a share with its exact interval and verdict.",
@@ -222,7 +215,7 @@ RERUN = Exercise(
     ),
     wrong=(
         *slips(
-            _RIGHT,
+            solution("disentanglement", "exercise-dis-rerun"),
             ("no ones: no interval", "if k else 0.0", "", 4),
             ("tails of 5 % in place of 2.5 %", "0.025", "0.05", 4),
             ("the share decides", "(low > threshold, high < threshold)", "(k / n > threshold, k / n < threshold)", 5),

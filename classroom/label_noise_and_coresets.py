@@ -1,10 +1,10 @@
-"""The exercises of ``notebooks/label_noise_and_coresets.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/label_noise_and_coresets.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import VERDICTS, interval, same, table
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _drained(buckets, size):
@@ -48,8 +48,7 @@ LEVEL = Exercise(
         Wrong("as many points in each", "def level(buckets, size):\n    return size // len(buckets)"),
         Wrong("the fullest bucket", "def level(buckets, size):\n    return max(buckets)"),
         *slips(
-            "def level(buckets, size):\n    found = 0\n"
-            "    while sum(min(b, found + 1) for b in buckets) <= size:\n        found += 1\n    return found",
+            solution("label_noise_and_coresets", "exercise-applications-level"),
             ("one level too high", "return found", "return found + 1", 0),
             (
                 "points above the level count in full",
@@ -86,14 +85,6 @@ def _scores(average):
     return test
 
 
-_SCORE = """def noise_score(z, y, i, average):
-    f = z / np.linalg.norm(z, axis=1, keepdims=True)
-    others = (y == y[i]) & (np.arange(len(y)) != i)
-    own = f[others].mean(0)
-    means = [f[y == c].mean(0) for c in np.unique(y) if c != y[i]]
-    away = [f[i] @ m / (np.linalg.norm(m) if average == "centres" else 1) for m in means]
-    return f[i] @ own / np.linalg.norm(own) - np.mean(away)"""
-
 SCORE = Exercise(
     label="exercise-applications-score",
     objective="Turn a sentence that can be read in two ways into two formulas.",
@@ -105,7 +96,7 @@ SCORE = Exercise(
     ),
     wrong=(
         *slips(
-            _SCORE,
+            solution("label_noise_and_coresets", "exercise-applications-score"),
             ("one reading for both", ' if average == "centres" else 1', "", 2),
             ("the point counts in its own class", " & (np.arange(len(y)) != i)", "", 0),
             (
@@ -154,15 +145,6 @@ def _verdicts(wanted_side):
     return test
 
 
-_RIGHT = """def verdict(first, second, threshold, side):
-    gap = np.subtract(first, second)
-    n, mean = len(gap), gap.mean()
-    half = stats.t.ppf(0.975, n - 1) * gap.std(ddof=1) / n**0.5
-    low, high = mean - half, mean + half
-    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
-    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED"""
-
-
 def _own(rng):
     first, second = _pair(rng, np.array(table(rng, str(rng.choice(VERDICTS)), 0.0, "above", 6)))
     return {"spread_accuracy": np.round(first, 4).tolist(), "sup_con_accuracy": np.round(second, 4).tolist()}
@@ -179,7 +161,7 @@ RERUN = Exercise(
         Check(2, "verdicts of claims that say below", _verdicts("below")),
     ),
     wrong=slips(
-        _RIGHT,
+        solution("label_noise_and_coresets", "exercise-applications-rerun"),
         (
             "two independent groups in place of pairs",
             "gap.std(ddof=1)",

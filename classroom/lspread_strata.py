@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/lspread_strata.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/lspread_strata.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from scipy import optimize
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, VERDICTS, interval, same, table
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _edge(alpha, classes, tau, views, clamped):
@@ -43,12 +43,6 @@ def _edges(name, views, clamped, shares, finite):
     return test
 
 
-_BATCH = """def batch_of_collapse(alpha, classes, tau):
-    needed = (1 / alpha - 1) * (classes - 1) / classes
-    if needed >= 1:
-        return math.inf
-    return needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau)) * classes / (2 * (classes - 1))"""
-
 BATCH = Exercise(
     label="exercise-spread-batch",
     objective="Turn the threshold of a weight into the threshold of a batch size.",
@@ -67,7 +61,7 @@ BATCH = Exercise(
         ),
     ),
     wrong=slips(
-        _BATCH,
+        solution("lspread_strata", "exercise-spread-batch"),
         ("views in place of images", "(2 * (classes - 1))", "(classes - 1)", 1),
         ("no batch that is too small forgotten", "    if needed >= 1:\n        return math.inf\n", "", 3),
         ("the weight one half, always", "needed = ", "alpha = 0.5\n    needed = ", 0),
@@ -108,8 +102,7 @@ SUPCON = Exercise(
     wrong=(
         Wrong("orthogonal vectors", "def mean_length(b, n):\n    return n**-0.5\n\ndef repelled(n):\n    return 0.0"),
         *slips(
-            "def mean_length(b, n):\n    return math.sqrt(max(0.0, (1 + (n - 1) * b) / n))\n\n"
-            "def repelled(n):\n    return -1 / (n - 1)",
+            solution("lspread_strata", "exercise-spread-supcon"),
             ("the square of the length", "math.sqrt(max(0.0, (1 + (n - 1) * b) / n))", "(1 + (n - 1) * b) / n", 2),
             ("the length of the sum", " / n))", " * n))", 2),
             ("self-pairs forgotten", "(1 + (n - 1) * b) / n", "b", 2),
@@ -120,11 +113,6 @@ SUPCON = Exercise(
     ),
 )
 
-_CLAMPED = """def clamped_batch(alpha, classes, tau):
-    needed = (classes - 1) / (classes * alpha)
-    if needed >= 1:
-        return math.inf
-    return needed / (1 - needed) * math.exp(classes / ((classes - 1) * tau)) * classes / (classes - 1)"""
 
 CLAMP = Exercise(
     label="exercise-spread-clamp",
@@ -142,7 +130,7 @@ CLAMP = Exercise(
         ),
     ),
     wrong=slips(
-        _CLAMPED,
+        solution("lspread_strata", "exercise-spread-clamp"),
         ("images of one class in place of the batch", " * classes / (classes - 1)", " / (classes - 1)", 1),
         ("two views", "* classes / (classes - 1)", "* classes / (2 * (classes - 1))", 1),
         ("L_attract, always", "needed = ", "alpha = 1.0\n    needed = ", 0),
@@ -197,18 +185,6 @@ def _gated(answers, rng, data):
     return True
 
 
-_RIGHT = """def interval(values):
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return np.mean(values) - half, np.mean(values) + half
-
-def verdict(values, threshold, side, trained, untrained):
-    low, high = interval(values)
-    gain = np.subtract(trained, untrained)
-    learned = gain.mean() >= 0.05 and interval(gain)[0] > 0
-    passes, fails = (high < threshold, low > threshold) if side == "below" else (low > threshold, high < threshold)
-    return low, high, UNDECIDED if not learned else HOLDS if passes else FAILS if fails else UNDECIDED"""
-
-
 def _own(rng):
     after, before = _trained(rng, 5, float(rng.choice([0.03, 0.12])))
     values = table(rng, str(rng.choice(VERDICTS)), 0.05, "above")
@@ -227,14 +203,14 @@ RERUN = Exercise(
         Check(2, "verdicts of encoders that learned little, or that certainly learned", _gated),
     ),
     wrong=slips(
-        _RIGHT,
+        solution("lspread_strata", "exercise-spread-rerun"),
         ("whether the encoders learned is not asked", "if not learned", "if False", 7),
         ("the mean gain alone is asked", " and interval(gain)[0] > 0", "", 7),
         ("any gain that is certain is enough", "gain.mean() >= 0.05 and ", "", 7),
-        ("the normal law in place of Student's", "stats.t.ppf(0.975, len(values) - 1)", "1.96", 6),
-        ("the spread of the seeds, not of their mean", " / len(values) ** 0.5", "", 6),
+        ("the normal law in place of Student's", "stats.t.ppf(0.975, len(x) - 1)", "1.96", 6),
+        ("the spread of the seeds, not of their mean", " / len(x) ** 0.5", "", 6),
         ("the side ignored", 'if side == "below"', "if False", 7),
-        ("the threshold ignored", "low, high = interval", "threshold = 0.05\n    low, high = interval", 5),
+        ("the threshold ignored", "    low, high = interval", "    threshold = 0.05\n    low, high = interval", 5),
         ("encoders that did not learn fail the claim", "UNDECIDED if not learned", "FAILS if not learned", 7),
     ),
     data=_own,

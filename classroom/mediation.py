@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/mediation.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/mediation.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 
 CHANGES = {"TE": (3, 0), "NIE": (1, 0), "rNDE": (1, 3), "NDE": (2, 0), "rNIE": (2, 3)}  # of y00, y01, y10, y11
 
@@ -34,12 +35,6 @@ def _effects_of(names):
     return test
 
 
-def _five(**changed: str) -> str:
-    formulas = {"TE": "y11 - y00", "NIE": "y01 - y00", "rNDE": "y01 - y11", "NDE": "y10 - y00", "rNIE": "y10 - y11"}
-    inside = ", ".join(f'"{name}": {formula}' for name, formula in (formulas | changed).items())
-    return f"def five_effects(y00, y01, y10, y11):\n    return {{{inside}}}"
-
-
 DECOMPOSITION = Exercise(
     label="exercise-decomposition",
     objective="Compute the five effects of two switches from their four outcomes, signs included.",
@@ -50,9 +45,27 @@ DECOMPOSITION = Exercise(
         Check(2, "the two reversed effects, of numbers and of arrays", _effects_of(("rNDE", "rNIE"))),
     ),
     wrong=(
-        Wrong("the reversed effects with the other sign", _five(rNDE="y11 - y01", rNIE="y11 - y10"), 2),
-        Wrong("labels and encoder changed places", _five(NIE="y10 - y00", NDE="y01 - y00", rNDE="y10 - y11"), 0),
-        Wrong("the reversed effects are the others with a minus", _five(rNDE="y00 - y10", rNIE="y00 - y01"), 2),
+        *slips(
+            solution("mediation", "exercise-decomposition"),
+            (
+                "the reversed effects with the other sign",
+                'y01 - y11, "NDE": y10 - y00, "rNIE": y10 - y11',
+                'y11 - y01, "NDE": y10 - y00, "rNIE": y11 - y10',
+                2,
+            ),
+            (
+                "labels and encoder changed places",
+                '"NIE": y01 - y00, "rNDE": y01 - y11, "NDE": y10 - y00',
+                '"NIE": y10 - y00, "rNDE": y10 - y11, "NDE": y01 - y00',
+                0,
+            ),
+            (
+                "the reversed effects are the others with a minus",
+                'y01 - y11, "NDE": y10 - y00, "rNIE": y10 - y11',
+                'y00 - y10, "NDE": y10 - y00, "rNIE": y00 - y01',
+                2,
+            ),
+        ),
         Wrong(
             "all effects 0",
             "def five_effects(y00, y01, y10, y11):\n    return dict.fromkeys(" + repr(list(CHANGES)) + ", 0.0)",
@@ -104,25 +117,21 @@ FLOOR = Exercise(
             "no floor",
             "def orders(r, a, b):\n    return b / (a + b), b / (a + b)\ndef equal_from(a, b):\n    return max(a, b)",
         ),
-        Wrong(
-            "a floor under the last cell alone",
-            "def orders(r, a, b):\n    total = min(r, a + b)\n    return b / total, (total - a) / total\n"
-            "def equal_from(a, b):\n    return a + b",
-            2,
-        ),
-        Wrong(
-            "the orders changed places",
-            "def orders(r, a, b):\n    total = min(r, a + b)\n"
-            "    return (max(r - a, 0) - max(r - a - b, 0)) / total, min(r, b) / total\n"
-            "def equal_from(a, b):\n    return a + b",
-            2,
-        ),
-        Wrong(
-            "a constant as the limit",
-            "def orders(r, a, b):\n    y = lambda t, m: max(0, r - a * t - b * m)\n    total = y(1, 1) - y(0, 0)\n"
-            "    return (y(0, 1) - y(0, 0)) / total, (y(1, 1) - y(1, 0)) / total\n"
-            "def equal_from(a, b):\n    return 0.7",
-            3,
+        *slips(
+            solution("mediation", "exercise-floor"),
+            (
+                "a floor under the last cell alone",
+                "return (y[0, 1] - y[0, 0]) / total, (y[1, 1] - y[1, 0]) / total",
+                "return -b / total, (total + a) / total",
+                2,
+            ),
+            (
+                "the orders changed places",
+                "return (y[0, 1] - y[0, 0]) / total, (y[1, 1] - y[1, 0]) / total",
+                "return (y[1, 1] - y[1, 0]) / total, (y[0, 1] - y[0, 0]) / total",
+                2,
+            ),
+            ("a constant as the limit", "return a + b", "return 0.7", 3),
         ),
     ),
 )
@@ -146,13 +155,6 @@ def _shares(answers, rng, data):
     return True
 
 
-def _toy(gap: str, first="b * a", second="(b + d) * a", total="(b + d) * a + c") -> str:
-    return (
-        f"def gap(a, b, c, d):\n    return {gap}\n"
-        f"def shares(a, b, c, d):\n    return ({first}) / ({total}), ({second}) / ({total})"
-    )
-
-
 INTERACTION = Exercise(
     label="exercise-interaction",
     objective="Derive from a structural model why an interaction separates the two orders.",
@@ -163,10 +165,13 @@ INTERACTION = Exercise(
         Check(2, "the share of the mediator in both orders", _shares),
     ),
     wrong=(
-        Wrong("the size of the mediator's change ignored", _toy("d", "b", "b + d", "b + d + c")),
-        Wrong("NIE in place of the gap", _toy("b * a"), 2),
-        Wrong("the gap with the other sign", _toy("-d * a"), 2),
-        Wrong("no interaction in the total", _toy("d * a", total="b * a + c"), 2),
+        *slips(
+            solution("mediation", "exercise-interaction"),
+            ("the size of the mediator's change ignored", " * a", "", 0),
+            ("NIE in place of the gap", "return d * a", "return b * a", 2),
+            ("the gap with the other sign", "return d * a", "return -d * a", 2),
+            ("no interaction in the total", "(b + d) * a + c", "b * a + c", 2),
+        ),
         Wrong(
             "a constant, right for the public coefficients",
             "def gap(a, b, c, d):\n    return 0.91\ndef shares(a, b, c, d):\n    return 0.27, 0.81",

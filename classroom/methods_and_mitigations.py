@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/methods_and_mitigations.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/methods_and_mitigations.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 
 
 def _share(answers, rng, data):
@@ -60,10 +61,14 @@ WEIGHTS = Exercise(
         Wrong("always equal shares", _weighting("np.full(len(n_k), 1 / len(n_k))", "np.ones(len(n_k))")),
         Wrong("the sizes ignored", _weighting("w / w.sum()", "1 / n_k")),
         Wrong("the weights ignored", _weighting("n_k / n_k.sum()", "n_k.sum() / n_k")),
-        Wrong(
-            "weights of mean 1 over the classes, not over the images",
-            _weighting("n_k * w / (n_k @ w)", "len(n_k) / n_k / (1 / n_k).sum()"),
-            2,
+        *slips(
+            solution("methods_and_mitigations", "exercise-weights"),
+            (
+                "weights of mean 1 over the classes, not over the images",
+                "np.sum(n_k) / (len(n_k) * np.asarray(n_k))",
+                "len(n_k) / np.asarray(n_k) / np.divide(1, n_k).sum()",
+                2,
+            ),
         ),
         Wrong(
             "the library in place of the formula",
@@ -151,7 +156,6 @@ def _boost(strengths: str, memories: str) -> str:
     )
 
 
-RIGHT = "0.5 + u / (2 * np.abs(u).max())"
 BOOST = Exercise(
     label="exercise-boost",
     objective="See that BCL's scale is set by whichever loss is farther from the mean, be it high or low.",
@@ -162,12 +166,25 @@ BOOST = Exercise(
         Check(3, "losses of every asked number and largest strength", _memories),
     ),
     wrong=(
-        Wrong("the same three losses whatever is asked", _boost(RIGHT, "[0.0, 1.0, 1.1]"), 2),
         Wrong("the highest loss always gets 1", _boost("0.5 + u / (2 * u.max())", "[-1.0, t] + [0.0] * (n - 2)")),
         Wrong("the whole scale from 0 to 1", _boost("(m - m.min()) / (m.max() - m.min())", "np.linspace(0, top, n)")),
         Wrong("the mean forgotten", _boost("0.5 + m / (2 * np.abs(m).max())", "[-1.0] + [t] * (n - 1)")),
-        Wrong("n ignored", _boost(RIGHT, "[-1.0, t, 1 - t]"), 2),
-        Wrong("top ignored", _boost(RIGHT, "[-1.0] + [1 / (n - 1)] * (n - 1)"), 2),
+        *slips(
+            solution("methods_and_mitigations", "exercise-boost"),
+            (
+                "the same three losses whatever is asked",
+                "[-1.0, highest, *[(1 - highest) / (n - 2)] * (n - 2)]",
+                "[0.0, 1.0, 1.1]",
+                2,
+            ),
+            ("n ignored", "*[(1 - highest) / (n - 2)] * (n - 2)", "1 - highest", 2),
+            (
+                "top ignored",
+                "[-1.0, highest, *[(1 - highest) / (n - 2)] * (n - 2)]",
+                "[-1.0] + [1 / (n - 1)] * (n - 1)",
+                2,
+            ),
+        ),
     ),
     hides=("lib.encoders",),
 )

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/minority_collapse.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/minority_collapse.py`` are graded: points, hidden tests, wrong answers."""
 
 import math
 
@@ -24,6 +24,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 from lib.geometry import collapse
 
 
@@ -137,14 +138,6 @@ def _together(answers, rng, data):
     return True
 
 
-def _angle(formula: str, ratio="ratio", tau="tau") -> str:
-    return (
-        "from lib.geometry import collapse\ndef minority_angle(ratio, tau):\n"
-        f"    c = float(collapse.two_level(1, 2, {ratio}, {tau}).c)\n"
-        f"    theta = np.degrees(np.arccos(np.clip(c, -1, 1)))\n    return {formula}"
-    )
-
-
 PLANAR = Exercise(
     label="exercise-planar",
     objective="Use the symmetry of an optimum to turn one cosine into the whole arrangement.",
@@ -155,12 +148,15 @@ PLANAR = Exercise(
         Check(2, "the angle on either side of the threshold", _together),
     ),
     wrong=(
-        Wrong("the angle to the majority", _angle("theta")),
-        Wrong("the way round the majority", _angle("2 * theta")),
-        Wrong("radians", _angle("np.radians(360 - 2 * theta)")),
-        Wrong("half of the angle", _angle("180 - theta"), 2),
-        Wrong("the temperature ignored", _angle("360 - 2 * theta", tau="0.5")),
-        Wrong("the ratio ignored", _angle("360 - 2 * theta", ratio="3.0")),
+        *slips(
+            solution("minority_collapse", "exercise-planar"),
+            ("the angle to the majority", "360 - 2 * ", "", 0),
+            ("the way round the majority", "360 - 2 * ", "2 * ", 0),
+            ("radians", "360 - 2 * np.degrees(", "2 * np.pi - 2 * (", 0),
+            ("half of the angle", "360 - 2 * ", "180 - ", 2),
+            ("the temperature ignored", "ratio, tau).c", "ratio, 0.5).c", 0),
+            ("the ratio ignored", "ratio, tau).c", "3.0, tau).c", 0),
+        ),
         Wrong("the angle at equal shares", "def minority_angle(ratio, tau):\n    return 120.0"),
     ),
 )

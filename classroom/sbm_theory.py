@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/sbm_theory.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/sbm_theory.py`` are graded: points, hidden tests, wrong answers."""
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from lib.book.classroom.readings import (
     verdict,
     verdicts,
 )
+from lib.book.classroom.slips import slips, solution
 
 
 def _of_two(cosines):
@@ -130,15 +131,6 @@ def _optimum(answers, rng, data):
     return True
 
 
-def _scale(weights: str, cosine: str) -> str:
-    return (
-        "from lib import sbm\ndef neighbour_weights(shares, connectivity):\n"
-        f"    pi, a = np.asarray(shares), np.asarray(connectivity)\n    return {weights}\n"
-        f"def rare_cosine(shares, connectivity, tau):\n    return float({cosine})"
-    )
-
-
-RIGHT = "a * pi / (a @ pi)[:, None]", "sbm.population_optimum(shares, connectivity, tau).cosines[0, 1]"
 SCALE = Exercise(
     label="exercise-scale",
     objective="Find through what the connectivity enters the loss, and so why its scale is lost.",
@@ -151,14 +143,26 @@ SCALE = Exercise(
     wrong=(
         Wrong(
             "shares on the rows, as in the public theory script",
-            _scale("a * pi[:, None] / (a @ pi)[:, None]", RIGHT[1].replace("tau)", "tau, 'as_coded')")),
+            "from lib import sbm\ndef neighbour_weights(shares, connectivity):\n"
+            "    a, pi = np.asarray(connectivity), np.asarray(shares)\n"
+            "    return a * pi[:, None] / (a @ pi)[:, None]\n"
+            "def rare_cosine(shares, connectivity, tau):\n"
+            "    return float(sbm.population_optimum(shares, connectivity, tau, 'as_coded').cosines[0, 1])",
         ),
-        Wrong("no shares", _scale("a / a.sum(1, keepdims=True)", RIGHT[1]), 2),
-        Wrong("not divided by the row's sum", _scale("a * pi", RIGHT[1]), 2),
-        Wrong("all cells divided by one sum", _scale("a * pi / (a @ pi).sum()", "1 / 3")),
-        Wrong("the temperature ignored", _scale(RIGHT[0], RIGHT[1].replace("tau)", "1.0)")), 2),
-        Wrong("the shares ignored", _scale(RIGHT[0], RIGHT[1].replace("(shares", "([1 / 3] * 3")), 2),
-        Wrong("the other pair of blocks", _scale(RIGHT[0], RIGHT[1].replace("0, 1", "0, 2")), 2),
+        Wrong(
+            "all cells divided by one sum",
+            "from lib import sbm\ndef neighbour_weights(shares, connectivity):\n"
+            "    edges = np.multiply(connectivity, shares)\n"
+            "    return edges / edges.sum()\ndef rare_cosine(shares, connectivity, tau):\n    return 1 / 3",
+        ),
+        *slips(
+            solution("sbm_theory", "exercise-scale"),
+            ("no shares", "np.multiply(connectivity, shares)", "np.asarray(connectivity)", 2),
+            ("not divided by the row's sum", " / edges.sum(1, keepdims=True)", "", 2),
+            ("the temperature ignored", "connectivity, tau).cosines", "connectivity, 1.0).cosines", 2),
+            ("the shares ignored", "optimum(shares", "optimum([1 / 3] * 3", 2),
+            ("the other pair of blocks", "[0, 1]", "[0, 2]", 2),
+        ),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/strata_theory.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/strata_theory.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 
@@ -7,7 +7,7 @@ from scipy import special, stats
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import HOLDS, VERDICTS, interval, same, table
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _only_first(p, q, n):
@@ -43,12 +43,11 @@ RISE = Exercise(
         Wrong("until the first is expected once", "def likeliest(p, q):\n    return math.ceil(1 / p)"),
         Wrong("until the second is expected once", "def likeliest(p, q):\n    return max(1, int(1 / q))"),
         *slips(
-            "def likeliest(p, q):\n"
-            "    return max(1, math.ceil(math.log((p + q) / q) / math.log((1 - q) / (1 - p - q))))",
+            solution("strata_theory", "exercise-st-rise"),
             ("rounded down", "math.ceil", "math.floor", 0),
-            ("one draw too many", "return max", "return 1 + max", 0),
-            ("the strata exchanged", "return", "p, q = q, p\n    return", 0),
-            ("the second taken for as rare as the first", "return", "q = p\n    return", 0),
+            ("one draw too many", "return ", "return 1 + ", 0),
+            ("the strata exchanged", "both =", "first, second = second, first\n    both =", 0),
+            ("the second taken for as rare as the first", "both =", "second = first\n    both =", 0),
         ),
     ),
 )
@@ -91,9 +90,7 @@ BUDGET = Exercise(
         Wrong("half and half", "def best_share(classes, dim, spread, view, tau, alpha):\n    return 0.5"),
         Wrong("the weights", "def best_share(classes, dim, spread, view, tau, alpha):\n    return 1 - alpha"),
         *slips(
-            "def best_share(classes, dim, spread, view, tau, alpha):\n"
-            "    r, a = spread_limit.first_order(Classes(classes, dim, spread, view), tau, alpha)\n"
-            "    return math.sqrt(r) / (math.sqrt(r) + math.sqrt(a))",
+            solution("strata_theory", "exercise-st-budget"),
             ("the constants in place of their roots", "math.sqrt", "abs", 0),
             ("the share of the negatives", "return math.sqrt(r)", "return math.sqrt(a)", 0),
             ("the weight ignored", "tau, alpha)\n", "tau, 0.5)\n", 2),
@@ -137,30 +134,28 @@ MOST = Exercise(
         Check(2, "other shares of right labels", _most([0.7, 0.8, 0.95])),
     ),
     wrong=slips(
-        "def most_points(p, budget):\n    s, m = 2 * p - 1, 0\n"
-        "    while m < 100 and np.abs(label_noise.lemma7_weights(m + 1, p)).sum() <= budget * (1 + 1e-9):\n"
-        "        m += 1\n    return m",
+        solution("strata_theory", "exercise-st-most"),
         (
             "the lower bound in place of the length",
-            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
-            "s ** (-2 * ((m + 2) // 2))",
+            "np.abs(label_noise.lemma7_weights(fits + 1, right)).sum()",
+            "(2 * right - 1) ** (-2 * ((fits + 2) // 2))",
             0,
         ),
         (
             "the upper bound in place of the length",
-            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
-            "s ** -(m + 2)",
+            "np.abs(label_noise.lemma7_weights(fits + 1, right)).sum()",
+            "(2 * right - 1) ** -(fits + 2)",
             0,
         ),
         (
             "the sum in place of the sum of absolute values",
-            "np.abs(label_noise.lemma7_weights(m + 1, p)).sum()",
-            "label_noise.lemma7_weights(m + 1, p).sum()",
+            "np.abs(label_noise.lemma7_weights(fits + 1, right)).sum()",
+            "label_noise.lemma7_weights(fits + 1, right).sum()",
             0,
         ),
-        ("one point too many", "return m", "return m + 1", 0),
-        ("the share of right labels ignored", "s, m = 2 * p - 1, 0", "p, m = 0.9, 0", 0),
-        ("the budget ignored", "s, m = ", "budget = 10.0\n    s, m = ", 0),
+        ("one point too many", "return fits", "return fits + 1", 0),
+        ("the share of right labels ignored", "fits = 0", "right, fits = 0.9, 0", 0),
+        ("the budget ignored", "fits = ", "budget = 10.0\n    fits = ", 0),
     ),
 )
 THRESHOLDS = (1.0, 2.5, -0.5)
@@ -193,19 +188,6 @@ def _needed(answers, rng, data):
     return True
 
 
-_RIGHT = """def verdict(values, threshold):
-    n, mean = len(values), np.mean(values)
-    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
-    low, high = mean - half, mean + half
-    return low, high, HOLDS if low > threshold else FAILS if high < threshold else UNDECIDED
-
-def trials_needed(values, threshold):
-    away, sd, n = abs(np.mean(values) - threshold), np.std(values, ddof=1), 3
-    while stats.t.ppf(0.975, n - 1) * sd / n**0.5 >= away:
-        n += 1
-    return n"""
-
-
 def _own(rng):
     while True:  # a mean so near the threshold that thousands of trials would be needed is no exercise
         excess = np.round(rng.normal(rng.uniform(0.5, 2), 0.5, 8), 2)
@@ -230,7 +212,7 @@ RERUN = Exercise(
             "def trials_needed(values, threshold):\n    return 4",
         ),
         *slips(
-            _RIGHT,
+            solution("strata_theory", "exercise-st-rerun"),
             ("the normal law in place of Student's", "stats.t.ppf(0.975, n - 1)", "1.96", 2),
             (
                 "the smallest decides, as in the claim",

@@ -1,4 +1,4 @@
-"""The exercises of ``notebooks/worst_group.py``: points, hidden tests, wrong answers."""
+"""How the exercises of ``exercises/worst_group.py`` are graded: points, hidden tests, wrong answers."""
 
 import itertools
 
@@ -7,7 +7,7 @@ from scipy import optimize, stats
 
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, VERDICTS, same, table
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _whole(numbers):
@@ -40,7 +40,7 @@ NONE = Exercise(
         Wrong("the share of the largest", "def left_whole(shares):\n    return max(shares)"),
         Wrong("chance", "def left_whole(shares):\n    return 1 / len(shares)"),
         *slips(
-            "def left_whole(shares):\n    s = max(shares)\n    return 2 * s / (s + 1) / len(shares)",
+            solution("worst_group", "exercise-applications-none"),
             ("the matched stratum alone", " / len(shares)", "", 0),
             (
                 "every stratum gets the class as its cluster",
@@ -84,8 +84,7 @@ MINIMAX = Exercise(
         Wrong("the mean of the two losses is minimised", "def saddle(a, b):\n    return b / (a + b), 0.5"),
         Wrong("a table of one case", "def saddle(a, b):\n    return 2 / 3, 2 / 3"),
         *slips(
-            "def saddle(a, b):\n    t = math.sqrt(b) / (math.sqrt(a) + math.sqrt(b))\n"
-            "    return t, b * (1 - t) / (a * t + b * (1 - t))",
+            solution("worst_group", "exercise-applications-minimax"),
             ("the groups exchanged", "t = math.sqrt(b)", "t = math.sqrt(a)", 0),
             ("the weight of the second group", "b * (1 - t) / (", "a * t / (", 2),
             ("weights as the losses, which are equal there", "b * (1 - t) / (a * t + b * (1 - t))", "0.5", 2),
@@ -135,22 +134,6 @@ def _together(cases):
     return test
 
 
-_RIGHT = """def verdict(values, threshold, level):
-    n, mean = len(values), np.mean(values)
-    half = stats.t.ppf(0.5 + level / 2, n - 1) * np.std(values, ddof=1) / n**0.5
-    low, high = mean - half, mean + half
-    return low, high, HOLDS if low > threshold else FAILS if high < threshold else UNDECIDED
-
-def together(columns, threshold):
-    found, m = [UNDECIDED] * len(columns), len(columns)
-    while m:
-        words = [verdict(c, threshold, 1 - 0.05 / m)[2] for c in columns]
-        found = [f if f != UNDECIDED else w for f, w in zip(found, words)]
-        if found.count(UNDECIDED) == m:
-            break
-        m = found.count(UNDECIDED)
-    return found"""
-
 RERUN = Exercise(
     label="exercise-applications-worst-rerun",
     objective="Rerun the study with another step, and read two claims together.",
@@ -174,9 +157,9 @@ RERUN = Exercise(
         ),
     ),
     wrong=slips(
-        _RIGHT,
-        ("every claim at 95 %", "1 - 0.05 / m", "0.95", 4),
-        ("Bonferroni: no claim leaves", "m = found.count(UNDECIDED)\n", "break\n", 4),
+        solution("worst_group", "exercise-applications-worst-rerun"),
+        ("every claim at 95 %", "1 - 0.05 / len(left)", "0.95", 4),
+        ("Bonferroni: no claim leaves", "left = [i for i in left if i not in decided]", "break", 4),
         ("the level of one tail", "0.5 + level / 2", "level", 2),
         (
             "the normal law in place of Student's",

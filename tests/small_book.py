@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from lib import claims, study
-from lib.book import contents, make, reference, run_records, site, sources_shown, sweeps
+from lib.book import contents, make, reference, run_records, site, sources_shown, sweeps, wanted
 from lib.figures import charts, disentanglement, lspread_strata, minority_collapse, sbm_theory
 from lib.hashing import ROOT
 from lib.study import page
@@ -92,9 +92,9 @@ def current() -> Path | None:
     if given := os.environ.get("BOOK_HTML"):
         return Path(given)
     made = ROOT / "build/site"
-    if not made.exists() or any(not run.done for run in make.quick_runs()):
+    if not made.exists() or any(not run.done for run in wanted.quick_runs()):
         return None
-    newest = max((ROOT / path).stat().st_mtime for path in make.site_files())
+    newest = max((ROOT / path).stat().st_mtime for path in wanted.site_files())
     return ROOT / make.HTML if made.stat().st_mtime >= newest else None
 
 

@@ -13,7 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from test_harms import reported
 
 from lib import claims, harms
-from lib.claims import FAILS, HOLDS, UNDECIDED, ClaimError
+from lib.claims import FAILS, HOLDS, UNDECIDED, ClaimError, entries
 from lib.hashing import ROOT
 from lib.studies import sbm_theory
 
@@ -302,7 +302,7 @@ def test_a_field_that_is_missing_is_refused():
 
 
 def test_a_file_of_claims_that_cannot_be_used_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "ROOT", tmp_path)
+    monkeypatch.setattr(entries, "ROOT", tmp_path)
     (tmp_path / "claims").mkdir()
     claims.of.cache_clear()
     try:

@@ -79,7 +79,7 @@ def test_a_claim_whose_values_were_not_kept_is_not_recorded(monkeypatch):
         ({"at": ["mediation#fig-nothing"]}, "at="),
         ({"at": ["no_study#method"]}, "at="),
         ({"at": ["no-page"]}, "at="),
-        ({"at": ["lib/claims.py#no_function"]}, "at="),
+        ({"at": ["lib/claims/rule.py#no_function"]}, "at="),
         ({"at": ["lib/none.py#judge"]}, "at="),
         ({"claims": ["harms-99"]}, "claims="),
         ({"where": {"ratios": 0.01}}, "where="),

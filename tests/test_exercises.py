@@ -1,4 +1,4 @@
-"""Every exercise in classroom/ with its cells in the notebook: what they define, and what an answer earns.
+"""Every exercise in classroom/ with its cells in exercises/: what they define, and what an answer earns.
 
 Answers run here in a namespace of this process: these are the book's own.
 """
@@ -20,7 +20,7 @@ import pytest
 
 from lib import claims
 from lib.book import asked
-from lib.book.classroom import readings
+from lib.book.classroom import chapter, readings, slips
 from lib.book.classroom.exercise import Answers, Exercise, generator, score
 
 ROOT = Path(__file__).parents[1]
@@ -35,7 +35,7 @@ SECONDS = 5  # of a core, for one solution with its public check
 
 @dataclass
 class Written:
-    """An exercise as the notebook has it: its statement, and the text of its solution and of its public check."""
+    """An exercise as its cells have it: its statement, and the text of its solution and of its public check."""
 
     label: str
     statement: str
@@ -46,7 +46,7 @@ class Written:
 @functools.cache
 def cells(study: str) -> list:
     """The cells from "## Exercises" to the next section."""
-    notebook = jupytext.read(ROOT / "notebooks" / f"{study}.py").cells
+    notebook = chapter.together(jupytext.read(ROOT / "notebooks" / f"{study}.py").cells, study)
     heads = [i for i, c in enumerate(notebook) if c.cell_type == "markdown" and re.search("(?m)^## ", c.source)]
     first = next(i for i in heads if re.search("(?m)^## Exercises", notebook[i].source))
     return notebook[first : next(i for i in heads if i > first)]
@@ -288,6 +288,15 @@ def test_a_students_own_data_are_his_or_hers_and_the_setup_has_public_ones(study
 @pytest.mark.parametrize("module", sorted({m for p in ALL for m in p.values[1].hides}))
 def test_a_hidden_module_is_one_of_the_library(module):
     assert importlib.import_module(module)
+
+
+def test_a_slip_is_made_of_the_published_solution_without_what_explains_it():
+    found = slips.solution("lspread_strata", "exercise-spread-supcon")
+    kept = [line for c in cells("lspread_strata") for line in c.source.splitlines() if tagged(c, "solution")]
+    assert [line for line in found.splitlines() if line not in kept] == []
+    assert functions(found) == ["mean_length", "repelled"] and '"""' not in found
+    with pytest.raises(ValueError, match="'exercise-spread-open' has no solution"):
+        slips.solution("lspread_strata", "exercise-spread-open")
 
 
 def test_the_rule_of_the_hidden_tests_is_that_of_the_book():

@@ -21,8 +21,9 @@ from safetensors.torch import save_file
 from snakemake.cli import main as snakemake
 from test_keys import forget
 
-from lib import claims, hashing, records, study
+from lib import hashing, records, study
 from lib.book import make, new, runs
+from lib.claims import entries
 from lib.hashing import ROOT
 from lib.study import declared, key
 
@@ -99,7 +100,7 @@ def here(tmp_path, monkeypatch):
     """A copy of the checkout in which this process plans as if it were its own."""
     root = copy(tmp_path / "a b")
     monkeypatch.chdir(root)
-    for module in (hashing, key, claims, declared):
+    for module in (hashing, key, entries, declared):
         monkeypatch.setattr(module, "ROOT", root)
     yield root
     forget()
@@ -434,6 +435,7 @@ def test_a_new_study_runs_and_has_its_page(checkout):
     places = [page.index(part) for part in (*parts, '<section id="setup-of-this-run">')]
     assert places == sorted(places)
     assert "toy-1" in page
+    assert places[-2] < page.index('id="exercise-toy"') < places[-1], "the exercises end the page"
 
 
 @pytest.mark.parametrize("name", ["../outside", "Toy", "", NAME])

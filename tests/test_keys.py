@@ -7,9 +7,11 @@ import pytest
 
 from lib import claims, hashing
 from lib.book import make, why
+from lib.claims import entries
 from lib.study import declared, key
 
-COPIED = ("lib", "notebooks", "presets", "claims", "results/reported", "results/recorded", "book")
+COPIED = ("lib", "notebooks", "exercises", "classroom", "presets", "claims", "book")
+COPIED += ("results/reported", "results/recorded")
 TRAINED_WITH_NT_XENT = {
     "bios_gender_harm",
     "cifar10_undersampling",
@@ -29,7 +31,7 @@ def checkout(tmp_path_factory) -> Path:
     for name in hashing.LOCK:
         shutil.copy(hashing.ROOT / name, root)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (hashing, key, claims, declared):
+        for module in (hashing, key, entries, declared):
             patch.setattr(module, "ROOT", root)
         yield root
     forget()
@@ -88,6 +90,11 @@ def renamed(before) -> tuple[set[str], set[str]]:
         ("lib/study/declared.py", "did you mean", "perhaps"),
         ("claims/cifar10_undersampling.yaml", "towards its look-alike", "to its look-alike"),
         ("lib/losses/self_supervised.py", '"""Losses of', '"""All losses of'),
+        ("exercises/minority_collapse.py", "Derive $R^*$", "Find $R^*$"),
+        ("exercises/minority_collapse.py", "def safe_temperature(ratio, b)", "def safe_temperature(ratio, b=2)"),
+        ("exercises/minority_collapse.py", "return 2 / np.log(2 * ratio / b - 1)", "return 2 / np.log(ratio)"),
+        ("exercises/minority_collapse.py", "minority_angle(1.0, 0.5) - 120", "minority_angle(1.0, 0.6) - 120"),
+        ("classroom/minority_collapse.py", "rng.uniform(8, 200)", "rng.uniform(8, 100)"),
         ("results/reported/new.csv", "", "a,b\n1,2\n"),
         ("results/recorded/cifar10_undersampling/new/results.csv", "", "quantity,value\n"),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from lib import study
 from lib.book import lessons
+from lib.book.classroom import chapter
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / f"book/{name}.md").read_text(encoding="utf-8") for name in ("teaching", "student")}
@@ -71,13 +72,13 @@ def test_files_that_the_page_says_are_written_are_named_in_the_code():
 def test_solutions_stand_on_their_page_and_no_longer_in_the_chapter():
     text = lessons.solutions()
     for name, each in EXERCISES.items():
-        notebook = jupytext.read(ROOT / f"notebooks/{name}.py")
-        solved = [c for c in notebook.cells if "solution" in c.metadata.get("tags", [])]
+        whole = chapter.together(jupytext.read(ROOT / f"notebooks/{name}.py").cells, name)
+        solved = [c for c in whole if "solution" in c.metadata.get("tags", [])]
         assert len(solved) == len(each)
         for cell in (c for c in solved if c.cell_type == "code"):
             assert cell.source.strip() in text
-        kept = lessons.without_solutions(notebook.cells, name, "../")
-        assert [c.source for c in notebook.cells if c in kept] == [c.source for c in kept]
+        kept = lessons.without_solutions(whole, name, "../")
+        assert [c.source for c in whole if c in kept] == [c.source for c in kept]
         assert not {c.source for c in solved} & {c.source for c in kept}
         assert sum("solutions.html#solutions-" + name.replace("_", "-") in c.source for c in kept) == 1
         assert f"(solutions-{name.replace('_', '-')})=" in text

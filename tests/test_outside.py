@@ -14,6 +14,7 @@ from sphinx.cmd import build as sphinx
 
 from lib import study
 from lib.book import outside, run_records, site, sources_shown
+from lib.book.classroom import chapter
 from lib.study import page, report
 
 ALERT = "alert(1)"
@@ -65,7 +66,7 @@ def test_what_the_book_shows_stays(chart):
 
 @pytest.mark.parametrize("name", study.names())
 def test_the_prose_of_every_study_stays(name):
-    for cell in jupytext.read(study.source(name)).cells:
+    for cell in chapter.together(jupytext.read(study.source(name)).cells, name):
         if cell.cell_type == "markdown":
             assert outside.markdown(cell.source) == cell.source
 

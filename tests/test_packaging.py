@@ -148,7 +148,7 @@ def third_party(paths) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     "folders, extra",
-    [(("lib", "notebooks", "book"), None), (("tests",), "test"), (("benchmarks",), "test")],
+    [(("lib", "notebooks", "exercises", "book"), None), (("tests",), "test"), (("benchmarks",), "test")],
     ids=["book", "tests", "benchmarks"],
 )
 def test_what_the_code_imports_is_declared(folders, extra):
@@ -159,7 +159,8 @@ def test_what_the_code_imports_is_declared(folders, extra):
 
 def test_every_requirement_is_used():
     """Imported by the code, or named in the files that run the studies and the site."""
-    used = set(third_party(p for f in ("lib", "notebooks", "book", "tests") for p in (ROOT / f).rglob("*.py")))
+    folders = ("lib", "notebooks", "exercises", "book", "tests")
+    used = set(third_party(p for f in folders for p in (ROOT / f).rglob("*.py")))
     files = [ROOT / f for f in ("Makefile", "Snakefile", "_config.yml")] + list((ROOT / "book").rglob("*.py"))
     text = "\n".join(f.read_text() for f in files if f.exists()).lower().replace("-", "_")
     idle = {n for n in names(CORE) - used if n.replace("-", "_") not in text}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_book import STUDY, make_run
 
 from lib import records, study
-from lib.book import engine, make, run_records, runs, sweeps
+from lib.book import engine, make, run_records, runs, sweeps, wanted
 from lib.encoders.store import STORE
 from lib.hashing import ROOT
 from lib.study import report
@@ -274,9 +274,9 @@ def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_pat
     copied = tmp_path / f"results/runs/{STUDY}/quick-1"
 
     def stale() -> bool:
-        make.note_shown()
-        fresh = str(make.SHOWN) in make.site_files() and make.SHOWN.stat().st_mtime_ns > 1
-        os.utime(make.SHOWN, ns=(1, 1))
+        wanted.note_shown()
+        fresh = str(wanted.SHOWN) in wanted.site_files() and wanted.SHOWN.stat().st_mtime_ns > 1
+        os.utime(wanted.SHOWN, ns=(1, 1))
         return fresh
 
     assert stale() and not stale()
@@ -291,7 +291,7 @@ def test_a_run_that_comes_or_goes_makes_the_site_stale_whatever_its_time(tmp_pat
     monkeypatch.setenv("GITHUB_REPOSITORY", "somebody/fork")
     assert stale() and not stale(), "links to another repository"
     (make_run(copied.with_name("quick-1 {copy}"), figures={}) / "requested").touch()
-    assert not any("{" in path for path in make.site_files())
+    assert not any("{" in path for path in wanted.site_files())
 
 
 def test_a_folder_of_no_whole_run_is_named_and_left_out(tmp_path, monkeypatch, capsys):

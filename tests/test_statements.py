@@ -9,7 +9,7 @@ from lib.book import claim_counts, statements
 from lib.hashing import ROOT
 
 EVERY = [statement for name in study.names() for statement in statements.numbered(name)]
-PROSE = [*sorted((ROOT / "book").glob("*.md")), *sorted((ROOT / "notebooks").glob("*.py"))]
+PROSE = [p for f in ("book/*.md", "notebooks/*.py", "exercises/*.py") for p in sorted(ROOT.glob(f))]
 
 
 def test_no_numbered_statement_is_missed():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib.book import jobs, make
+from lib.book import jobs, wanted
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.encoders.units import read_unit
 from lib.studies import bios_gender_harm
@@ -66,7 +66,7 @@ def test_the_name_changes_with_every_setting():
 
 def test_a_unit_survives_json():
     assert read_unit(UNIT.to_json()) == UNIT
-    for unit in make.quick_runs()[0].units[:1]:
+    for unit in wanted.quick_runs()[0].units[:1]:
         assert read_unit(unit.to_json()) == unit
 
 
@@ -110,4 +110,4 @@ def test_a_base_is_a_job_of_its_own_before_the_others():
     made = jobs.together(plan().units)
     assert all(len(job) == 1 for job in made if job[0].settings.method == "pretrained")
     later = [job for job in made if job[0].settings.method != "pretrained"]
-    assert all(make.bases(job) for job in later) and len(later) < sum(len(job) for job in later)
+    assert all(wanted.bases(job) for job in later) and len(later) < sum(len(job) for job in later)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from docutils.nodes import make_id
 
-from lib import claims, study, yaml_files
+from lib import claims, study
 from lib.book import in_order, run_records, statements
+from lib.book.classroom import notebook
+from lib.claims.entries import read_yaml
 from lib.hashing import ROOT
 from lib.study import kept, report
 
@@ -99,7 +101,7 @@ def _presets(name: str) -> dict[str, dict]:
 @functools.cache
 def rows() -> tuple[Row, ...]:
     """Every row, paper by paper.  ContentsError: see ``check``."""
-    content = yaml_files.read(ROWS)
+    content = read_yaml(ROWS)
     found = [check(paper, entry) for paper, entries in content.items() for entry in entries]
     if twice := {r.what for r in found if sum((r.paper, r.what) == (o.paper, o.what) for o in found) > 1}:
         raise ContentsError(f"{ROWS.name}: {min(twice)!r} stands there twice")
@@ -154,7 +156,7 @@ def _anchors(page: str) -> dict[str, str]:
     path = study.source(page) if page in study.names() else ROOT / f"book/{page}.md"
     if not path.exists():
         return {}
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8") + notebook.text(page)
     headings = re.findall(r"^(?:# )?#{2,3} (.+)$", text, re.M)
     labels = re.findall(r"^# :label: *(\S+)$", text, re.M)
     figures = re.findall(r"(?:run\.show|^figure)\(\s*\"([\w-]+)\"", text, re.M)

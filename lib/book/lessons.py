@@ -3,7 +3,6 @@
 import html
 import re
 
-from lib import study
 from lib.book import in_order, markup
 from lib.book.classroom import notebook
 from lib.book.classroom.exercise import Exercise
@@ -63,11 +62,11 @@ def rubrics() -> str:
 
 
 def solutions() -> str:
-    """Every solution of every study, as the notebook has it, under the label of its exercise."""
+    """Every solution of every study, as its file has it, under the label of its exercise."""
     parts = []
     for name in in_order.studies():
         parts.append(f"({_anchor(name)})=\n## {in_order.title(name)}")
-        for question in notebook.questions(study.cells(name)):
+        for question in notebook.questions(notebook.cells(name)):
             answer = in_order.CHAPTER.sub(r"\1/notebooks/\2\3", question.solution)
             shown = answer if question.open else f"```python\n{answer}\n```"
             asked = f'<a href="notebooks/{name}.html#{question.label}">The question</a>.'

@@ -66,7 +66,7 @@ def listing(path: str) -> str:
 
 
 def markdown(text: str, page: str) -> str:
-    """Turn links to sources, as `[text](../lib/claims.py#judge)`, into links to their listing in the site."""
+    """Turn links to sources, as `[text](../lib/claims/rule.py#judge)`, into links to their listing in the site."""
     up = "../" * page.count("/")
     return MARKDOWN_LINK.sub(lambda m: f'<a href="{up}{address(m[2], m[3])}">{_code(m[1])}</a>', text)
 

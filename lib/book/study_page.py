@@ -11,6 +11,7 @@ import pandas as pd
 
 from lib import claims, hashing
 from lib.book import bootstrap, in_order, lessons, live_charts, opening, run_records, scale, sources_shown
+from lib.book.classroom import chapter
 from lib.book.run_records import RunRecord, SiteError
 from lib.hashing import ROOT
 from lib.study import report
@@ -50,7 +51,10 @@ def _form(cell: str) -> str:
 
 
 def files(run: RunRecord, page: str) -> dict[str, bytes]:
-    """The page of a run, and its downloads: the notebook as merged, results, verdicts, record and figures."""
+    """The page of a run, and its downloads: the notebook as merged, results, verdicts, record and figures.
+
+    A study's own page has its exercises; that of another run of the study has none.
+    """
     if not (run.folder / "executed.ipynb").exists():
         raise SiteError(f"{run.folder} holds no executed.ipynb; run the study {run.study} first, with `make book`")
     executed = run.notebook
@@ -61,6 +65,9 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
         if run.kind == "this book":
             raise
         notebook = executed  # a run of earlier code keeps the prose it was made with
+    is_chapter = page != run.page
+    if is_chapter:
+        notebook.cells = chapter.together(notebook.cells, run.study)
     download = f"{run.static}/{run.study}.ipynb"
     files = {download: (nbformat.writes(_alone(notebook, run)) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
@@ -70,9 +77,9 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
     notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
     for cell in notebook.cells:
         _adapt(cell, run, page)
-    if page == run.page:
+    if not is_chapter:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
+    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=is_chapter)
     opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
@@ -133,7 +140,8 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
 
 def _plain(cell, run: RunRecord):
     """A cell as it stands on the page of a further run, which lies elsewhere: named by its run, links to chapters from
-    the top, labels of its own.  Without one, statements of several pages would get the same."""
+    the top, labels of its own.  Without one, statements of several pages would get the same.  The exercises that runs
+    of earlier code hold are left out."""
     for output in cell.get("outputs", []):
         if "text/markdown" in output.get("data", {}):
             output.data["text/markdown"] = in_order.CHAPTER.sub(

@@ -15,6 +15,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.claims.entries import read_yaml
 from lib.hashing import ROOT
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -96,7 +97,12 @@ def source(study: str) -> Path:
 
 def cells(study: str) -> list[tuple[str, str]]:
     """The study's cells as (header, text); the header is what follows ``# %%``."""
-    parts = re.split(r"^# %%(.*)\n", source(study).read_text(encoding="utf-8"), flags=re.M)
+    return split(source(study).read_text(encoding="utf-8"))
+
+
+def split(text: str) -> list[tuple[str, str]]:
+    """The cells of a file in the py:percent format, as ``cells`` gives them."""
+    parts = re.split(r"^# %%(.*)\n", text, flags=re.M)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -117,12 +123,10 @@ def parameters(study: str) -> dict[str, Parameter]:
 
 def preset(study: str, name: str) -> dict:
     """The values of ``presets/<name>/<study>.yaml``, checked."""
-    from lib import yaml_files
-
     known = {path.parent.name: path for path in sorted((ROOT / "presets").glob(f"*/{source(study).stem}.yaml"))}
     if name not in known:
         raise ParameterError(f"preset {_cut(name)} does not exist for {study}; {_suggest(name, list(known))}")
-    return check(study, yaml_files.read(known[name]) or {})
+    return check(study, read_yaml(known[name]) or {})
 
 
 def check(study: str, given: dict) -> dict:

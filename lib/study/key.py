@@ -13,7 +13,7 @@ from lib import claims, hashing
 from lib.hashing import ROOT
 from lib.study.declared import ParameterError, cells, check, parameters
 
-RULES = (("lib.claims", "judge"), ("lib.claims", "judge_number"), ("lib.study.results", "Results"))
+RULES = (("lib.claims.rule", "judge"), ("lib.claims.rule", "judge_number"), ("lib.study.results", "Results"))
 
 
 def plan(study: str, values: dict):

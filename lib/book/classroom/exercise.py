@@ -1,6 +1,7 @@
 """An exercise of a study: what it is worth, how an answer is checked, and which answers are wrong.
 
-``classroom/<study>.py`` holds ``EXERCISES``, a tuple of them, one for each exercise of the notebook, in its order.
+``classroom/<study>.py`` holds ``EXERCISES``, a tuple of them, one for each that ``exercises/<study>.py`` asks, in its
+order.
 """
 
 import functools
@@ -61,9 +62,9 @@ class Criterion:
 class Exercise:
     """One exercise.
 
-    label: as in the notebook, "exercise-weights".  checks: its hidden tests; none for an open question, which has a
+    label: as where it is asked, "exercise-weights".  checks: its hidden tests; none for an open question, which has a
     rubric.  hides: modules of the library that an answer may not import, for they hold the answer.  data: what each
-    student gets of his or her own, by name, from a generator; the notebook's public values stand in its setup cell.
+    student gets of his or her own, by name, from a generator; the public values stand in the setup cell.
     """
 
     label: str

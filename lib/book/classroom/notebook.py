@@ -1,4 +1,4 @@
-"""The exercises as they stand in a study's notebook, and those that a teacher's file sets of them."""
+"""The exercises of a study as ``exercises/<study>.py`` asks them, and those that a teacher's file sets of them."""
 
 import ast
 import importlib.util
@@ -10,7 +10,9 @@ from pathlib import Path
 from lib import study
 from lib.book.classroom.exercise import Exercise
 from lib.hashing import ROOT
+from lib.study.declared import split
 
+ASKED = ROOT / "exercises"
 FILES = ROOT / "classroom"
 BLANK = "*Your answer here.*"  # of an open question
 ROLE = re.compile(r"\{[\w:]+\}`(?:[^`<]*<)?([^`>]+)>?`")  # of the book's markdown, in a plain notebook
@@ -18,7 +20,7 @@ ROLE = re.compile(r"\{[\w:]+\}`(?:[^`<]*<)?([^`>]+)>?`")  # of the book's markdo
 
 @dataclass(frozen=True)
 class Question:
-    """One exercise of a notebook: its text, its solution and public checks as source; of an open one, text alone."""
+    """One exercise: its text, its solution and public checks as source; of an open one, text alone."""
 
     label: str
     text: str
@@ -60,6 +62,17 @@ class Assignment:
 def _functions(source: str) -> list[ast.FunctionDef]:
     body = ast.parse(source).body
     return [node for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+
+
+def text(name: str) -> str:
+    """The text of ``exercises/<study>.py``; empty where there is no such file."""
+    path = ASKED / f"{name}.py"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def cells(name: str) -> list[tuple[str, str]]:
+    """The cells in which a study's exercises are asked and solved, as (header, text)."""
+    return split(text(name))
 
 
 def questions(cells: list[tuple[str, str]]) -> list[Question]:
@@ -138,11 +151,12 @@ def assignment(name: str, classroom: str = "") -> Assignment:
     """
     path = Path(classroom).expanduser() if classroom else FILES
     path = path / f"{study.source(name).stem}.py" if path.is_dir() or not classroom else path
-    return joined(name, study.cells(name), exercises(path), path.read_text(encoding="utf-8"))
+    written = [*study.cells(name), *cells(name)]
+    return joined(name, written, exercises(path), path.read_text(encoding="utf-8"))
 
 
 def joined(name: str, cells: list[tuple[str, str]], wanted: tuple[Exercise, ...], source: str) -> Assignment:
-    """The assignment of exercises that a notebook's cells hold; ValueError as above."""
+    """The assignment of exercises that the cells of a study hold; ValueError as above."""
     known = {question.label: question for question in questions(cells)}
     labels = [exercise.label for exercise in wanted]
     if unknown := [label for label in labels if label not in known]:
