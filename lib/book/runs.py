@@ -174,7 +174,7 @@ def prune() -> int:
 
 
 def _interrupted() -> tuple[list[Run], set[str]]:
-    """The runs of the last build, and the names of the folders of its jobs' encoders, where it did not come to the end of them.
+    """The runs of the last build, and the folders of its jobs' encoders, by name, where it did not come to their end.
 
     What the present code would not make any more is left out.  ValueError: the file that says so is damaged.
     """

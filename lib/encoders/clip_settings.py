@@ -25,8 +25,9 @@ class ClipSettings:
     net: of the images, see ``lib.encoders.nets.backbone``; the captions have a bag of words.  joint: numbers of an
     embedding in the space that both towers reach by a linear map.
     epochs, batch_size, learning_rate: Adam; the rate rises over a tenth of the steps and falls to 0.
-    temperature: at the start, from which it is learned.  augment: a policy of ``lib.images.augment``, one view an image.
-    precision: "float32", or "bfloat16" autocast.  ValueError: an unknown word, a number out of range.
+    temperature: at the start, from which it is learned.  augment: a policy of ``lib.images.augment``, of which every
+    image gets one view.  precision: "float32", or "bfloat16" autocast.
+    ValueError: an unknown word, a number out of range.
     """
 
     data: str = "digits"

@@ -14,7 +14,6 @@ AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | C
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, texts, coarse labels, robust training, small nets on labels, pairs, or images
-    with captions."""
+    """The unit of a line of JSON: of images, texts, coarse or wrong labels, robust training, pairs, or captions."""
     kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit, ClipUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)
