@@ -202,8 +202,8 @@ run.show(
 #
 # For CIFAR-10 the look-alikes are the pairs airplane–ship, automobile–truck, deer–horse and cat–dog, both ways. On other
 # data (digits, MNIST, Fashion-MNIST, the 20 coarse classes of CIFAR-100) the look-alike of a class is its nearest class under
-# balanced encoders of seeds that the study uses for nothing else. The *null* is RH without any treatment: balanced encoders of yet other seeds over the study's balanced encoders.
-# A claim holds only where the harm lies beyond the spread of the null.
+# balanced encoders of seeds that the study uses for nothing else. The *null* is RH without any treatment: balanced encoders
+# of yet other seeds over the study's balanced encoders. A claim holds only where the harm lies beyond the spread of the null.
 
 # %%
 pairs = evidence.look_alikes(seen)

@@ -92,9 +92,10 @@ def _samples(s: AnySettings) -> float:
 
 
 def _rate(s: AnySettings, gpu: bool) -> float:
+    views = 0.5 if isinstance(s, ClipSettings) else 1  # one view of an image, where the rates are of two
     if gpu:
-        return GPU_SECONDS[s.net]
-    return CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
+        return views * GPU_SECONDS[s.net]
+    return views * CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def train(s: ClipSettings, pairs: Pairs, conditions: Conditions) -> tuple[Towers
         return towers, []
     steps = training.steps_of(len(pairs.words), s.batch_size, "pairs")
     x, words, policy = pairs.images.x.to(home.device), pairs.words.to(home.device), augment.POLICIES[s.augment]
-    adam = torch.optim.Adam(towers.parameters(), s.learning_rate, fused=True)
+    adam = torch.optim.Adam(towers.parameters(), s.learning_rate, foreach=True)
     model, pool = home.prepare(towers), torch.arange(len(words))
 
     def losses_of(epoch: int, order: Generator, draws: Generator) -> Iterator[Tensor]:
