@@ -30,7 +30,9 @@ def beside(df: pd.DataFrame) -> alt.VConcatChart:
         charts.dots(part.assign(group=[g if g == NULL else f"{tower}, {g}" for g in part.group]), null=NULL)
         for tower, part in df.groupby("tower", sort=False)
     ]
-    return alt.vconcat(*blocks, spacing=16).resolve_scale(x="shared").configure_view(clip=True)
+    for block in (block for tower in blocks for block in tower.vconcat):
+        block.layer[0].mark.clip = True  # a null may end beyond the axis, which spans the dots
+    return alt.vconcat(*blocks, spacing=16).resolve_scale(x="shared")
 
 
 def effects(means: dict[str, dict[str, Estimate]]) -> tuple[alt.VConcatChart, pd.DataFrame]:
