@@ -142,15 +142,14 @@ look = {
 alike = {(names[k], names[j]) for k, j in pairs}
 none = {t: found[0] for t in TOWERS if (found := null.harm(seen[t]))}
 dots = figures.pairs(cells, none, alike)
-means = dots.groupby(["tower", "group"], sort=False).value.mean()
-mean_of = ", ".join(f"{tower}, {group} {v:.2f}" for (tower, group), v in means.items() if group != figures.NULL)
-low, high = (", ".join(f"{tower} {v:.2f}" for tower, v in figures.band(dots, end).items()) for end in (0.025, 0.975))
+means = dots.groupby(["group", "tower"]).value.mean()
+mean_of = ", ".join(f"{group} in the {tower} {v:.2f}" for (group, tower), v in means.items() if group != figures.NULL)
 run.show(
     "pairs",
     figures.beside(dots),
-    alt=f"Mean RH of the rare class: {mean_of}. The middle 95 % of the null begin at {low} and end at {high}.",
+    alt=f"Mean RH of the rare class: {mean_of}. {figures.beside_null(dots)}",
     caption=f"Mean RH: {mean_of}. One dot a pair of classes, with its 95 % interval over seeds; below 1 the rare class came "
-    "nearer. Grey: the middle 95 % of the null.",
+    f"nearer. {figures.beside_null(dots)}",
     data=dots,
     source="lib/studies/shared/evidence.py:harm_matrix",
 )

@@ -41,6 +41,8 @@ def effects(means: dict[str, dict[str, Estimate]]) -> tuple[alt.VConcatChart, pd
     return charts.dots(df, "change of recall", 0), df
 
 
-def band(df: pd.DataFrame, share: float) -> pd.Series:
-    """A quantile of the null of ``pairs`` by tower; empty where there is none."""
-    return df[df.group == NULL].groupby("tower", sort=False).value.quantile(share)
+def beside_null(df: pd.DataFrame) -> str:
+    """A sentence on the middle 95 % of the null of ``pairs`` by tower; empty where there is none."""
+    parts = df[df.group == NULL].groupby("tower", sort=False).value
+    ends = [f"{tower} {part.quantile(0.025):.2f} to {part.quantile(0.975):.2f}" for tower, part in parts]
+    return f"Grey: the middle 95 % of the null, {', '.join(ends)}." if ends else ""
