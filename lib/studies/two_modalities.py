@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lib import harms
 from lib.encoders import clip, pretrain
-from lib.encoders.clip_settings import ClipSettings
+from lib.encoders.clip_settings import TOWERS, ClipSettings
 from lib.encoders.store import Stored
 from lib.sources import DataError
 from lib.studies.shared import evidence, null
@@ -32,7 +32,8 @@ def plan(p: SimpleNamespace) -> Arms:
     under = [treated_units(s, treated, p.ratio, seed) for seed in seeds_of(p)]
     untrained = control(replace(s, method="untrained"), p.seed, p.seeds)
     balanced = control(s, p.seed, p.seeds)
-    return Arms(classes, treated, balanced, under, [], [], [], untrained, measures=HARM)
+    measures = {arm: tuple(f"{name} of the {t} tower" for t in TOWERS for name in names) for arm, names in HARM.items()}
+    return Arms(classes, treated, balanced, under, [], [], [], untrained, measures)
 
 
 def pairs_of(data: str, classes: tuple[str, ...], treated: tuple[str, ...]) -> Pairs:
