@@ -163,7 +163,7 @@ def test_the_quick_run_is_a_job_and_its_cost_is_estimated():
     run = Run(NAME, study.complete(NAME, study.preset(NAME, "quick")))
     assert study.complete(NAME, {}) == run.values
     assert len(jobs.together(run.units)) == 1 and cost.estimate([run.units], 1, False)[0] < 60
-    with pytest.raises(ValueError, match="measure '.* of the (image|text) tower' is none of"):
+    with pytest.raises(ValueError, match=r"measure '.* of the (image|text) tower' is none of"):
         gpu.rounds(NAME, "quick", "")
     assert {u.settings.method for u in run.units} == {"clip", "untrained"} and len(run.plan.under[0][0].members) == 2
 

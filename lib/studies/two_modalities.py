@@ -17,8 +17,6 @@ from lib.studies.shared.evidence import Embedded, Evidence, Row
 from lib.studies.shared.words import seeds_of
 from lib.text import captions
 
-Pairs = list[tuple[int, int]]
-
 
 def plan(p: SimpleNamespace) -> Arms:
     """Balanced towers, towers with each treated class rare, and the same at their random start.
@@ -36,7 +34,7 @@ def plan(p: SimpleNamespace) -> Arms:
     return Arms(classes, treated, balanced, under, [], [], [], untrained, measures)
 
 
-def pairs_of(data: str, classes: tuple[str, ...], treated: tuple[str, ...]) -> Pairs:
+def pairs_of(data: str, classes: tuple[str, ...], treated: tuple[str, ...]) -> list[tuple[int, int]]:
     """The cells (k, j) of each treated class k and of the class j with which its captions share words.
 
     DataError: the set has no captions, or there is no such cell.
@@ -62,7 +60,7 @@ def of_tower(arms: Arms, tower: str) -> Evidence:
     return Evidence(arms.classes, treated, y, one(arms.balanced), under, untrained=one(arms.untrained))
 
 
-def judged(tower: str, rh: Tensor, recall: Tensor, pairs: Pairs) -> dict[str, Tensor]:
+def judged(tower: str, rh: Tensor, recall: Tensor, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
     """What the claims about a tower are about, by claim, (n,).
 
     rh: (n, K, K) RH, NaN in rows of classes that are not rare in any encoder; recall: (n, T) change of recall.
@@ -74,7 +72,7 @@ def judged(tower: str, rh: Tensor, recall: Tensor, pairs: Pairs) -> dict[str, Te
     }
 
 
-def untreated(tower: str, seen: Evidence, pairs: Pairs) -> dict[str, Tensor]:
+def untreated(tower: str, seen: Evidence, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
     """``judged`` of balanced encoders of other seeds, in place of those with a rare class: see ``null``; {} of few."""
     rh, change = null.harm(seen), null.change(seen)
     if not rh:
