@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from lib.encoders import clip, pretrain, store
 from lib.encoders.clip_settings import TEXT, ClipSettings, ClipUnit
 from lib.encoders.training import Conditions
 from lib.encoders.units import read_unit
+from lib.figures import two_modalities as figures
 from lib.images.sets import DataError
 from lib.studies import two_modalities as modalities
 from lib.study import Run
@@ -196,3 +198,23 @@ def test_each_tower_is_judged_on_its_own_features(elsewhere):
         assert torch.equal(seen.under[1][0].load("train")[0], arms.under[1][0].tower(tower, 0, "train")[0])
     assert modalities.pairs_of("digits", arms.classes, arms.treated) == [(1, 3)]
     assert modalities.temperature(arms) == pytest.approx([0.07, 0.07], rel=0.2)
+
+
+def test_the_figure_sets_each_tower_before_its_own_null():
+    rows = [("4", j, value, value - 0.1, value + 0.1) for j, value in (("9", 0.8), ("3", 1.1), ("4", 1.5))]
+    cells = pd.DataFrame(rows, columns=["row", "column", "value", "low", "high"])
+    none = torch.linspace(0.5, 2.5, 201, dtype=torch.float64).view(3, 67)
+    df = figures.pairs({"image": cells, "text": cells}, {"image": none}, {("4", "9")})
+    assert df.groupby(["tower", "group"]).size().to_dict() == {
+        ("image tower", "look-alikes"): 1,
+        ("image tower", "other pairs"): 1,
+        ("image tower", figures.NULL): 201,
+        ("text tower", "look-alikes"): 1,
+        ("text tower", "other pairs"): 1,
+    }
+    assert figures.beside_null(df) == "Grey: the middle 95 % of the null, image tower 0.55 to 2.45."
+    assert figures.beside_null(df[df.tower == "text tower"]) == ""
+    bands = [
+        block["layer"][0]["mark"] for tower in figures.beside(df).to_dict()["vconcat"] for block in tower["vconcat"]
+    ]
+    assert [(mark["type"], mark["clip"]) for mark in bands] == [("rect", True)] * 2 + [("rule", True)] * 2
