@@ -53,7 +53,7 @@ for number, units in enumerate(JOBS):
         name: f"encoders_{number}"
         input: f"build/data/{jobs.source(first)}.json", wanted.bases(units)
         output: [update(f"{unit.folder}/record.json") for unit in units]  # a second attempt keeps what the first made
-        log: f"{failures.LOGS}/{units[0].name}.log"
+        log: f"{failures.LOGS}/{units[0].folder.name}.log"
         params:
             units=[unit.to_json() for unit in units],
             trainer=jobs.trainer(units),

@@ -16,6 +16,29 @@ OCCUPATIONS = (
     "surgeon",
 )  # of the biographies that are used
 GENDERS = ("F", "M")  # codes 0 and 1
+# The CIFAR-100 superclasses, in the order of the "coarse_labels" codes (Krizhevsky 2009).
+COARSE = (
+    "aquatic_mammals",
+    "fish",
+    "flowers",
+    "food_containers",
+    "fruit_and_vegetables",
+    "household_electrical_devices",
+    "household_furniture",
+    "insects",
+    "large_carnivores",
+    "large_man-made_outdoor_things",
+    "large_natural_outdoor_scenes",
+    "large_omnivores_and_herbivores",
+    "medium_mammals",
+    "non-insect_invertebrates",
+    "people",
+    "reptiles",
+    "small_mammals",
+    "trees",
+    "vehicles_1",
+    "vehicles_2",
+)
 
 
 class DataError(ValueError):

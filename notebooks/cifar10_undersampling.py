@@ -26,7 +26,7 @@
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop, gpu, paper} the label of the run
-data: str = "digits"  # {digits, cifar10} data set
+data: str = "digits"  # {digits, mnist, fashion_mnist, cifar10, cifar100_coarse} data set
 classes: str = "all"  # classes kept, separated by commas, or all
 images_per_class: int = 0  # [0, 1000000] training images of each class; 0 keeps all
 undersampled: str = "all"  # classes that are undersampled, one at a time, separated by commas
@@ -201,9 +201,9 @@ run.show(
 # ### Look-alikes, other pairs, and the null
 #
 # For CIFAR-10 the look-alikes are the pairs airplane–ship, automobile–truck, deer–horse and cat–dog, both ways. On other
-# data the look-alike of a class is its nearest class under balanced encoders of seeds that the study uses for nothing
-# else. The *null* is RH without any treatment: balanced encoders of yet other seeds over the study's balanced encoders.
-# A claim holds only where the harm lies beyond the spread of the null.
+# data (digits, MNIST, Fashion-MNIST, the 20 coarse classes of CIFAR-100) the look-alike of a class is its nearest class under
+# balanced encoders of seeds that the study uses for nothing else. The *null* is RH without any treatment: balanced encoders
+# of yet other seeds over the study's balanced encoders. A claim holds only where the harm lies beyond the spread of the null.
 
 # %%
 pairs = evidence.look_alikes(seen)

@@ -22,7 +22,7 @@
 
 # %% tags=["parameters", "hide-input"]
 preset: str = "quick"  # {quick, laptop, gpu, paper} the label of the run
-data: str = "digits"  # {digits, cifar10} data set
+data: str = "digits"  # {digits, mnist, fashion_mnist, cifar10, cifar100_coarse} data set
 classes: str = "all"  # classes kept, separated by commas, or all
 images_per_class: int = 0  # [0, 1000000] training images of each class; 0 keeps all
 undersampled: str = "all"  # classes that are undersampled, one at a time, separated by commas

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.book import profiles
+from lib.encoders import image_sets
+from lib.encoders.clip_settings import ClipSettings
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.factor_settings import FactorSettings
 from lib.encoders.label_settings import LabelSettings
@@ -16,7 +18,7 @@ from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
 from lib.study import Run
 
-AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings
+AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings | ClipSettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet")
 MOST_CORES = 4096
@@ -41,7 +43,7 @@ GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
 LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20, "label_stack": 20}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
 DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50": 580, "pair_mlp": 4, "pair_convnet": 3}
-DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11}
+DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11, "fashion_mnist": 30}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
 
@@ -61,7 +63,7 @@ def estimate(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[floa
     seconds, disk = START_SECONDS * len(wanted), 0.0
     for unit in (unit for job in wanted for unit in job):
         s = unit.settings
-        seconds += len(unit.members) * s.samples / 1000 * s.total_epochs * _rate(s, gpu)
+        seconds += len(unit.members) * _samples(s) / 1000 * s.total_epochs * _rate(s, gpu)
         disk += len(unit.members) * DISK_MIB[s.net]
     return seconds / (1 if gpu else workers), disk
 
@@ -85,10 +87,15 @@ def on_gpu(units: list[AnyUnit]) -> bool:
     return units[0].settings.net in ON_GPU and profiles.gpus() > 0
 
 
+def _samples(s: AnySettings) -> float:
+    return image_sets.samples(s) if isinstance(s, Settings | ClipSettings) else s.samples
+
+
 def _rate(s: AnySettings, gpu: bool) -> float:
+    views = 0.5 if isinstance(s, ClipSettings) else 1  # one view of an image, where the rates are of two
     if gpu:
-        return GPU_SECONDS[s.net]
-    return CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
+        return views * GPU_SECONDS[s.net]
+    return views * CPU_SECONDS[s.net] * (1 if "digits" in s.data else LARGER.get(s.net, 1))
 
 
 @dataclass(frozen=True)

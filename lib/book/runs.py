@@ -165,7 +165,7 @@ def prune() -> int:
         if not all((RUNS / sweep["study"] / run).exists() for run in sweep["runs"]):
             path.unlink()
             path.with_suffix(".csv").unlink(missing_ok=True)
-    keep |= {unit.name for run in wanted for unit in _with_bases(run.units)}
+    keep |= {unit.folder.name for run in wanted for unit in _with_bases(run.units)}
     for path in sorted(STORE.glob("*/")):
         if path.name not in keep:
             freed += _remove(path)
@@ -174,7 +174,7 @@ def prune() -> int:
 
 
 def _interrupted() -> tuple[list[Run], set[str]]:
-    """The runs of the last build, and the names of the encoders of its jobs, where it did not come to the end of them.
+    """The runs of the last build, and the folders of its jobs' encoders, by name, where it did not come to their end.
 
     What the present code would not make any more is left out.  ValueError: the file that says so is damaged.
     """
@@ -191,7 +191,7 @@ def _interrupted() -> tuple[list[Run], set[str]]:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             units.append(read_unit(text))
     at_work = units if not all(unit.done for unit in units) else []
-    return [run for run in runs if run], {unit.name for unit in _with_bases(at_work)}
+    return [run for run in runs if run], {unit.folder.name for unit in _with_bases(at_work)}
 
 
 def _with_bases(units: list) -> list:

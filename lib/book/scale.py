@@ -13,6 +13,7 @@ DATA = {
     "digits_coarse": "8 × 8 digits in two classes",
     "spurious_digits": "8 × 8 digits on stripes",
     "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
     "mnist_coarse": "MNIST in two classes",
     "spurious_mnist": "MNIST on stripes",
     "cifar10": "CIFAR-10",

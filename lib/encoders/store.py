@@ -39,7 +39,7 @@ class Stored:
 
     @property
     def folder(self) -> Path:
-        return STORE / self.name
+        return STORE / self.name.replace("/", "_")  # a class may be called T-shirt/top
 
     @property
     def done(self) -> bool:

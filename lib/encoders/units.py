@@ -2,6 +2,7 @@
 
 import json
 
+from lib.encoders.clip_settings import ClipUnit
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.encoders.factor_settings import FactorUnit
 from lib.encoders.label_settings import LabelUnit
@@ -9,10 +10,10 @@ from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | ClipUnit
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, texts, coarse labels, robust training, small nets on labels, or pairs."""
-    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit)}
+    """The unit of a line of JSON: of images, texts, coarse or wrong labels, robust training, pairs, or captions."""
+    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit, ClipUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)

@@ -12,33 +12,10 @@ import torch
 from torch import Tensor
 
 from lib import checks
-from lib.sources import DataError, data_root
+from lib.sources import COARSE, DataError, data_root
 
 DIGITS_TEST = 600  # images held out of scikit-learn's 1,797 digits, which come without a split
 
-# The CIFAR-100 superclasses, in the order of the "coarse_labels" codes (Krizhevsky 2009).
-COARSE = (
-    "aquatic_mammals",
-    "fish",
-    "flowers",
-    "food_containers",
-    "fruit_and_vegetables",
-    "household_electrical_devices",
-    "household_furniture",
-    "insects",
-    "large_carnivores",
-    "large_man-made_outdoor_things",
-    "large_natural_outdoor_scenes",
-    "large_omnivores_and_herbivores",
-    "medium_mammals",
-    "non-insect_invertebrates",
-    "people",
-    "reptiles",
-    "small_mammals",
-    "trees",
-    "vehicles_1",
-    "vehicles_2",
-)
 # md5 of what the official archives hold, unpacked, by class of torchvision: of raw files that lie without an archive.
 UNPACKED = {
     "MNIST": {

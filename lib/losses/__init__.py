@@ -3,5 +3,5 @@
 May import ``lib.checks``.
 """
 
-from lib.losses.self_supervised import alignment, barlow_twins, gather, nt_xent, simsiam, uniformity, vicreg
+from lib.losses.self_supervised import alignment, barlow_twins, clip, gather, nt_xent, simsiam, uniformity, vicreg
 from lib.losses.supervised import attract, repel, spread, sup_con

@@ -67,6 +67,22 @@ def nt_xent(
     return (loss, terms.detach().unflatten(-1, (2, n)).mean(-2)) if each else loss
 
 
+def clip(z1: Tensor, z2: Tensor, temperature: float | Tensor = 0.07) -> Tensor:
+    """The loss of CLIP (Radford et al. 2021, section 2.3 and figure 3), over pairs of an image and a caption.
+
+    With s_ij the cosine of image i and caption j of the batch's N pairs,
+    loss = -(1/2N) sum over i of [log softmax_j(s_ij / t)_i + log softmax_j(s_ji / t)_i]:
+    each image must find its caption among all N, and each caption its image.
+
+    z1, z2: (N, d) embeddings of the images and of the captions, not yet normalised; temperature t > 0, a number or a
+    learned scalar.  Returns a scalar.  ValueError: shapes that differ, N < 1, temperature <= 0.
+    """
+    z1, z2 = _views(z1, z2)
+    cosine = F.normalize(z1, dim=-1) @ F.normalize(z2, dim=-1).mT  # (N, N)
+    logits = cosine / _above_zero("temperature", temperature, z1)
+    return ((logits.logsumexp(0) + logits.logsumexp(1)) / 2 - logits.diagonal()).mean()
+
+
 def simsiam(p1: Tensor, z1: Tensor, p2: Tensor, z2: Tensor) -> Tensor:
     """Symmetrised negative cosine (Chen & He 2021, equations 1 to 4): -(cos(p1, sg z2) + cos(p2, sg z1)) / 2.
 

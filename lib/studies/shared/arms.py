@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, fields, replace
 from types import SimpleNamespace
 
-from lib.encoders.settings import CLASSES, Settings, Unit
+from lib.encoders.clip_settings import ClipSettings, ClipUnit
+from lib.encoders.image_sets import CLASSES
+from lib.encoders.settings import Settings, Unit
 from lib.encoders.store import BALANCED, TOGETHER
 from lib.studies.shared.words import chosen, seeds_of
 
@@ -86,8 +88,8 @@ def with_mild(p: SimpleNamespace, arms: Arms) -> Arms:
     return replace(arms, mild=mild)
 
 
-def control(s: Settings, first: int, count: int) -> list[list[Unit]]:
-    return [[Unit(s, (BALANCED,), 1.0, seed)] for seed in range(first, first + count)]
+def control(s: Settings | ClipSettings, first: int, count: int) -> list[list[Unit | ClipUnit]]:
+    return [[_unit(s)(s, (BALANCED,), 1.0, seed)] for seed in range(first, first + count)]
 
 
 def known_pairs(classes: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -111,6 +113,10 @@ def treated_of(p: SimpleNamespace, kept: tuple[str, ...]) -> tuple[str, ...]:
     return kept if p.undersampled == "all" else chosen(p, "undersampled", kept, 1)
 
 
-def treated_units(s: Settings, treated: tuple[str, ...], ratio: float, seed: int) -> list[Unit]:
-    together = s.net in TOGETHER
-    return [Unit(s, treated, ratio, seed)] if together else [Unit(s, (c,), ratio, seed) for c in treated]
+def treated_units(s: Settings | ClipSettings, treated: tuple[str, ...], ratio: float, seed: int):
+    parts = [treated] if s.net in TOGETHER else [(c,) for c in treated]
+    return [_unit(s)(s, part, ratio, seed) for part in parts]
+
+
+def _unit(s: Settings | ClipSettings) -> type[Unit | ClipUnit]:
+    return ClipUnit if isinstance(s, ClipSettings) else Unit

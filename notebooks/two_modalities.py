@@ -1,0 +1,377 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Two modalities: who pays where images meet captions?
+#
+# **Question.** {cite:t}`maity2024` study encoders of images, whose positive pairs are two views of one image. In CLIP
+# {cite:p}`radford2021` a positive pair is an image and its caption, and there are two encoders, called *towers*. If one class
+# has few pairs, does its representation move towards a look-alike, in which of the towers, and does that cost it recall?
+# No paper that this book follows asks this. The chapter trains small towers on images with generated captions, so that which
+# classes are alike *in words* is set and not found.
+#
+# ## Parameters
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "quick"  # {quick, laptop} the label of the run
+data: str = "digits"  # {digits, cifar10} images
+classes: str = "all"  # classes kept, separated by commas, or all
+images_per_class: int = 0  # [0, 1000000] training images of each class; 0 keeps all
+undersampled: str = "4,8"  # classes that are rare among the pairs, one at a time, separated by commas
+ratio: float = 0.05  # (0, 1] share of the rare class's pairs that is kept
+shared: float = 0.5  # [0, 1] probability that a content word is one that the look-alike has too
+captions: int = 0  # [0, 1000000] seed of the captions
+seed: int = 0  # [0, 1000000000] first seed
+seeds: int = 6  # [1, 100] number of seeds
+net: str = "convnet"  # {convnet, resnet_small, resnet18} image tower
+joint: int = 32  # [2, 4096] numbers of an embedding in the joint space
+epochs: int = 20  # [1, 100000] epochs of training
+batch_size: int = 128  # [2, 65536] pairs a step
+learning_rate: float = 0.01  # (0, 1000] of Adam, at its highest
+temperature: float = 0.07  # [0.01, 1000] at the start; it is learned
+augment: str = "digits"  # {simclr, simclr_blur, digits} augmentation policy
+precision: str = "float32"  # {float32, bfloat16} arithmetic of the forward pass
+
+# %% tags=["remove-input"]
+from lib import study
+
+run = study.start("two_modalities", globals())
+
+# %% tags=["hide-input"]
+from lib import claims, harms, losses
+from lib.encoders.clip_settings import TOWERS
+from lib.figures import matrices
+from lib.figures import two_modalities as figures
+from lib.studies import two_modalities as modalities
+from lib.studies.shared import evidence, null, outcomes
+
+p, arms = run.p, run.plan
+seen = {tower: modalities.of_tower(arms, tower) for tower in TOWERS}  # features of the held-out pairs
+names, treated = arms.classes, arms.treated
+pairs = modalities.pairs_of(p.data, names, treated)
+
+# %% [markdown]
+# ## Method
+#
+# An image tower and a text tower are trained on $N$ pairs at a time. With $u_i$ the embedding of image $i$, $v_j$ that of
+# caption $j$, and $s_{ij} = \cos(u_i, v_j)$, CLIP's loss is the cross-entropy of finding the caption among all $N$ from the
+# image, and the image from the caption:
+#
+# $$
+# \ell = -\frac{1}{2N} \sum_{i=1}^{N} \left[ \log \frac{\exp(s_{ii}/\tau)}{\sum_j \exp(s_{ij}/\tau)}
+# + \log \frac{\exp(s_{ii}/\tau)}{\sum_j \exp(s_{ji}/\tau)} \right] .
+# $$
+#
+# The temperature $\tau$ is learned with the towers.
+
+# %% tags=["remove-input"]
+run.code(losses.clip)
+
+# %% [markdown]
+# The image tower is a small convolutional net, the text tower a bag of words with one hidden layer; a linear map takes each
+# to the joint space. What is judged is the towers' own features, before these maps, as {cite:t}`radford2021` do when they train
+# classifiers on CLIP.
+#
+# ## The captions
+#
+# A caption is an opening, a content word, a joiner, another content word. Each class has six words of its own, and six more in
+# common with its look-alike: 1 with 7, 3 with 8, 4 with 9, 5 with 6; in CIFAR-10 airplane with ship, automobile with truck,
+# deer with horse, cat with dog. A content word is a common one with the probability `shared`. The other classes have no word
+# in common with any.
+
+# %%
+first = modalities.examples(arms, [names[k] for k in dict.fromkeys(sum(pairs, ()))])  # by class
+
+# %% tags=["hide-input"]
+run.table(["class", "its first captions"], [(name, "; ".join(some)) for name, some in first.items()])
+
+# %% [markdown]
+# One class $k$ keeps a share of its pairs, drawn anew for every seed; the others keep theirs. The balanced towers are trained on
+# all pairs.
+#
+# ## Training
+#
+# Harms are judged in a tower only where training added 5 points to the balanced accuracy of a head on its features, beyond
+# the same tower at its random start.
+
+# %%
+accuracy = {(t, arm): seen[t].accuracy(arm) for t in TOWERS for arm in ("balanced", "untrained")}
+learned = {t: claims.has_learned(accuracy[t, "balanced"], accuracy[t, "untrained"]) for t in TOWERS}
+tau = run.note("learned temperature", modalities.temperature(arms))
+
+# %% tags=["hide-input"]
+lines = [
+    (t, *(run.note(f"balanced accuracy, {t} tower, {arm}", accuracy[t, arm]) for arm in ("balanced", "untrained")))
+    for t in TOWERS
+]
+run.table(["tower", "balanced towers", "untrained"], lines)
+poor = " and ".join(f"the {t} tower" for t in TOWERS if not learned[t])
+run.say(
+    f"The learned temperature is {tau}. " + (f"**No harm is judged in {poor}.**" if poor else "Both towers learned.")
+)
+
+# %% [markdown]
+# ## Representation harm
+#
+# In each tower, $\mathrm{RH}(k, j; k) = (1 - \bar c_{kj}^{\,k}) / (1 - \bar c_{kj}^{\,\mathrm{bal}})$, with $\bar c_{kj}$ the mean
+# cosine between the held-out items of classes $k$ and $j$: images in the one tower, captions in the other. Below 1 the rare
+# class $k$ has come nearer to $j$ ({doc}`cifar10_undersampling` has the details). The null is RH of balanced towers of one seed
+# over those of another: what undersampling nothing does.
+
+# %% tags=["remove-input"]
+run.code(harms.representation_harm)
+
+# %%
+rh = {t: evidence.harm_matrix(seen[t]) for t in TOWERS}  # ratio of averages (T, K), and of each seed (seeds, T, K)
+cells = {t: evidence.cells(seen[t], each, mean) for t, (mean, each) in rh.items()}
+square = {t: evidence.square(each, seen[t].treated) for t, (_, each) in rh.items()}
+look = {
+    t: run.note(f"RH of look-alikes, {t} tower", harms.paired_mean(square[t], pairs), ratio=p.ratio) for t in TOWERS
+}
+
+# %% tags=["hide-input", "main-figure"]
+alike = {(names[k], names[j]) for k, j in pairs}
+none = {t: found[0] for t in TOWERS if (found := null.harm(seen[t]))}
+dots = figures.pairs(cells, none, alike)
+means = dots.groupby(["group", "tower"]).value.mean()
+mean_of = ", ".join(f"{group} in the {tower} {v:.2f}" for (group, tower), v in means.items() if group != figures.NULL)
+run.show(
+    "pairs",
+    figures.beside(dots),
+    alt=f"Mean RH of the rare class: {mean_of}. {figures.beside_null(dots)}",
+    caption=f"Mean RH: {mean_of}. One dot a pair of classes, with its 95 % interval over seeds; below 1 the rare class came "
+    f"nearer. {figures.beside_null(dots)}",
+    data=dots,
+    source="lib/studies/shared/evidence.py:harm_matrix",
+)
+
+# %% tags=["hide-input"]
+for tower in TOWERS:
+    run.note_matrix(f"RH, {tower} tower", cells[tower], ratio=p.ratio)
+panels = {f", {tower} tower": tower for tower in TOWERS}
+frame = matrices.beside(
+    run, {}, {x: cells[t] for x, t in panels.items()}, {x: f"RH, {t} tower" for x, t in panels.items()}
+)
+worst = {t: c[c.row != c.column].pipe(lambda off: off.loc[off.value.idxmin()]) for t, c in cells.items()}
+lowest = "; ".join(f"{t} tower: {c.row} towards {c.column}, {c.value:.2f}" for t, c in worst.items())
+own = {
+    t: run.note(f"RH of the rare class itself, {t} tower", harms.diagonal_mean(square[t]), ratio=p.ratio)
+    for t in TOWERS
+}
+spread = " and ".join(f"{e.value:.2f} in the {t} tower" for t, e in own.items())
+run.show(
+    "rh",
+    matrices.heatmaps(frame, names),
+    alt=f"RH of each rare class towards every class, by tower. Lowest off the diagonal: {lowest}. On the diagonal: {spread}.",
+    caption=f"Lowest cells: {lowest}. With itself the rare class has an RH of {spread} on average: above 1 it is spread out. "
+    "RH(k, j; k) of rare class k and other class j.",
+    data=frame,
+    source="lib/harms/representation.py:representation_harm",
+)
+
+# %% [markdown]
+# ## Mediation: the cost in recall
+#
+# A head, a logistic regression of the class on a tower's features, is trained on 75 % of the held-out pairs. As in
+# {doc}`mediation`, $Y(T, M)$ is the recall of class $k$ with the head's labels balanced ($T = 0$) or class $k$ cut there too
+# ($T = 1$), on the balanced tower ($M = 0$) or on that with class $k$ rare ($M = 1$). Then $\mathrm{NIE} = Y(0,1) - Y(0,0)$ is what
+# the tower alone costs, $\mathrm{NDE} = Y(1,0) - Y(0,0)$ what the labels alone cost, and $\mathrm{TE} = Y(1,1) - Y(0,0)$ the whole.
+
+# %%
+found = {t: outcomes.of(seen[t], "paper", p.ratio).effects() for t in TOWERS}
+recall = {t: e.map(seen[t].own) for t, e in found.items()}  # fields (seeds, T): change of recall
+residual = max(e.residual() for e in found.values())
+assert residual < 1e-12, residual
+
+# %% tags=["hide-input"]
+kept = ("NIE", "NDE", "TE")
+effects = {
+    t: {n: run.note(f"{n} of recall, {t} tower", getattr(e, n).mean(1), ratio=p.ratio) for n in kept}
+    for t, e in recall.items()
+}
+chart, frame = figures.effects(effects)
+nie = ", ".join(f"{them['NIE'].value:+.3f} in the {t} tower" for t, them in effects.items())
+run.show(
+    "effects",
+    chart,
+    alt=f"Mean effects on the rare class's recall by tower; NIE is {nie}.",
+    caption=f"NIE is {nie}. Mean effects on the recall of the rare class, with 95 % intervals over seeds.",
+    data=frame,
+    source="lib/mediation/decomposition.py:effects",
+)
+run.table(["tower", *kept], [(t, *(f"{e:+.3f}" for e in them.values())) for t, them in effects.items()])
+
+# %% [markdown]
+# Where TE equals NDE, the few labels that are left have taken the recall already, and the tower has nothing more to take. Then
+# only NIE tells the towers apart.
+
+# %% [markdown]
+# ## Claims
+#
+# Each claim stands against its null, which is computed from pairs of balanced towers of two seeds. {doc}`../how-to-read` has
+# the rule.
+
+# %%
+here, beyond, fit = {}, {}, {}
+for t in TOWERS:
+    mine = modalities.judged(t, square[t], recall[t].NIE, pairs)
+    here |= mine
+    beyond |= modalities.untreated(t, seen[t], pairs)
+    fit |= dict.fromkeys(mine, learned[t])
+run.judge_all(here, learned=fit, null=beyond)
+
+# %% tags=["hide-input"]
+run.save()
+run.verdicts()
+
+# %% tags=["remove-input", "in-short"]
+run.short(
+    f"A class that keeps {100 * p.ratio:g} % of its pairs has an RH of {look['image'].value:.2f} towards its look-alike in the image "
+    f"tower and {look['text'].value:.2f} in the text tower; 1 means no change. That it moves towards its look-alike: "
+    f"**{run.verdict('modal-rh-image')}** for images, **{run.verdict('modal-rh-text')}** for captions. With itself it has an RH of "
+    f"{own['image'].value:.2f} and {own['text'].value:.2f}: above 1 it is spread out. The tower alone changes its "
+    f"recall by {effects['image']['NIE'].value:+.3f} and {effects['text']['NIE'].value:+.3f}. That this is a loss: "
+    f"**{run.verdict('modal-nie-image')}** for images, **{run.verdict('modal-nie-text')}** for captions."
+)
+
+# %% [markdown]
+# ## Limits
+#
+# * The captions are two words of a small grammar, and the text tower reads no order. Real captions say more, and leave more out.
+# * Look-alikes are set in words. In images a pair may be more or less alike than another class that has no word in common.
+# * Two classes are rare, one at a time; verdicts are about these two.
+# * The joint space itself, zero-shot classification and retrieval, for which CLIP is used most, are not judged.
+#
+# ## Exercises
+#
+# Everything that the exercises need is in the next cell. The solutions are checked when the book is built.
+
+# %% tags=["exercise-setup", "hide-input"]
+import math
+
+import numpy as np
+from scipy import special, stats
+
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided at this scale"
+# RH of look-alikes in the text tower without common words, one number a seed; simulated
+harm = [0.83, 0.91, 0.79, 0.88, 0.86]
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-clip-loss
+# Write `clip_loss(s, tau)`, CLIP's loss of a batch from its matrix of cosines. `s`: (N, N) array, row an image, column a
+# caption, the pairs on the diagonal; `tau`: the temperature. It returns a number.
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def clip_loss(s, tau):
+    """The mean of both directions' cross-entropies."""
+    s = np.asarray(s) / tau
+    return float(((special.logsumexp(s, 0) + special.logsumexp(s, 1)) / 2 - np.diag(s)).mean())
+
+
+# %%
+assert abs(clip_loss(np.zeros((5, 5)), 0.1) - math.log(5)) < 1e-12, "who sees no difference guesses among 5"
+toy = np.array([[1.0, 0.0], [1.0, 0.0]])
+assert abs(clip_loss(toy, 0.5) - (math.log(1 + math.e**2) + math.log(2) - 1) / 2) < 1e-12
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-clip-floor
+# Captions repeat. Two pairs with the same caption have the same text embedding, and no towers can tell the two images from it.
+# Write `floor(counts)`: the lowest value of the part of CLIP's loss that finds the image from the caption, when the batch has
+# `counts[0]` pairs with one caption, `counts[1]` with another, and so on. Every image may have the best embedding that there is,
+# and the temperature may be as low as you like.
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def floor(counts):
+    """A caption that comes m times leaves m images to guess among, so that each of its pairs costs log m."""
+    counts = np.asarray(counts, float)
+    return float((counts * np.log(counts)).sum() / counts.sum())
+
+
+# %%
+assert floor([1, 1, 1]) == 0 and abs(floor([4]) - math.log(4)) < 1e-12
+assert abs(floor([2, 1, 3]) - (2 * math.log(2) + 3 * math.log(3)) / 6) < 1e-12
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-clip-alone
+# In a batch a rare class mostly meets others. Write `alone(n, m, size)`: the probability that a pair of a class with `m` pairs
+# among `n` is the only one of its class in its batch of `size`, drawn without replacement.
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def alone(n, m, size):
+    """The other size - 1 pairs of the batch all come from the n - m pairs of other classes."""
+    return float(stats.hypergeom(n - 1, m - 1, size - 1).pmf(0))
+
+
+# %%
+assert alone(10, 1, 4) == 1 and abs(alone(10, 2, 4) - (1 - 3 / 9)) < 1e-12
+assert abs(alone(1083, 6, 128) - math.prod((1077 - i) / (1082 - i) for i in range(127))) < 1e-9
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-clip-rerun
+# Does the rare class move towards its look-alike where the two have no word in common? Run
+#
+# ```bash
+# make run STUDY=two_modalities P="shared=0"
+# ```
+#
+# The column `values` of the run's `claims.csv` has one number a seed for claim `modal-rh-text`. Write `reading(values, threshold,
+# side)`, with one number a seed, that returns (low, high, verdict): Student's 95 % interval of the mean over seeds, and `HOLDS`
+# where the whole interval lies on the `side` of the threshold, "below" or "above", `FAILS` where it lies on the other, else
+# `UNDECIDED`. The null is left out here. The setup cell has a simulated table, `harm`; in an assignment you have one of your own.
+# :::
+
+
+# %% tags=["solution", "hide-input"]
+def reading(values, threshold, side):
+    """Student's interval beside the threshold."""
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    low, high = np.mean(values) - half, np.mean(values) + half
+    passes, fails = (low > threshold, high < threshold) if side == "above" else (high < threshold, low > threshold)
+    return low, high, HOLDS if passes else FAILS if fails else UNDECIDED
+
+
+# %%
+low, high, verdict = reading(harm, 1.0, "below")
+assert abs(low - 0.7963) < 1e-3 and abs(high - 0.9117) < 1e-3 and verdict == HOLDS
+assert reading(harm, 1.0, "above")[2] == FAILS and reading(harm, 0.9, "below")[2] == UNDECIDED
+
+# %% [markdown]
+# :::{exercise}
+# :label: exercise-clip-open
+# "CLIP learns from captions, so a rare class is safe there: its words say what it is." Criticise this in about 150 words with
+# what this chapter found. Then design the run that would decide it for captions that people wrote.
+# :::
+
+# %% [markdown] tags=["solution"]
+# A model answer. The text tower learns what a word means from the images that it comes with. The words of a rare class come
+# with few images, and the words that the class has in common with its look-alike come mostly with the look-alike's images. So
+# rare words can stay where they started, and common ones go to the look-alike. The chapter measures this in both towers, on six
+# training pairs of a class, with words that were chosen by hand; it is no statement about real captions. To decide: a set of
+# photographs with captions by people, one class cut to the same share in ten seeds, look-alikes chosen by balanced towers of
+# other seeds, RH and NIE in both towers against their nulls, thresholds written down before. An interval of RH that lies above 1
+# in the text tower, or inside its null, would speak against the harm.
+
+# %% [markdown]
+# ## Stamp
+
+# %% tags=["remove-input"]
+run.stamp()
