@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lib import study
+from lib.encoders.further_settings import MaskedUnit
 from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
@@ -92,7 +93,7 @@ def test_effects_by_hand():
 
 def test_every_label_of_the_plan_reads_its_own_encoders():
     made = plan()
-    methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised"]
+    methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "mae"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
     assert list(made.arms) == [*methods, *weightings, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
@@ -111,6 +112,19 @@ def test_matched_methods_differ_in_the_method_and_its_learning_rate_alone():
     for method in ("simsiam", "bcl", "vicreg", "barlow_twins", "supervised"):
         mine = vars(made.arms[method].balanced[0][0].settings)
         assert {k for k in base if mine[k] != base[k]} <= {"method", "learning_rate"}
+
+
+def test_autoencoders_share_what_a_method_can_share():
+    made = plan(learning_rates="mae=0.007")
+    mine, plain = made.arms["mae"], made.arms["simclr"]
+    units = [unit for arm in (mine.balanced, mine.under, mine.untrained) for seed in arm for unit in seed]
+    assert all(isinstance(unit, MaskedUnit) for unit in units) and len(units) == 9 and not mine.reference
+    a, b = units[0].settings, plain.balanced[0][0].settings
+    shared = ("data", "epochs", "batch_size", "final_learning_rate", "weight_decay", "augment", "precision", "samples")
+    assert [getattr(a, name) for name in shared] == [getattr(b, name) for name in shared]
+    assert a.learning_rate == 0.007 and not a.squared_learning_rate and a.net == "mae_small"
+    assert {unit.settings.method for seed in mine.untrained for unit in seed} == {"untrained"}
+    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3", "8"), 0.05, seed) for seed in range(3)]
 
 
 def test_published_settings_are_those_of_the_public_code():

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from lib import harms
 from lib.encoders import pretrain
-from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
+from lib.encoders.settings import CLASSES, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
-from lib.studies.shared import evidence, null, outcomes
+from lib.studies.shared import evidence, further, null, outcomes
 from lib.studies.shared import similarity as alike
 from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Embedded, Evidence
@@ -80,7 +80,7 @@ def plan(p: SimpleNamespace) -> Comparison:
     """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
     classes, treated = classes_of(p)
     rates, base = _rates(p), settings_of(p, classes)
-    methods, weightings = chosen(p, "methods", METHODS[:-1]), chosen(p, "mitigations", WEIGHTINGS[1:])
+    methods, weightings = chosen(p, "methods", further.METHODS), chosen(p, "mitigations", WEIGHTINGS[1:])
     if methods[:1] != ("simclr",):
         raise ValueError(f"methods={p.methods!r} must begin with simclr, to which the others are compared")
     if p.published and (wrong := [m for m in methods if m not in PUBLISHED]):
@@ -92,6 +92,9 @@ def plan(p: SimpleNamespace) -> Comparison:
     arms = {}
     for method in methods:
         s = Settings(data=base.data, classes=base.classes, method=method, **PUBLISHED[method]) if p.published else None
+        if method == further.MASKED:
+            arms[method] = further.masked(arms_of(p, base, classes, treated, reference=False), tuned(method))
+            continue
         s = s or tuned(method, method=method)
         # small nets train every class of SimCLR at once, as the other studies do, so that they share the encoders
         every = classes if method == "simclr" and s.net in TOGETHER else treated
@@ -113,7 +116,8 @@ def plan(p: SimpleNamespace) -> Comparison:
     for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
-    return Comparison({label: replace(one, measures=MEASURED) for label, one in arms.items()})
+    measures = {label: MEASURED if label == "simclr" else HARM for label in arms}
+    return Comparison({label: replace(one, measures=measures[label]) for label, one in arms.items()})
 
 
 def _rates(p: SimpleNamespace) -> dict[str, float]:
@@ -121,7 +125,7 @@ def _rates(p: SimpleNamespace) -> dict[str, float]:
 
     ValueError: a word that is not label=number, a label that is unknown or comes twice, a rate outside (0, FASTEST].
     """
-    found, known = {}, (*METHODS[:-1], *(f"simclr_{w}" for w in WEIGHTINGS[1:]))
+    found, known = {}, (*further.METHODS, *(f"simclr_{w}" for w in WEIGHTINGS[1:]))
     for word in listed(p.learning_rates):
         label, _, rate = (part.strip() for part in word.partition("="))
         if label in found or (label not in known and rate):
@@ -162,6 +166,7 @@ ABOUT = {"harms-8a": "simsiam", "harms-8b": "simsiam", "harms-8c": "simsiam"}
 ABOUT |= {"harms-9a": "bcl", "harms-9b": "bcl", "harms-9c": "bcl"}
 ABOUT |= {"harms-14a": "simclr_groups", "harms-14b": "simclr_groups", "harms-14c": "simclr_anchors"}
 ABOUT |= {"negatives-1": "vicreg", "negatives-2": "barlow_twins", "labels-1": "supervised"}
+ABOUT |= dict.fromkeys(("pairs-1", "pairs-2", "pairs-3"), further.MASKED)
 
 
 def kind(label: str) -> str:
@@ -294,10 +299,10 @@ def effects(
         return m.paired_rh(pairs) - plain.paired_rh(pairs)
 
     of = {
-        "harms-8b": lambda m: m.nie_diagonal().mean(1),
         "harms-8c": lambda m: outcomes.correlation(m.off_diagonal(), plain.off_diagonal()),
         "harms-9b": lambda m: (m.nie_diagonal() < 0).double().mean(1),
         "harms-14b": lambda m: m.nie_diagonal().mean(1) - 0.75 * plain.nie_diagonal().mean(1),
     }
-    of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c"), less)
+    of |= dict.fromkeys(("harms-8b", "pairs-3"), lambda m: m.nie_diagonal().mean(1))
+    of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c", "pairs-2"), less)
     return {claim: of.get(claim, pull)(measured[label]) for claim, label in ABOUT.items() if label in measured}
