@@ -23,6 +23,7 @@ class MaskedSettings(Settings):
     method: str = "mae"
     net: str = "mae"
     pretrained: bool = False
+    squared_learning_rate: bool = False
     hidden: float = 0.75
 
     def __post_init__(self):
