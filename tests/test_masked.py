@@ -98,7 +98,7 @@ def test_three_quarters_are_hidden_anew_in_each_image(monkeypatch):
 def test_training_learns_and_depends_on_the_seed_alone():
     data = digits(128)
     (a, first), (b, second) = (masked.train(replace(S, epochs=6), data, Conditions(0, 6)) for _ in range(2))
-    assert first == second and first[-1] < 0.85 * first[0]
+    assert first == second and first[-1] < 0.7 * first[0]
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     z = training.embed(a, data.x)
     assert torch.allclose(z.mean(0), torch.zeros(32), atol=1e-5) and torch.allclose(z.std(0), torch.ones(32), atol=1e-4)
