@@ -8,6 +8,7 @@ from typing import ClassVar
 from lib.encoders.settings import Settings, Unit
 
 AUTOENCODERS = ("mae_small", "mae")
+REMEDIES = ("schedule", "surgery", "surgery_clusters", "twin")
 
 
 @dataclass(frozen=True)
@@ -56,3 +57,30 @@ class MaskedUnit(FurtherUnit):
     settings: MaskedSettings
     kind: ClassVar[type[Settings]] = MaskedSettings
     trainer: ClassVar[str] = "lib.encoders.masked"
+
+
+@dataclass(frozen=True)
+class RemedySettings(Settings):
+    """How SimCLR is trained with a remedy for rare classes, see ``lib.encoders.remedies``.
+
+    weighting: one of REMEDIES.  The other fields are those of ``Settings``; "schedule" takes no ``temperature``.
+    ValueError: a remedy that is unknown, another method than SimCLR, a control that is SimCLR's alone.
+    """
+
+    weighting: str = "schedule"
+
+    def __post_init__(self):
+        if self.weighting not in REMEDIES:
+            raise ValueError(f"weighting={self.weighting!r} is unknown here; known are {', '.join(REMEDIES)}")
+        if self.method != "simclr" or self.equal_steps:
+            raise ValueError(f"method={self.method!r}, equal_steps={self.equal_steps}: a remedy is for plain SimCLR")
+        Settings(**asdict(self) | {"weighting": "none"})  # which checks the others
+
+
+@dataclass(frozen=True)
+class RemedyUnit(FurtherUnit):
+    """Encoders trained with a remedy."""
+
+    settings: RemedySettings
+    kind: ClassVar[type[Settings]] = RemedySettings
+    trainer: ClassVar[str] = "lib.encoders.remedies"

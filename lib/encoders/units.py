@@ -5,13 +5,13 @@ from typing import get_args
 
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.encoders.factor_settings import FactorUnit
-from lib.encoders.further_settings import MaskedUnit
+from lib.encoders.further_settings import MaskedUnit, RemedyUnit
 from lib.encoders.label_settings import LabelUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | MaskedUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | MaskedUnit | RemedyUnit
 
 
 def read_unit(text: str) -> AnyUnit:

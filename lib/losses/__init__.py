@@ -4,5 +4,6 @@ May import ``lib.checks``.
 """
 
 from lib.losses.masked import masked_pixels
+from lib.losses.pairs import nt_xent_of_pairs
 from lib.losses.self_supervised import alignment, barlow_twins, gather, nt_xent, simsiam, uniformity, vicreg
 from lib.losses.supervised import attract, repel, spread, sup_con
