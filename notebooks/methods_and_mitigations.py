@@ -32,7 +32,8 @@ seed: int = 0  # [0, 1000000000] first seed
 seeds: int = 3  # [1, 100] number of seeds
 reference_seeds: int = 3  # [0, 100] balanced encoders that choose the look-alikes where the paper names none
 methods: str = "simclr,simsiam,bcl,vicreg,barlow_twins,supervised,mae"  # methods, simclr first
-mitigations: str = "groups,anchors,clusters,oversample"  # weightings of SimCLR, separated by commas
+mitigations: str = "groups,anchors,clusters,oversample,schedule,surgery,surgery_clusters,twin"  # weightings and remedies of SimCLR
+further_classes: int = 1  # [0, 100] so many of the undersampled classes, the first, are so under mae and the remedies; 0: all
 equal_steps: bool = True  # a control with as many optimiser steps as the balanced encoders make
 clamp_control: bool = True  # a control with the clamp of the loss switched
 start_control: bool = False  # a control that starts from ImageNet weights if the others do not, and the other way round
@@ -76,6 +77,7 @@ from lib.figures import methods_and_mitigations as figures
 from lib.intervals import estimate
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.shared import evidence, further
+from lib.studies.shared import measured as measuring
 from lib.studies.shared.arms import PAPER_ORDER, known_pairs, treated_classes
 from lib.study import report
 
@@ -154,13 +156,13 @@ else:
 # clear of 0. Mitigations share SimCLR's balanced encoder and its answer.
 
 # %%
-measured = {label: comparison.measure(e, treated) for label, e in seen.items()}
-kinds = {label: comparison.kind(label) for label in measured}  # "method", "mitigation" or "control"
+measured = {label: measuring.measure(e, treated) for label, e in seen.items()}
+kinds = {label: comparison.kind(label) for label in measured}  # "method", "mitigation", "remedy" or "control"
 untrained = {label: seen[label if seen[label].untrained else "simclr"].accuracy("untrained") for label in measured}
 learned = {label: claims.has_learned(m.accuracy, untrained[label]) for label, m in measured.items()}
 
 # %% tags=["hide-input"]
-own = sorted((label for label in measured if kinds[label] != "mitigation"), key=lambda label: kinds[label] == "control")
+own = sorted((label for label in measured if kinds[label] in ("method", "control")), key=lambda label: kinds[label] == "control")
 lines = [
     (
         label,
@@ -194,7 +196,7 @@ def figure(name: str, quantity: str, shown: tuple[str, ...], neutral: float, tit
     least, most = (pick(part, key=lambda label: part[label].value) for pick in (min, max))
     found = f"from {part[least].value:.3f} ({least}) to {part[most].value:.3f} ({most})"
     dots = charts.estimates((kinds[label], label, e) for label, e in part.items())
-    source = "lib/studies/methods_and_mitigations.py:measure"
+    source = "lib/studies/shared/measured.py:measure"
     chart = charts.dots(dots, title, neutral)
     run.show(name, chart, f"{title}: {found}.", f"{quantity}: {found}. {caption}", dots, source)
 
@@ -245,7 +247,7 @@ run.show(
     caption=f"The strongest pull to the look-alike is {lowest:.2f} on average, under {strongest}. RH(k, j; k) by method, means "
     "of the ratios of each seed; below 1 (orange) class k moved towards class j.",
     data=frame,
-    source="lib/studies/methods_and_mitigations.py:measure",
+    source="lib/studies/shared/measured.py:measure",
 )
 
 # %% [markdown]
@@ -358,7 +360,7 @@ run.show(
 
 # %%
 paper = {
-    method: comparison.Measured(
+    method: measuring.Measured(
         *(report.tensor(f"{method}_1pct", q, PAPER_ORDER)[None] for q in ("RH", "NIE")), range(10)
     )
     for method in ("simclr", "simsiam", "bcl")

@@ -12,9 +12,11 @@ from lib.encoders.further_settings import MaskedUnit
 from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison, Measured
+from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
+from lib.studies.shared import measured as measuring
 from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
+from lib.studies.shared.measured import Measured
 from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
@@ -56,11 +58,11 @@ def test_measure_takes_the_rows_of_the_classes_that_count():
         whole = replace(embedded(balanced[0], y), record={"samples": [120]})
         return Evidence(("a", "b", "c"), (1, 2), y, [whole], [row])
 
-    m = comparison.measure(seen(settings), ("c",))
+    m = measuring.measure(seen(settings), ("c",))
     assert m.rh.shape == m.nie.shape == (1, 1, 3) and m.treated == (2,) and m.seconds == 6.0
     assert m.steps == 20 * 5
     over = seen(replace(settings, weighting="oversample"))
-    assert comparison.measure(over, ("c",)).steps == 20 * 7, "steps of all 120 images"
+    assert measuring.measure(over, ("c",)).steps == 20 * 7, "steps of all 120 images"
     assert float(m.rh[0, 0, 0]) < 0.3 and float(m.rh[0, 0, 1]) == pytest.approx(1, abs=0.1)
     assert float(m.nie_diagonal()) < -0.2 and float(m.accuracy) > 0.95 > float(m.accuracy_under)
 
