@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib import study
-from lib.encoders.further_settings import MaskedUnit
+from lib.encoders.further_settings import REMEDIES, MaskedUnit
 from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
@@ -97,14 +97,15 @@ def test_every_label_of_the_plan_reads_its_own_encoders():
     made = plan()
     methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "mae"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
-    assert list(made.arms) == [*methods, *weightings, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    remedies = [f"simclr_{w}" for w in REMEDIES]
+    assert list(made.arms) == [*methods, *weightings, *remedies, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
     assert settings[EQUAL_STEPS].equal_steps and settings[CLAMP].clamp and not settings["simclr"].clamp
     assert settings["simclr, 60 images a class"].images_per_class == 60
     shared = made.arms["simclr"].balanced
-    assert all(made.arms[label].balanced == shared for label in (*weightings, EQUAL_STEPS))
+    assert all(made.arms[label].balanced == shared for label in (*weightings, *remedies, EQUAL_STEPS))
     assert len({u.name for u in made.units}) == len(made.units)
 
 
@@ -126,7 +127,40 @@ def test_autoencoders_share_what_a_method_can_share():
     assert [getattr(a, name) for name in shared] == [getattr(b, name) for name in shared]
     assert a.learning_rate == 0.007 and not a.squared_learning_rate and a.net == "mae_small"
     assert {unit.settings.method for seed in mine.untrained for unit in seed} == {"untrained"}
-    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3", "8"), 0.05, seed) for seed in range(3)]
+    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3",), 0.05, seed) for seed in range(3)]
+
+
+def test_a_remedy_is_plain_training_of_the_first_undersampled_classes_but_for_one_setting():
+    made = plan(learning_rates="simclr=0.2,simclr_twin=0.3")
+    for remedy in REMEDIES:
+        units = [unit for seed in made.arms[f"simclr_{remedy}"].under for unit in seed]
+        assert [(u.members, u.ratio, u.seed) for u in units] == [(("3",), 0.05, seed) for seed in range(3)]
+        a, b = (vars(u.settings) for u in (units[0], made.arms["simclr"].balanced[0][0]))
+        assert {name for name in b if a[name] != b[name]} == {"weighting", "learning_rate"} and a["weighting"] == remedy
+        assert a["learning_rate"] == (0.3 if remedy == "twin" else 0.1)
+    every = plan(further_classes=0)
+    assert every.arms["simclr_twin"].treated == every.arms["mae"].treated == ("3", "8")
+
+
+def test_a_gain_is_on_plain_training_of_the_same_classes():
+    plain = replace(measured(), accuracy_under=torch.tensor([[0.9, 0.7]]))
+    helped = Measured(plain.rh[:, 1:] + 0.1, plain.nie[:, 1:] / 2, (2,), accuracy_under=torch.tensor([[0.75]]))
+    found = measuring.gains({"simclr_twin": helped}, [(0, 1), (2, 3)], plain)["simclr_twin"]
+    wanted = {"RH, look-alikes": 0.1, "recall of the rare class": 0.2, "balanced accuracy": 0.05}
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(wanted)
+    claims = comparison.effects({"simclr": plain, "simclr_twin": helped}, [(0, 1), (2, 3)])
+    assert {c: float(v) for c, v in claims.items()} == pytest.approx({"remedy-twin": 0.1, "remedy-twin-recall": 0.2})
+
+
+def test_the_frontier_is_what_no_other_beats():
+    g = torch.Generator().manual_seed(0)
+    points = {str(i): tuple(p) for i, p in enumerate(torch.randint(0, 6, (30, 2), generator=g).tolist())}
+    wanted = [
+        a
+        for a, (x, y) in points.items()
+        if not any((u > x and v >= y) or (u >= x and v > y) for u, v in points.values())
+    ]
+    assert measuring.frontier(points) == wanted and 0 < len(wanted) < 30
 
 
 def test_published_settings_are_those_of_the_public_code():

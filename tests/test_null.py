@@ -1,5 +1,6 @@
 """lib.studies.shared.null against plain loops over encoders."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,6 +10,7 @@ from lib import harms
 from lib.studies import cifar10_undersampling, mediation, methods_and_mitigations
 from lib.studies.shared import evidence, null
 from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.measured import Measured
 
 PAIRS = [(0, 1), (1, 0)]
 

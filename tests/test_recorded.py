@@ -13,9 +13,8 @@ from lib.encoders.settings import Settings, Unit
 from lib.records import Damaged
 from lib.sbm import estimate
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.shared import measured
 from lib.studies import sbm_theory
-from lib.studies.shared import evidence
+from lib.studies.shared import evidence, measured
 from lib.study import Run
 
 SMALL = Settings(data="digits", classes=("0", "1", "2"), net="convnet", pretrained=False, epochs=1)
