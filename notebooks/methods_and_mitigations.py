@@ -50,7 +50,7 @@ head_batchnorm: bool = False  # batch normalisation in the projection head
 epochs: int = 20  # [1, 100000] epochs of training
 batch_size: int = 128  # [2, 65536] images a step
 learning_rate: float = 0.1  # (0, 1000] start of the cosine schedule of a method that learning_rates does not name
-learning_rates: str = "simclr=0.1,simsiam=0.1,bcl=0.03,vicreg=0.01,barlow_twins=0.003,supervised=0.3,mae=0.003,simclr_groups=0.01,simclr_anchors=0.01,simclr_clusters=0.03,simclr_oversample=0.03"  # learning rates by method, as simclr=0.1,vicreg=0.03
+learning_rates: str = "simclr=0.1,simsiam=0.1,bcl=0.03,vicreg=0.01,barlow_twins=0.003,supervised=0.3,mae=0.003,simclr_groups=0.01,simclr_anchors=0.01,simclr_clusters=0.03,simclr_oversample=0.03,simclr_schedule=0.01,simclr_surgery=0.03,simclr_surgery_clusters=0.03,simclr_twin=0.1"  # learning rates by method, as simclr=0.1,vicreg=0.03
 final_learning_rate: float = 0.0  # [0, 1000] end of the cosine schedule
 squared_learning_rate: bool = False  # multiply the schedule by learning_rate once more, as the public code does
 momentum: float = 0.9  # [0, 1) of SGD
