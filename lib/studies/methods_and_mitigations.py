@@ -94,7 +94,9 @@ def plan(p: SimpleNamespace) -> Comparison:
     for method in methods:
         s = Settings(data=base.data, classes=base.classes, method=method, **PUBLISHED[method]) if p.published else None
         if method == further.MASKED:
-            arms[method] = further.masked(arms_of(p, base, classes, few, reference=False), tuned(method))
+            arms[method] = further.masked(
+                arms_of(p, base, classes, few, reference=False), tuned(method, epochs=base.epochs * p.masked_epochs)
+            )
             continue
         s = s or tuned(method, method=method)
         # small nets train every class of SimCLR at once, as the other studies do, so that they share the encoders
