@@ -371,7 +371,8 @@ if gains:
         figures.frontier(spread),
         alt=f"Gain in RH towards the look-alike against gain in balanced accuracy, of {len(points)} remedies. None beats {front} in both.",
         caption=f"No other is better in both than {front}. Each dot is a remedy: its gain in RH towards the look-alike (right: less "
-        "harm) and in balanced accuracy of the undersampled encoder (up), on plain SimCLR at the crossing of the lines; bars are 95 % intervals over seeds.",
+        "harm) and in balanced accuracy of the undersampled encoder (up), on plain SimCLR at the crossing of the lines; bars are 95 % intervals "
+        "over seeds. The dots with names are those that no other beats in both.",
         data=spread,
         source="lib/studies/shared/measured.py:gains",
     )

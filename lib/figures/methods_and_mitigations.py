@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 from torch import Tensor
 
-from lib.figures.theme import BLUE, GREY, INK, ORANGE
+from lib.figures.theme import COLOURS, GREY, INK, LEGEND
 from lib.intervals import Estimate
 from lib.studies.shared.evidence import Evidence
 
@@ -54,13 +54,18 @@ def gains(found: dict[str, dict[str, Estimate]], best: list[str], pace: dict[str
 ENDS = {"": "value", "_low": "low", "_high": "high"}
 
 
-def frontier(df: pd.DataFrame) -> alt.LayerChart:
-    """Gain in RH against gain in accuracy with bars of the intervals, names beside the dots, lines at no gain.
+MARKS = ("circle", "square", "cross", "diamond", "triangle-up", "triangle-down", "triangle-right", "triangle-left")
 
-    df: see ``gains``.
+
+def frontier(df: pd.DataFrame) -> alt.LayerChart:
+    """Gain in RH against gain in accuracy with bars of the intervals, names beside the dots of the frontier, lines at
+    no gain.
+
+    df: see ``gains``, ``len(MARKS)`` remedies at most.
     """
-    hues = alt.Color("frontier:N", scale=alt.Scale(domain=["yes", "no"], range=[ORANGE, BLUE]), title="on the frontier")
-    shapes = alt.Shape("frontier:N", scale=alt.Scale(domain=["yes", "no"], range=["diamond", "circle"]))
+    known = list(df.remedy)
+    hues = alt.Color("remedy:N", scale=alt.Scale(domain=known, range=list(COLOURS[: len(known)])), legend=LEGEND)
+    shapes = alt.Shape("remedy:N", scale=alt.Scale(domain=known, range=list(MARKS[: len(known)])), legend=LEGEND)
     x = alt.X("pull:Q", title="gain in RH towards the look-alike", scale=alt.Scale(zero=False))
     y = alt.Y("accuracy:Q", title="gain in balanced accuracy", scale=alt.Scale(zero=False))
     base = alt.Chart(df, width=460, height=300)
@@ -68,8 +73,8 @@ def frontier(df: pd.DataFrame) -> alt.LayerChart:
     across = bars.encode(alt.X("pull_low:Q"), y, alt.X2("pull_high:Q"))
     along = bars.encode(x, alt.Y("accuracy_low:Q"), alt.Y2("accuracy_high:Q"))
     numbers = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("pull", "accuracy", "seconds a step")]
-    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x, y, hues, shapes, tooltip=["remedy:N", *numbers])
-    names = base.mark_text(align="left", dx=7, dy=-7, color=INK).encode(x, y, text="remedy:N")
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x, y, hues, shapes, tooltip=["remedy:N", *numbers])
+    names = alt.Chart(df[df.frontier == "yes"]).mark_text(align="left", dx=7, dy=-8, color=INK)
     neutral = {"color": INK, "strokeDash": [4, 3]}
     lines = [base.mark_rule(**neutral).encode(**{axis: alt.datum(0)}) for axis in ("x", "y")]
-    return alt.layer(*lines, across, along, dots, names)
+    return alt.layer(*lines, across, along, dots, names.encode(x, y, text="remedy:N"))
