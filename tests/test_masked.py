@@ -101,7 +101,7 @@ def test_training_learns_and_depends_on_the_seed_alone():
     assert first == second and first[-1] < 0.7 * first[0]
     assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
     z = training.embed(a, data.x)
-    assert torch.allclose(z.mean(0), torch.zeros(32), atol=1e-5) and torch.allclose(z.std(0), torch.ones(32), atol=1e-4)
+    assert torch.allclose(z.mean(0), torch.zeros(32), atol=1e-3) and torch.allclose(z.std(0), torch.ones(32), atol=1e-3)
 
 
 def test_a_unit_is_written_and_read_back(tmp_path, monkeypatch):
