@@ -335,7 +335,8 @@ run.table(header, [(label, *noted[label].values(), *cost[label]) for label in re
 run.code(losses.nt_xent_of_pairs, Remedy)
 
 # %% [markdown]
-# Each remedy had as many trials of a learning rate as every method, by balanced accuracy alone; nothing else of it was tuned.
+# Where a preset is tuned, each remedy had as many trials of a learning rate as every method, by balanced accuracy alone; nothing
+# else of it was tuned.
 # It is compared with plain SimCLR on the same undersampled classes, which `further_classes` counts: the difference of each seed.
 
 # %%

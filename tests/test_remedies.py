@@ -15,7 +15,7 @@ from lib import images, losses
 from lib.book import jobs
 from lib.encoders import pretrain, remedies, training
 from lib.encoders import store as stored
-from lib.encoders.further_settings import REMEDIES, RemedySettings, RemedyUnit
+from lib.encoders.further_settings import RemedySettings, RemedyUnit
 from lib.encoders.settings import Settings
 from lib.encoders.training import Conditions
 from lib.encoders.units import read_unit
@@ -132,8 +132,7 @@ def test_surgery_by_clusters_sees_no_label():
     data = digits(64)
     shuffled = replace(data, y=data.y.roll(7))
     a, b = (remedies.train(settings("surgery_clusters"), d, Conditions(0, 3))[1] for d in (data, shuffled))
-    c, d = (remedies.train(settings("surgery"), d, Conditions(0, 3))[1] for d in (data, shuffled))
-    assert a == b and c != d and a != c
+    assert a == b != remedies.train(settings("surgery"), data, Conditions(0, 3))[1]
 
 
 def test_the_twin_is_the_net_pruned_as_torch_prunes_it():
@@ -170,7 +169,7 @@ def test_the_twin_teaches_the_weights_that_it_has_alone():
     assert any(not torch.equal(made.mask[name], keep) for name, keep in before.items()), "chosen anew"
 
 
-@pytest.mark.parametrize("remedy", REMEDIES)
+@pytest.mark.parametrize("remedy", ["surgery_clusters", "twin"])  # which remember something
 def test_a_training_that_was_killed_goes_on(remedy, tmp_path):
     data, kept = digits(64), training.Keeper(tmp_path / "a.safetensors", "a", 0)
     whole = remedies.train(settings(remedy), data, Conditions(0, 3))

@@ -41,7 +41,7 @@ class Remedy(nn.Module):
             self.twin = copy.deepcopy(self.encoder)
             for module in self.twin.modules():
                 for p in module.parameters(recurse=False):
-                    p.requires_grad_(isinstance(module, nn.modules.batchnorm._BatchNorm))
+                    p.requires_grad_(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d))
         elif s.weighting != "schedule":
             self.register_buffer("group", torch.zeros(len(data), dtype=torch.int64))
             self.register_buffer("alike", torch.zeros(len(data.classes), len(data.classes), dtype=torch.bool))
