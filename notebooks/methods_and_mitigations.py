@@ -540,6 +540,8 @@ run.short(
 # * The strength of each remedy is fixed: the ends of the temperature, the factor 4, the share of weights that the twin lacks.
 #   Another strength may help more, or less.
 # * A masked autoencoder needs longer training than the others. Where it does not beat its untrained net, its claims are not decided.
+#   `make run STUDY=methods_and_mitigations P="methods=simclr,mae mitigations= equal_steps=false clamp_control=false sizes= masked_epochs=10"`
+#   trains it ten times as long, in which it learns the digits.
 # * Small nets and few epochs: how the methods rank here says little about ResNets trained for hundreds of epochs.
 
 # %% [markdown]
