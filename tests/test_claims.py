@@ -222,7 +222,7 @@ def test_every_harm_stands_against_its_null():
     """What an undersampled encoder is said to do, in every study that has one; the placebo is its own comparison."""
     harm = ("harms-1", "harms-2", "harms-3", "harms-4", "harms-5", "harms-6", "harms-7", "harms-8", "harms-9", "sbm-b")
     harm += ("harms-10", "bios-control", "bios-d", "bios-gap", "bios-where", "bios-nie", "bios-te", "bios-tpr")
-    harm += ("alignment-9", "negatives", "labels-", "similarity", "modal")
+    harm += ("alignment-9", "negatives", "labels-", "pairs-", "remedy-", "similarity", "modal")
     of_graphs = ("harms-11", "harms-12", "harms-13", "harms-14d", "harms-14e", "harms-14f")
     wanted = {c.id for c in claims.known().values() if c.id.startswith((*harm, "harms-14")) and c.id not in of_graphs}
     wanted -= {c.id for c in claims.known().values() if c.id.startswith(of_graphs)}

@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from lib import study
+from lib.encoders.further_settings import REMEDIES, MaskedUnit
 from lib.encoders.settings import Settings
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison, Measured
+from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
+from lib.studies.shared import measured as measuring
 from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
+from lib.studies.shared.measured import Measured
 from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
@@ -26,7 +29,7 @@ def plan(**change) -> Comparison:
 def measured() -> Measured:
     rh = torch.tensor([[[1.1, 0.8, 0.9, 1.0], [1.0, 0.95, 0.6, 0.9]]], dtype=torch.float64)  # classes 0 and 2 of four
     nie = torch.tensor([[[-0.2, 0.1, 0.1, 0.0], [0.0, 0.1, -0.4, 0.3]]], dtype=torch.float64)
-    return Measured(rh, nie, (0, 2))
+    return Measured(rh, nie, (0, 2), accuracy_under=torch.tensor([[0.9, 0.7]]))
 
 
 def test_measures_by_hand():
@@ -55,11 +58,11 @@ def test_measure_takes_the_rows_of_the_classes_that_count():
         whole = replace(embedded(balanced[0], y), record={"samples": [120]})
         return Evidence(("a", "b", "c"), (1, 2), y, [whole], [row])
 
-    m = comparison.measure(seen(settings), ("c",))
+    m = measuring.measure(seen(settings), ("c",))
     assert m.rh.shape == m.nie.shape == (1, 1, 3) and m.treated == (2,) and m.seconds == 6.0
     assert m.steps == 20 * 5
     over = seen(replace(settings, weighting="oversample"))
-    assert comparison.measure(over, ("c",)).steps == 20 * 7, "steps of all 120 images"
+    assert measuring.measure(over, ("c",)).steps == 20 * 7, "steps of all 120 images"
     assert float(m.rh[0, 0, 0]) < 0.3 and float(m.rh[0, 0, 1]) == pytest.approx(1, abs=0.1)
     assert float(m.nie_diagonal()) < -0.2 and float(m.accuracy) > 0.95 > float(m.accuracy_under)
 
@@ -92,16 +95,17 @@ def test_effects_by_hand():
 
 def test_every_label_of_the_plan_reads_its_own_encoders():
     made = plan()
-    methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised"]
+    methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "mae"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
-    assert list(made.arms) == [*methods, *weightings, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    remedies = [f"simclr_{w}" for w in REMEDIES]
+    assert list(made.arms) == [*methods, *weightings, *remedies, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
     assert settings[EQUAL_STEPS].equal_steps and settings[CLAMP].clamp and not settings["simclr"].clamp
     assert settings["simclr, 60 images a class"].images_per_class == 60
     shared = made.arms["simclr"].balanced
-    assert all(made.arms[label].balanced == shared for label in (*weightings, EQUAL_STEPS))
+    assert all(made.arms[label].balanced == shared for label in (*weightings, *remedies, EQUAL_STEPS))
     assert len({u.name for u in made.units}) == len(made.units)
 
 
@@ -111,6 +115,52 @@ def test_matched_methods_differ_in_the_method_and_its_learning_rate_alone():
     for method in ("simsiam", "bcl", "vicreg", "barlow_twins", "supervised"):
         mine = vars(made.arms[method].balanced[0][0].settings)
         assert {k for k in base if mine[k] != base[k]} <= {"method", "learning_rate"}
+
+
+def test_autoencoders_share_what_a_method_can_share():
+    made = plan(learning_rates="mae=0.007")
+    mine, plain = made.arms["mae"], made.arms["simclr"]
+    units = [unit for arm in (mine.balanced, mine.under, mine.untrained) for seed in arm for unit in seed]
+    assert all(isinstance(unit, MaskedUnit) for unit in units) and len(units) == 9 and not mine.reference
+    a, b = units[0].settings, plain.balanced[0][0].settings
+    shared = ("data", "epochs", "batch_size", "final_learning_rate", "weight_decay", "augment", "precision", "samples")
+    assert [getattr(a, name) for name in shared] == [getattr(b, name) for name in shared]
+    assert a.learning_rate == 0.007 and not a.squared_learning_rate and a.net == "mae_small"
+    assert {unit.settings.method for seed in mine.untrained for unit in seed} == {"untrained"}
+    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3",), 0.05, seed) for seed in range(3)]
+
+
+def test_a_remedy_is_plain_training_of_the_first_undersampled_classes_but_for_one_setting():
+    made = plan(learning_rates="simclr=0.2,simclr_twin=0.3")
+    for remedy in REMEDIES:
+        units = [unit for seed in made.arms[f"simclr_{remedy}"].under for unit in seed]
+        assert [(u.members, u.ratio, u.seed) for u in units] == [(("3",), 0.05, seed) for seed in range(3)]
+        a, b = (vars(u.settings) for u in (units[0], made.arms["simclr"].balanced[0][0]))
+        assert {name for name in b if a[name] != b[name]} == {"weighting", "learning_rate"} and a["weighting"] == remedy
+        assert a["learning_rate"] == (0.3 if remedy == "twin" else 0.1)
+    every = plan(further_classes=0)
+    assert every.arms["simclr_twin"].treated == every.arms["mae"].treated == ("3", "8")
+
+
+def test_a_gain_is_on_plain_training_of_the_same_classes():
+    plain = measured()
+    helped = Measured(plain.rh[:, 1:] + 0.1, plain.nie[:, 1:] / 2, (2,), accuracy_under=torch.tensor([[0.75]]))
+    found = measuring.gains({"simclr_twin": helped}, [(0, 1), (2, 3)], plain)["simclr_twin"]
+    wanted = {"RH, look-alikes": 0.1, "recall of the rare class": 0.2, "balanced accuracy": 0.05}
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(wanted)
+    claims = comparison.effects({"simclr": plain, "simclr_twin": helped}, [(0, 1), (2, 3)])
+    assert {c: float(v) for c, v in claims.items()} == pytest.approx({"remedy-twin": 0.1, "remedy-twin-recall": 0.2})
+
+
+def test_the_frontier_is_what_no_other_beats():
+    g = torch.Generator().manual_seed(0)
+    points = {str(i): tuple(p) for i, p in enumerate(torch.randint(0, 6, (30, 2), generator=g).tolist())}
+    wanted = [
+        a
+        for a, (x, y) in points.items()
+        if not any((u > x and v >= y) or (u >= x and v > y) for u, v in points.values())
+    ]
+    assert measuring.frontier(points) == wanted and 0 < len(wanted) < 30
 
 
 def test_published_settings_are_those_of_the_public_code():

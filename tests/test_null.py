@@ -1,5 +1,6 @@
 """lib.studies.shared.null against plain loops over encoders."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,6 +10,7 @@ from lib import harms
 from lib.studies import cifar10_undersampling, mediation, methods_and_mitigations
 from lib.studies.shared import evidence, null
 from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.measured import Measured
 
 PAIRS = [(0, 1), (1, 0)]
 
@@ -76,10 +78,10 @@ def test_a_difference_of_two_arms_stands_against_that_of_two_other_encoders():
     """Two methods, of the same encoders: every claim of one against the other has a null around 0 that is not 0."""
     one = seen(3)
     drawn = zip(null.harm(one), null.change(one), strict=True)
-    both = [methods_and_mitigations.Measured(*each, one.treated) for each in drawn]
-    plain = methods_and_mitigations.Measured(*evidence.harm_matrix(one)[1:], one.allocation_harm(), one.treated)
+    both = [Measured(*each, one.treated) for each in drawn]
+    plain = Measured(*evidence.harm_matrix(one)[1:], one.allocation_harm(), one.treated)
     label = {"simclr": plain, "bcl": plain, "simclr_groups": plain}
-    measured = {name: methods_and_mitigations.replace(m, untreated=tuple(both)) for name, m in label.items()}
+    measured = {name: replace(m, untreated=tuple(both)) for name, m in label.items()}
     found = methods_and_mitigations.untreated(measured, PAIRS)
     assert set(found) == set(methods_and_mitigations.effects(measured, PAIRS))
     for claim in ("harms-9c", "harms-14a"):

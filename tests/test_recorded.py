@@ -14,7 +14,7 @@ from lib.records import Damaged
 from lib.sbm import estimate
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies import sbm_theory
-from lib.studies.shared import evidence
+from lib.studies.shared import evidence, measured
 from lib.study import Run
 
 SMALL = Settings(data="digits", classes=("0", "1", "2"), net="convnet", pretrained=False, epochs=1)
@@ -128,7 +128,7 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     plan = tiny("methods_and_mitigations", **changes)
     seen = {label: evidence.of_arms(arms) for label, arms in plan.arms.items()}
     for one in seen.values():
-        comparison.measure(one, ("0", "1", "2"))
+        measured.measure(one, ("0", "1", "2"))
     evidence.look_alikes(seen["simclr"])
     seen["simclr"].accuracy("untrained")
     comparison.similarity(seen["simclr"])

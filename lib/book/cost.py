@@ -20,7 +20,7 @@ from lib.study import Run
 
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings | ClipSettings
 # nets whose job takes the GPU alone
-ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet")
+ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet", "mae")
 MOST_CORES = 4096
 START_SECONDS = 5  # for a process to import torch
 STUDY_SECONDS = 45  # to execute a study, where none was executed here; 4 to 130 were measured on preset quick
@@ -34,15 +34,16 @@ MEMORY_MB = {"small": 6000, "resnet_small": 6000}  # of a job; 2,000 of other sm
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
 CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
 CPU_SECONDS |= {"mlp": 0.06, "label_stack": 0.01, "vit_small": 0.6, "vit": 50.0, "resnet50": 60.0}
-CPU_SECONDS |= {"pair_mlp": 0.5, "pair_convnet": 1.2}
+CPU_SECONDS |= {"pair_mlp": 0.5, "pair_convnet": 1.2, "mae_small": 0.08, "mae": 2.0}
 GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
 GPU_SECONDS |= {"mlp": 0.05, "label_stack": 0.01, "vit_small": 0.05, "vit": 0.1, "resnet50": 0.2}
-GPU_SECONDS |= {"pair_mlp": 0.0035, "pair_convnet": 0.05}
+GPU_SECONDS |= {"pair_mlp": 0.0035, "pair_convnet": 0.05, "mae_small": 0.05, "mae": 0.05}
 GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
 # times as long on images of 16x16 pixels and more, the above being of digits
 LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20, "label_stack": 20}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
 DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50": 580, "pair_mlp": 4, "pair_convnet": 3}
+DISK_MIB |= {"mae_small": 0.5, "mae": 8}
 DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11, "fashion_mnist": 30}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)

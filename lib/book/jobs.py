@@ -3,6 +3,7 @@
 import os
 
 from lib.book import cost, profiles
+from lib.encoders.further_settings import FurtherUnit
 from lib.encoders.settings import Unit
 from lib.encoders.store import TOGETHER
 from lib.encoders.units import AnyUnit
@@ -43,6 +44,8 @@ def source(s: cost.AnySettings) -> str:
 def processes(units: list[AnyUnit]) -> int:
     """How many processes train each encoder of a job: PROCESSES, or else the GPUs of a job that asks for them, or one.
 
+    A ``FurtherUnit`` is trained by one, whatever they are.
+
     ValueError: PROCESSES is no whole number from 1 to MOST_PROCESSES; more than one, and a batch that they cannot share
     evenly, or a trainer of one process.
     """
@@ -51,7 +54,7 @@ def processes(units: list[AnyUnit]) -> int:
         name, text = "GPUS", str(profiles.gpus() if cost.on_gpu(units) else 1)
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_PROCESSES:
         raise ValueError(f"{name}={text[:20]!r}: write a whole number from 1 to {MOST_PROCESSES}, as {name}=2")
-    count = int(text)
+    count = 1 if isinstance(units[0], FurtherUnit) else int(text)
     for unit in units if count > 1 else ():
         if not isinstance(unit, Unit):
             raise ValueError(f"{name}={count}: {unit.trainer} trains an encoder in one process; leave {name} out")

@@ -19,7 +19,7 @@ from lib import hashing, records
 
 STORE = Path("build/encoders")
 # nets so small that all treatments of one seed are one unit, and units share a job
-TOGETHER = ("convnet", "vit_small", "mlp", "small", "label_stack")
+TOGETHER = ("convnet", "vit_small", "mae_small", "mlp", "small", "label_stack")
 BALANCED = ""  # the name, in place of a class, of an encoder trained on all images
 
 

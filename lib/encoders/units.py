@@ -1,19 +1,21 @@
 """Units of every kind, read from the graph's requests.  No torch here."""
 
 import json
+from typing import get_args
 
 from lib.encoders.clip_settings import ClipUnit
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.encoders.factor_settings import FactorUnit
+from lib.encoders.further_settings import MaskedUnit, RemedyUnit
 from lib.encoders.label_settings import LabelUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | ClipUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | ClipUnit | MaskedUnit | RemedyUnit
 
 
 def read_unit(text: str) -> AnyUnit:
-    """The unit of a line of JSON: of images, texts, coarse or wrong labels, robust training, pairs, or captions."""
-    kind = {unit.trainer: unit for unit in (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit, ClipUnit)}
+    """The unit of a line of JSON, of whatever kind."""
+    kind = {unit.trainer: unit for unit in get_args(AnyUnit)}
     return kind[json.loads(text)["trainer"]].from_json(text)

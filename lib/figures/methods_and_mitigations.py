@@ -1,10 +1,13 @@
-"""What the comparison of methods draws: learning rates that were tried, harm against similarity."""
+"""What the comparison of methods draws: learning rates that were tried, harm against similarity, the frontier."""
 
 from pathlib import Path
 
+import altair as alt
 import pandas as pd
 from torch import Tensor
 
+from lib.figures.theme import COLOURS, GREY, INK, LEGEND
+from lib.intervals import Estimate
 from lib.studies.shared.evidence import Evidence
 
 
@@ -33,3 +36,45 @@ def similarity(seen: Evidence, cosine: Tensor, pull: Tensor, pairs: list[tuple[i
             "pull": pull.mean(0),
         }
     )
+
+
+def gains(found: dict[str, dict[str, Estimate]], best: list[str], pace: dict[str, float]) -> pd.DataFrame:
+    """Rows of ``frontier``: remedy, frontier (yes or no), seconds a step, and gains in RH and accuracy with ends.
+
+    found: of each remedy, by the names of ``measured.gains``; best: those on the frontier; pace: cost of a step.
+    """
+    columns = {"pull": "RH, look-alikes", "accuracy": "balanced accuracy"}
+    return pd.DataFrame(
+        {"remedy": label, "frontier": "yes" if label in best else "no", "seconds a step": pace[label]}
+        | {f"{name}{end}": getattr(part[said], what) for name, said in columns.items() for end, what in ENDS.items()}
+        for label, part in found.items()
+    )
+
+
+ENDS = {"": "value", "_low": "low", "_high": "high"}
+
+
+MARKS = ("circle", "square", "cross", "diamond", "triangle-up", "triangle-down", "triangle-right", "triangle-left")
+
+
+def frontier(df: pd.DataFrame) -> alt.LayerChart:
+    """Gain in RH against gain in accuracy with bars of the intervals, names beside the dots of the frontier, lines at
+    no gain.
+
+    df: see ``gains``, ``len(MARKS)`` remedies at most.
+    """
+    known = list(df.remedy)
+    hues = alt.Color("remedy:N", scale=alt.Scale(domain=known, range=list(COLOURS[: len(known)])), legend=LEGEND)
+    shapes = alt.Shape("remedy:N", scale=alt.Scale(domain=known, range=list(MARKS[: len(known)])), legend=LEGEND)
+    x = alt.X("pull:Q", title="gain in RH towards the look-alike", scale=alt.Scale(zero=False))
+    y = alt.Y("accuracy:Q", title="gain in balanced accuracy", scale=alt.Scale(zero=False))
+    base = alt.Chart(df, width=460, height=300)
+    bars = base.mark_rule(color=GREY, strokeWidth=1, opacity=0.7)
+    across = bars.encode(alt.X("pull_low:Q"), y, alt.X2("pull_high:Q"))
+    along = bars.encode(x, alt.Y("accuracy_low:Q"), alt.Y2("accuracy_high:Q"))
+    numbers = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("pull", "accuracy", "seconds a step")]
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x, y, hues, shapes, tooltip=["remedy:N", *numbers])
+    names = alt.Chart(df[df.frontier == "yes"]).mark_text(align="left", dx=7, dy=-8, color=INK)
+    neutral = {"color": INK, "strokeDash": [4, 3]}
+    lines = [base.mark_rule(**neutral).encode(**{axis: alt.datum(0)}) for axis in ("x", "y")]
+    return alt.layer(*lines, across, along, dots, names.encode(x, y, text="remedy:N"))

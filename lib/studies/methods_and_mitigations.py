@@ -1,20 +1,20 @@
 """The study of methods and mitigations: its encoders, and what it measures of each: harms, accuracy, cost."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
-from lib import harms
 from lib.encoders import pretrain
-from lib.encoders.settings import CLASSES, METHODS, SIZES, WEIGHTINGS, Settings, Unit
+from lib.encoders.further_settings import REMEDIES
+from lib.encoders.settings import CLASSES, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
-from lib.studies.shared import evidence, null, outcomes
+from lib.studies.shared import evidence, further, null, outcomes
 from lib.studies.shared import similarity as alike
 from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
-from lib.studies.shared.evidence import Embedded, Evidence
+from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.measured import Measured
 from lib.studies.shared.words import chosen, listed, seeds_of
 
 # The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
@@ -79,8 +79,9 @@ class Comparison:
 def plan(p: SimpleNamespace) -> Comparison:
     """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
     classes, treated = classes_of(p)
+    few = treated[: p.further_classes or None]
     rates, base = _rates(p), settings_of(p, classes)
-    methods, weightings = chosen(p, "methods", METHODS[:-1]), chosen(p, "mitigations", WEIGHTINGS[1:])
+    methods, weightings = chosen(p, "methods", further.METHODS), chosen(p, "mitigations", further.MITIGATIONS)
     if methods[:1] != ("simclr",):
         raise ValueError(f"methods={p.methods!r} must begin with simclr, to which the others are compared")
     if p.published and (wrong := [m for m in methods if m not in PUBLISHED]):
@@ -92,18 +93,27 @@ def plan(p: SimpleNamespace) -> Comparison:
     arms = {}
     for method in methods:
         s = Settings(data=base.data, classes=base.classes, method=method, **PUBLISHED[method]) if p.published else None
+        if method == further.MASKED:
+            arms[method] = further.masked(
+                arms_of(p, base, classes, few, reference=False), tuned(method, epochs=base.epochs * p.masked_epochs)
+            )
+            continue
         s = s or tuned(method, method=method)
         # small nets train every class of SimCLR at once, as the other studies do, so that they share the encoders
         every = classes if method == "simclr" and s.net in TOGETHER else treated
         arms[method] = arms_of(p, s, classes, every, reference=method == "simclr")
     simclr = arms["simclr"]
     plain = simclr.balanced[0][0].settings
-    extra = {f"simclr_{w}": tuned(f"simclr_{w}", weighting=w) for w in weightings}
+    extra = {f"simclr_{w}": tuned(f"simclr_{w}") for w in weightings}
     if p.equal_steps:
         extra[EQUAL_STEPS] = replace(plain, equal_steps=True)
     for label, s in extra.items():
-        under = [treated_units(s, treated, p.ratio, seed) for seed in seeds_of(p)]
-        arms[label] = replace(simclr, treated=treated, under=under, reference=[], untrained=[])
+        weighting, mine = label.removeprefix("simclr_"), few if kind(label) == "remedy" else treated
+        s = replace(s, weighting=weighting) if weighting in WEIGHTINGS else s
+        under = [treated_units(s, mine, p.ratio, seed) for seed in seeds_of(p)]
+        arms[label] = replace(simclr, treated=mine, under=under, reference=[], untrained=[])
+        if kind(label) == "remedy":
+            arms[label] = further.remedied(arms[label], s, weighting)
     switched = {CLAMP: p.clamp_control and {"clamp": not plain.clamp}}
     switched |= {START: p.start_control and {"pretrained": not plain.pretrained}}
     for label, change in switched.items():
@@ -113,7 +123,8 @@ def plan(p: SimpleNamespace) -> Comparison:
     for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
-    return Comparison({label: replace(one, measures=MEASURED) for label, one in arms.items()})
+    measures = {label: MEASURED if label == "simclr" else HARM for label in arms}
+    return Comparison({label: replace(one, measures=measures[label]) for label, one in arms.items()})
 
 
 def _rates(p: SimpleNamespace) -> dict[str, float]:
@@ -121,7 +132,7 @@ def _rates(p: SimpleNamespace) -> dict[str, float]:
 
     ValueError: a word that is not label=number, a label that is unknown or comes twice, a rate outside (0, FASTEST].
     """
-    found, known = {}, (*METHODS[:-1], *(f"simclr_{w}" for w in WEIGHTINGS[1:]))
+    found, known = {}, (*further.METHODS, *(f"simclr_{w}" for w in further.MITIGATIONS))
     for word in listed(p.learning_rates):
         label, _, rate = (part.strip() for part in word.partition("="))
         if label in found or (label not in known and rate):
@@ -162,88 +173,16 @@ ABOUT = {"harms-8a": "simsiam", "harms-8b": "simsiam", "harms-8c": "simsiam"}
 ABOUT |= {"harms-9a": "bcl", "harms-9b": "bcl", "harms-9c": "bcl"}
 ABOUT |= {"harms-14a": "simclr_groups", "harms-14b": "simclr_groups", "harms-14c": "simclr_anchors"}
 ABOUT |= {"negatives-1": "vicreg", "negatives-2": "barlow_twins", "labels-1": "supervised"}
+ABOUT |= dict.fromkeys(("pairs-1", "pairs-2", "pairs-3"), further.MASKED)
+REMEDY_CLAIMS = {f"remedy-{name}": f"simclr_{name}" for name in REMEDIES}  # of the pull; with "-recall" of the recall
+ABOUT |= {claim + end: label for claim, label in REMEDY_CLAIMS.items() for end in ("", "-recall")}
 
 
 def kind(label: str) -> str:
-    """Whether a label of a comparison is a "method", a "mitigation" or a "control"."""
-    return "mitigation" if label.startswith("simclr_") else "control" if "," in label else "method"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One label of a comparison.  T classes were undersampled, of K.
-
-    rh: (seeds, T, K) RH(k, j; k); nie: (seeds, T, K) change of row k of the confusion under heads with balanced labels;
-    treated: codes of the T classes.  Not published, so 0 there: accuracy, accuracy_under: (seeds,) balanced accuracy of
-    the balanced encoders, and mean over the undersampled ones; steps, seconds: of one undersampled encoder; untreated:
-    the same of encoders of which none was undersampled, rh and nie (N, T, K), twice: see ``null``.
-    """
-
-    rh: Tensor
-    nie: Tensor
-    treated: Sequence[int]
-    accuracy: Tensor | float = 0.0
-    accuracy_under: Tensor | float = 0.0
-    steps: int = 0
-    seconds: float = 0.0
-    untreated: tuple["Measured", ...] = ()
-
-    def paired_rh(self, pairs: list[tuple[int, int]]) -> Tensor:
-        """Mean RH over the look-alike cells, (seeds,)."""
-        return harms.paired_mean(self._square(), self._mine(pairs))
-
-    def nie_diagonal(self) -> Tensor:
-        """NIE of the recall of each undersampled class, (seeds, T)."""
-        return self.nie[:, torch.arange(len(self.treated)), list(self.treated)]
-
-    def off_diagonal(self) -> Tensor:
-        """RH(k, j; k), j != k, in one row: (seeds, T (K - 1))."""
-        return self.rh[:, torch.arange(self.rh.shape[-1]) != torch.tensor(self.treated)[:, None]]
-
-    def quantities(self, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
-        """What the comparison shows, by name, (seeds,) each.
-
-        Mean RH of the look-alike cells; the same minus that of the other cells of their rows; mean of RH(k, k; k); mean
-        NIE of recall; balanced accuracy of the undersampled encoders.
-        """
-        return {
-            "RH, look-alikes": self.paired_rh(pairs),
-            "RH, look-alikes minus others": harms.pair_gap(self._square(), self._mine(pairs)),
-            "RH, diagonal": harms.diagonal_mean(self._square()),
-            "NIE, recall": self.nie_diagonal().mean(1),
-            "balanced accuracy, undersampled": self.accuracy_under,
-        }
-
-    def _square(self) -> Tensor:
-        return evidence.square(self.rh, self.treated)
-
-    def _mine(self, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        return [(k, j) for k, j in pairs if k in self.treated]
-
-
-def measure(seen: Evidence, treated: tuple[str, ...]) -> Measured:
-    """Everything that the comparison shows of one label; ``treated`` are the undersampled classes that count."""
-    every = [encoder for row in seen.under for encoder in row]
-    mine = [seen.treated.index(seen.classes.index(name)) for name in treated]
-    under = [[row[t] for t in mine] for row in seen.under]
-    seen = replace(seen, treated=tuple(seen.treated[t] for t in mine), under=under)
-    return Measured(
-        evidence.harm_matrix(seen)[1],
-        seen.allocation_harm(),
-        seen.treated,
-        seen.accuracy("balanced"),
-        seen.accuracy("under").mean(-1),
-        _steps(every[0], seen.balanced[0]),
-        sum(e.record["seconds"] / len(e.unit.members) for e in every) / len(every),
-        tuple(Measured(*each, seen.treated) for each in zip(null.harm(seen), null.change(seen), strict=True)),
-    )
-
-
-def _steps(under: Embedded, balanced: Embedded) -> int:
-    """Optimiser steps of an undersampled encoder's unit; oversampling fills every class to the largest."""
-    s = under.unit.settings
-    seen = balanced if s.equal_steps or s.weighting == "oversample" else under
-    return s.epochs * (seen.record["samples"][-1] // s.batch_size)
+    """Whether a label of a comparison is a "method", a "mitigation" by weights, a "remedy" or a "control"."""
+    if label.startswith("simclr_"):
+        return "remedy" if label.removeprefix("simclr_") in REMEDIES else "mitigation"
+    return "control" if "," in label else "method"
 
 
 def similarity(seen: Evidence, without: bool = False) -> tuple[Tensor, Tensor]:
@@ -283,21 +222,32 @@ def effects(
 ) -> dict[str, Tensor]:
     """What the claims are about, (seeds,), by claim, of those whose label was measured.
 
-    pairs: the look-alikes; plain: what the others are compared with, by default SimCLR.
+    pairs: the look-alikes; plain: what the others are compared with, of the same undersampled classes; by default
+    SimCLR.
     """
     plain = plain or measured["simclr"]
 
     def pull(m: Measured) -> Tensor:
         return m.paired_rh(pairs)
 
+    def recall(m: Measured) -> Tensor:
+        return m.nie_diagonal().mean(1)
+
+    def beside(m: Measured) -> Measured:
+        return plain.only(m.treated)
+
     def less(m: Measured) -> Tensor:
-        return m.paired_rh(pairs) - plain.paired_rh(pairs)
+        return pull(m) - pull(beside(m))
+
+    def saved(m: Measured) -> Tensor:
+        return recall(m) - recall(beside(m))
 
     of = {
-        "harms-8b": lambda m: m.nie_diagonal().mean(1),
-        "harms-8c": lambda m: outcomes.correlation(m.off_diagonal(), plain.off_diagonal()),
+        "harms-8c": lambda m: outcomes.correlation(m.off_diagonal(), beside(m).off_diagonal()),
         "harms-9b": lambda m: (m.nie_diagonal() < 0).double().mean(1),
-        "harms-14b": lambda m: m.nie_diagonal().mean(1) - 0.75 * plain.nie_diagonal().mean(1),
+        "harms-14b": lambda m: recall(m) - 0.75 * recall(beside(m)),
     }
-    of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c"), less)
+    of |= dict.fromkeys(("harms-8b", "pairs-3"), recall)
+    of |= dict.fromkeys(("harms-9c", "harms-14a", "harms-14c", "pairs-2", *REMEDY_CLAIMS), less)
+    of |= dict.fromkeys((f"{claim}-recall" for claim in REMEDY_CLAIMS), saved)
     return {claim: of.get(claim, pull)(measured[label]) for claim, label in ABOUT.items() if label in measured}
