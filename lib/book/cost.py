@@ -10,13 +10,14 @@ from lib.book import profiles
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.factor_settings import FactorSettings
 from lib.encoders.label_settings import LabelSettings
+from lib.encoders.majority_settings import MajoritySettings
 from lib.encoders.settings import Settings
 from lib.encoders.store import TOGETHER
 from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
 from lib.study import Run
 
-AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings
+AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings | MajoritySettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet")
 MOST_CORES = 4096
