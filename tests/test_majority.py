@@ -121,6 +121,7 @@ def test_what_is_measured_of_features_is_their_cosine_and_beside_it_the_predicti
     assert found.place.tolist() == [0.5, 0.5] and found.ratio[0] == pytest.approx(
         6 / geometry.collapse_threshold(2, 1, 1, "iid")
     )
+    assert majorities.claimed(majorities.measured([])) == {}
     values, (accuracy, untrained) = majorities.claimed(found)["collapse-13c"]
     assert values == pytest.approx(abs(found.cosine[:1] - float(b))) and len(accuracy) == len(untrained) == 1
 

@@ -8,13 +8,14 @@ from lib.encoders.label_settings import LabelUnit
 from lib.encoders.majority_settings import MajorityUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
+from lib.encoders.sphere_settings import SphereUnit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | MajorityUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | MajorityUnit | SphereUnit
 
 
 def read_unit(text: str) -> AnyUnit:
     """The unit of a line of JSON, by its trainer."""
-    kinds = (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit, MajorityUnit)
+    kinds = (Unit, TextUnit, CoarseUnit, RobustUnit, LabelUnit, FactorUnit, MajorityUnit, SphereUnit)
     kind = {unit.trainer: unit for unit in kinds}
     return kind[json.loads(text)["trainer"]].from_json(text)

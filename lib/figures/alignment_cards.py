@@ -58,7 +58,7 @@ def distance(sizes: np.ndarray, found: dict[str, np.ndarray]) -> dict:
     )
 
 
-def circle(z: list, held: Images, uniform: dict[str, np.ndarray]) -> dict:
+def circle(z: list, held: Images, uniform: dict[str, np.ndarray], source: str = "lib/encoders/stacks.py:train") -> dict:
     """Three encoders into the plane; z: features of both views (3, n, 2); uniform: their uniformity by encoder."""
     pairs, angles, means = figures.of_circle(*z, held)
     exact, mean = uniformity.uniformity_of_sphere(2), {name: m.mean() for name, m in uniform.items()}
@@ -69,7 +69,7 @@ def circle(z: list, held: Images, uniform: dict[str, np.ndarray]) -> dict:
         f"Contrastive training ends at uniformity {mean['contrastive']:.2f}, the circle has {exact:.3f}. Held-out "
         "images, first seed. Von Mises kernel of concentration 40. Dashed: mean distance; uniform density.",
         angles,
-        "lib/encoders/stacks.py:train",
+        source,
     )
 
 

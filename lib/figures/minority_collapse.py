@@ -151,6 +151,7 @@ def of_residual(nets: pd.DataFrame, p: SimpleNamespace) -> dict:
         f"{p.majority:,} images of the majority class, {p.image_epochs} epochs, τ = {p.temperature:g}, iid negatives.",
         "data": nets,
         "source": "lib/encoders/majority.py:loss",
+        "face": f"cifar10, {p.preset}, {p.seeds} seeds",
     }
 
 

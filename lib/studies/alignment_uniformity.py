@@ -18,7 +18,7 @@ from lib.geometry import uniformity
 from lib.images.augment import POLICIES, view
 from lib.images.sets import Images
 from lib.probe.neighbours import neighbour_accuracy
-from lib.studies.shared import other_tasks
+from lib.studies.shared import other_tasks, spheres
 from lib.studies.shared.arms import REFERENCE_SHIFT, treated_of
 
 PLANE = ("random", "supervised", "contrastive")  # encoders into the plane
@@ -32,8 +32,11 @@ Harm = namedtuple("Harm", "balanced cut control alike accuracy untrained")
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: the study trains its own small nets; the undersampled classes.  ValueError: an unknown class."""
-    return SimpleNamespace(units=[], treated=treated_of(p, CLASSES[p.data]))
+    """The study trains its small nets itself; those of AlexNet's kind are the graph's.  Also the undersampled classes.
+
+    ValueError: an unknown class.
+    """
+    return SimpleNamespace(units=spheres.units(p), treated=treated_of(p, CLASSES[p.data]))
 
 
 @dataclass(frozen=True)
