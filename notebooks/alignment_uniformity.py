@@ -456,9 +456,9 @@ run.say(
 # %% [markdown]
 # ## Mutual information as the motive
 #
-# The contrastive loss bounds the mutual information of two views from below. Is this why its features are good? {cite:t}`tschannen2020` say no: an encoder
-# whose bound is tighter can have the worse features. The bound is $\log N + \mathbb{E}\, \tfrac1N \sum_i [s(x_i, y_i) - \log \sum_j e^{s(x_i, y_j)}]$ over batches
-# of $N$ pairs, for any critic $s$ of the two codes, here with lengths of their own. Three critics, of rising freedom, train the same perceptron from the same start.
+# The contrastive loss bounds the mutual information of two views from below. Is this why its features are good? Not this alone, say {cite:t}`tschannen2020` in their abstract: much depends on
+# the form of the estimator. That a tighter bound can have the worse features is said from memory. The bound is $\log N + \mathbb{E}\, \tfrac1N \sum_i [s(x_i, y_i) - \log \sum_j e^{s(x_i, y_j)}]$ over
+# batches of $N$ pairs, for any critic $s$ of the two codes, here with lengths of their own. Three critics, of rising freedom, train the same perceptron from the same start.
 
 # %%
 bounds = other_tasks.bounds(lab.train, lab.held, POLICIES[p.augment], lab.seeds, p.critic_steps)

@@ -135,8 +135,8 @@ def test_what_is_measured_of_features_is_their_cosine_and_beside_it_the_predicti
         (lambda: replace(TINY, negatives=2.5), "negatives=2.5"),
         (lambda: replace(TINY, temperature=0.0), "temperature=0.0"),
         (lambda: replace(TINY, out=2), "out=2"),
-        (lambda: majorities.units(SimpleNamespace(negatives="1,many", net="none")), "negatives='1,many'"),
-        (lambda: majorities.units(SimpleNamespace(negatives="0", net="none")), "negatives='0'"),
+        (lambda: majorities.units(SimpleNamespace(negatives="1,many", image_net="none")), "negatives='1,many'"),
+        (lambda: majorities.units(SimpleNamespace(negatives="0", image_net="none")), "negatives='0'"),
     ],
 )
 def test_bad_input_is_named(call, word):

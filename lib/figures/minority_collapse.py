@@ -147,7 +147,7 @@ def of_residual(nets: pd.DataFrame, p: SimpleNamespace) -> dict:
         "chart": cosines(pd.concat(found)[["panel", "group", "ratio", "cosine", "kind"]], "R / R*", rule=1.0),
         "alt": f"Mean cosine between {p.image_minorities} minority classes under residual networks beside the "
         f"prediction, at half and twice R*: the farthest is {off:.2f} from it.",
-        "caption": f"No network is farther than {off:.2f} from the prediction. A dot a network: {p.net}, "
+        "caption": f"No network is farther than {off:.2f} from the prediction. A dot a network: {p.image_net}, "
         f"{p.majority:,} images of the majority class, {p.image_epochs} epochs, τ = {p.temperature:g}, iid negatives.",
         "data": nets,
         "source": "lib/encoders/majority.py:loss",

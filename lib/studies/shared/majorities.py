@@ -1,6 +1,7 @@
 """Residual networks on images with one majority class: which are trained, and how their minorities stand."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -24,15 +25,13 @@ def units(p: SimpleNamespace) -> list[MajorityUnit]:
 
     ValueError: negatives that are no numbers from 1, a ratio that leaves less than two images of a minority class.
     """
-    try:
-        counts = [float(word) for word in p.negatives.split(",")]
-    except ValueError:
-        counts = [0.0]
-    if not all(m >= 1 and (math.isinf(m) or m % 1 == 0) for m in counts):
-        raise ValueError(f"negatives={p.negatives!r}: whole numbers from 1, or inf, are expected: 1,16,inf")
-    if p.net == NONE:
+    words = [word.strip() for word in p.negatives.split(",")]
+    if not all(re.fullmatch(r"inf|[1-9]\d{0,5}", word) for word in words):
+        raise ValueError(f"negatives={p.negatives[:60]!r}: whole numbers from 1, or inf, are expected: 1,16,inf")
+    counts = [float(word) for word in words]
+    if p.image_net == NONE:
         return []
-    sizes = {"minorities": p.image_minorities, "majority": p.majority, "temperature": p.temperature, "net": p.net}
+    sizes = {"minorities": p.image_minorities, "majority": p.majority, "temperature": p.temperature, "net": p.image_net}
     course = {"epochs": p.image_epochs, "batch_size": p.image_batch, "learning_rate": p.image_rate}
     found = []
     for m in counts:
