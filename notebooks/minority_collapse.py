@@ -410,6 +410,7 @@ features, classifiers = (at_hundred[at_hundred.panel == part].cosine.tolist() fo
 collapsed = float(geometry.optimal_gram(collapse.shares(1, 3, 100.0), 0.5)[1, 2])
 run.exact("collapse-12a", max(features[:4]))
 run.exact("collapse-12b", 1 - collapsed)
+encoded = run.exact("collapse-14", convex.seli(collapse.shares(1, 3, 100.0).numpy())[0][1, 2])
 
 # %% tags=["hide-input"]
 show(
@@ -424,12 +425,14 @@ show(
 )
 run.table(
     ["√(E_H E_W), at R = 100", "minority features", "minority classifiers"],
-    [(b, f"{h:.3f}", f"{w:.3f}") for b, h, w in zip((1, 2, 5, 10), features[:4], classifiers, strict=True)],
+    [(b, f"{h:.3f}", f"{w:.3f}") for b, h, w in zip((1, 2, 5, 10), features[:4], classifiers, strict=True)]
+    + [("no penalty: SELI", f"{encoded:.3f}", "")],
 )
 
 # %% [markdown]
-# The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides: with a small
-# budget cross-entropy collapses the features as well; with a large one both features and classifiers stay apart at this ratio.
+# The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides: with a small budget cross-entropy collapses
+# the features as well; with a large one both features and classifiers stay apart at this ratio. Without a penalty it ends, at any shares, where the logits are the
+# one-hot labels less $1/K$ (SELI, {cite:t}`thrampoulidis2022`, said from memory; the tests find these logits with cvxpy): three minorities then have the cosine −1/2 in the limit, a frame of their own.
 #
 # :::{prf:proposition} Non-negative features (known before; the sketch is ours)
 # :label: collapse-frame
