@@ -29,6 +29,7 @@ POLICY = Policy(jitter_p=1.0, jitter=(0.4, 0.4, 0.4, 0.4))
 CROPS = Policy(jitter_p=0.0, grey_p=0.0)  # of the images that the linear layer sees
 DROPS = (0.775, 0.85, 0.925)  # of the epochs, after which the rate is a tenth
 READING_BATCH, READING_DROPS = 128, (0.6, 0.8)
+MEASURED = 2000  # test images of which two views are kept
 HELD = 70  # pixels of the side of a test image of STL-10 before its centre is cut
 
 
@@ -129,8 +130,8 @@ def centred(x: Tensor, side: int) -> Tensor:
 def run(unit: SphereUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
     """Train the unit and write its folder, the record last; does nothing where the folder is whole.
 
-    Kept in ``sphere.safetensors``: z1, z2, features (n, out) of two views of the test images; y (n,); loss, the mean of
-    every epoch; accuracy, of the linear layer on test images, where one was trained.
+    Kept in ``sphere.safetensors``: z1, z2, features (n, out) of two views of the first test images; y (n,); loss, the
+    mean of every epoch; accuracy, of the linear layer on test images, where one was trained.
     """
     if unit.done:
         return
@@ -169,11 +170,10 @@ def run(unit: SphereUnit, save_seconds: float = training.SAVE_SECONDS) -> None:
 
 @torch.no_grad()
 def _measured(encoder: Encoder, data: Source, side: int, place: torch.device) -> dict[str, Tensor]:
-    draws = Generator(place).manual_seed(0)
-    pairs = [
-        [encoder(seen(part.to(place), side, POLICY, draws)).cpu() for _ in range(2)] for part in data.test.x.split(500)
-    ]
-    return {"z1": torch.cat([a for a, _ in pairs]), "z2": torch.cat([b for _, b in pairs]), "y": data.test.y}
+    draws, parts = Generator(place).manual_seed(0), data.test.x[:MEASURED].split(500)
+    pairs = [[encoder(seen(part.to(place), side, POLICY, draws)).cpu() for _ in range(2)] for part in parts]
+    kept = {"z1": torch.cat([a for a, _ in pairs]), "z2": torch.cat([b for _, b in pairs])}
+    return kept | {"y": data.test.y[:MEASURED].clone()}
 
 
 def linear_accuracy(encoder: Encoder, data: Source, epochs: int, seed: int, place: torch.device) -> float:
