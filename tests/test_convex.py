@@ -91,3 +91,28 @@ def test_a_programme_that_is_not_solved_is_an_error(monkeypatch):
     monkeypatch.setitem(convex.TOLERANCES, "max_iter", 1)
     with pytest.raises(RuntimeError, match="not solved"):
         convex.gram(SHARES, 0.5, 1)
+
+
+def test_simplex_encoded_labels_are_the_logits_of_least_nuclear_norm_with_margins_of_one():
+    import cvxpy as cp
+
+    counts = [4, 2, 1]
+    y, n = np.repeat(range(3), counts), sum(counts)
+    z = cp.Variable((3, n))
+    margins = [z[y[i], i] - z[c, i] >= 1 for i in range(n) for c in range(3) if c != y[i]]
+    cp.Problem(cp.Minimize(cp.normNuc(z)), margins).solve(solver=cp.SCS, eps=1e-7)
+    assert np.abs(z.value - (np.eye(3)[:, y] - 1 / 3)).max() < 1e-3
+    u, size, v = np.linalg.svd(z.value, full_matrices=False)
+    h, w = (v.T * size) @ v, (u * size) @ u.T
+    first = [0, 4, 6]  # a point of each class
+    found = convex.seli(np.array(counts) / n)
+    for gram, cosines in zip((h[np.ix_(first, first)], w), found, strict=True):
+        length = np.sqrt(np.diag(gram))
+        assert gram / np.outer(length, length) == pytest.approx(cosines, abs=5e-3)
+
+
+def test_equal_classes_are_a_simplex_there_too_and_bad_shares_are_named():
+    for part in convex.seli([0.25] * 4):
+        assert part == pytest.approx(np.eye(4) - (1 - np.eye(4)) / 3, abs=1e-9)
+    with pytest.raises(ValueError, match="must be positive and sum to 1"):
+        convex.seli([0.5, 0.6])

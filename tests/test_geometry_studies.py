@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lib import geometry
 from lib.studies import alignment_uniformity as au
@@ -40,5 +41,13 @@ def test_recipes_are_drawn_once_and_for_all():
 def test_a_plane_is_recovered_by_the_regression():
     rng = np.random.default_rng(0)
     align, uniform = rng.normal(size=(2, 3, 20))
-    fit = au.regress(au.Measures(align, uniform, 0.3 - 0.5 * align - 0.2 * uniform))
+    found = au.Measures(align, uniform, 0.3 - 0.5 * align - 0.2 * uniform, np.exp(-align - uniform), align)
+    fit = au.regress(found)
     assert fit.params == pytest.approx([0.3, -0.5, -0.2]) and fit.rsquared == pytest.approx(1)
+    assert (au.ranked(found, "neighbours") > 0.95).all() and len(au.ranked(found, "depth")) == 3
+    assert au.agreement(found) == pytest.approx([stats.spearmanr(*m)[0] for m in zip(*found[2:4], strict=True)])
+
+
+def test_an_inverted_u_is_the_inner_column_above_both_ends():
+    values = np.array([[0.1, 0.9, 0.5, 0.3], [0.4, 0.7, 0.8, 0.2], [0.1, 0.7, 0.8, 0.6]])
+    assert au.inverted(values) == pytest.approx([0.2, 0.3, 0.1])  # columns 2, 1 and 1, by the other seeds

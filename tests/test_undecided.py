@@ -94,7 +94,7 @@ def test_the_spread_is_of_the_values_or_stands_behind_the_interval(tmp_path, val
 def test_a_study_without_encoders_is_priced_by_the_seconds_of_its_run(tmp_path):
     run = pilot(tmp_path, values="-0.04 -0.07 -0.1")
     row = pd.read_csv(run.folder / "claims.csv").iloc[0].to_dict()
-    params = study.complete("minority_collapse", study.preset("minority_collapse", "laptop"))
+    params = study.complete("minority_collapse", study.preset("minority_collapse", "quick"))
     about = {"params": params, "seconds": 60.0, "training_seconds": 0, "seeds": [0, 1, 2], "device": ["CPU"]}
     (run.folder / "provenance.json").write_text(json.dumps(about), encoding="utf-8")
     found = undecided.priced(NORMAL, RunRecord("minority_collapse", run.folder, "recorded"), row)

@@ -12,15 +12,18 @@ from lib.encoders.clip_settings import ClipSettings
 from lib.encoders.coarse_settings import CoarseSettings
 from lib.encoders.factor_settings import FactorSettings
 from lib.encoders.label_settings import LabelSettings
+from lib.encoders.majority_settings import MajoritySettings
 from lib.encoders.settings import Settings
+from lib.encoders.sphere_settings import SphereSettings
 from lib.encoders.store import TOGETHER
 from lib.encoders.text_settings import TextSettings
 from lib.encoders.units import AnyUnit
 from lib.study import Run
 
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings | ClipSettings
+AnySettings |= MajoritySettings | SphereSettings
 # nets whose job takes the GPU alone
-ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet", "mae")
+ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet", "mae", "alexnet")
 MOST_CORES = 4096
 START_SECONDS = 5  # for a process to import torch
 STUDY_SECONDS = 45  # to execute a study, where none was executed here; 4 to 130 were measured on preset quick
@@ -30,21 +33,21 @@ DAY = 86400
 MEMORY_MB = {"small": 6000, "resnet_small": 6000}  # of a job; 2,000 of other small nets, 16,000 of large ones on a CPU
 
 # seconds to train on 1,000 images, texts or pairs for one epoch: on one CPU core, and on a data-centre GPU
-# (of pairs a guess)
+# (of pairs and of AlexNet a guess)
 CPU_SECONDS = {"convnet": 0.1, "resnet_small": 1.0, "resnet18": 25.0, "resnet34": 50.0}
 CPU_SECONDS |= {"small": 1.0, "minilm": 120.0, "bert": 800.0}
 CPU_SECONDS |= {"mlp": 0.06, "label_stack": 0.01, "vit_small": 0.6, "vit": 50.0, "resnet50": 60.0}
-CPU_SECONDS |= {"pair_mlp": 0.5, "pair_convnet": 1.2, "mae_small": 0.08, "mae": 2.0}
+CPU_SECONDS |= {"pair_mlp": 0.5, "pair_convnet": 1.2, "mae_small": 0.08, "mae": 2.0, "alexnet": 20.0}
 GPU_SECONDS = {"convnet": 0.05, "resnet_small": 0.01, "resnet18": 0.05, "resnet34": 0.09}
 GPU_SECONDS |= {"mlp": 0.05, "label_stack": 0.01, "vit_small": 0.05, "vit": 0.1, "resnet50": 0.2}
-GPU_SECONDS |= {"pair_mlp": 0.0035, "pair_convnet": 0.05, "mae_small": 0.05, "mae": 0.05}
+GPU_SECONDS |= {"pair_mlp": 0.0035, "pair_convnet": 0.05, "mae_small": 0.05, "mae": 0.05, "alexnet": 0.1}
 GPU_SECONDS |= {"small": 0.2, "minilm": 1.0, "bert": 5.0}
 # times as long on images of 16x16 pixels and more, the above being of digits
 LARGER = {"convnet": 8, "mlp": 6, "vit_small": 20, "label_stack": 20}
 DISK_MIB = {"convnet": 0.7, "resnet_small": 4, "resnet18": 67, "resnet34": 108, "small": 2, "minilm": 95, "bert": 450}
 DISK_MIB |= {"mlp": 2, "label_stack": 0.1, "vit_small": 1, "vit": 75, "resnet50": 580, "pair_mlp": 4, "pair_convnet": 3}
-DISK_MIB |= {"mae_small": 0.5, "mae": 8}
-DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11, "fashion_mnist": 30}
+DISK_MIB |= {"mae_small": 0.5, "mae": 8, "alexnet": 10}
+DOWNLOAD_MIB = {"bios": 120, "mnist": 11, "mnist_coarse": 11, "fashion_mnist": 30, "stl10": 2518}
 DOWNLOAD_MIB |= dict.fromkeys(("cifar10", "cifar10_coarse"), 163)
 DOWNLOAD_MIB |= dict.fromkeys(("cifar100", "cifar100_coarse", "cifar100_coarse_u"), 161)
 

@@ -22,6 +22,8 @@ DATA = {
     "cifar100_coarse": "CIFAR-100 in 20 classes",
     "cifar100_coarse_u": "CIFAR-100 in 20 uneven classes",
     "stl10": "STL-10",
+    "nyu_depth": "NYU-Depth-v2",
+    "bookcorpus": "BookCorpus",
     "waterbirds": "Waterbirds",
     "isic": "ISIC",
     "generated": "generated biographies",

@@ -66,6 +66,11 @@ class Stack:
     layers: list[Tensor]
     losses: Tensor
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of groups and of recipes."""
+        return tuple(self.layers[0].shape[:2])
+
     def features(self, x: Tensor) -> Tensor:
         """Unit features (groups, recipes, n, d) of images as patches (n, P, k); ``patches`` makes them."""
         with torch.no_grad():
@@ -204,7 +209,7 @@ def train(
             yield losses(recipes, z1, z2, data.y[taken], layers[-1])
 
     rate = torch.tensor([r.learning_rate for r in recipes], dtype=dtype)[:, None, None]
-    history = list(optimise(_Adam(layers, rate, steps), each()))
+    history = list(optimise(Adam(layers, rate, steps), each()))
     layers = [layer.detach() for layer in layers]
     layers[-2] = layers[-2] * mask[:, None]  # coordinates that a recipe does not have stay 0
     return Stack(layers, torch.stack(history) if history else torch.empty(0, len(groups), len(recipes)))
@@ -238,7 +243,7 @@ def stack_batches(
         yield torch.stack(x), torch.stack(taken)
 
 
-class _Adam:
+class Adam:
     """Adam with a rate for each recipe (recipes, 1, 1), a cosine down to 0."""
 
     def __init__(self, layers: list[Tensor], rate: Tensor, steps: int) -> None:

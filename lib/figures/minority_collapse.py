@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from lib import geometry
 from lib.figures import sliders
 from lib.figures.theme import BLUE, INK, ORANGE, series, tips
 from lib.geometry import collapse
-from lib.studies.minority_collapse import FRESH
+from lib.studies.minority_collapse import FRESH, number
+from lib.studies.shared import majorities
 
 
 def boundary(df: pd.DataFrame, width: int = 232) -> alt.HConcatChart:
@@ -125,6 +127,32 @@ def cosines(df: pd.DataFrame, x_title: str, rule: float | None = None, width: in
             layers.append(dashed.encode(y="limit:Q", x=alt.value(width * 0.65), x2=alt.value(width)))
         panels.append(alt.layer(*layers))
     return alt.hconcat(*panels, spacing=14).resolve_scale(color="shared", shape="shared")
+
+
+def of_residual(nets: pd.DataFrame, p: SimpleNamespace) -> dict:
+    """What ``Run.show`` takes of residual networks: cosines, a dot a network, and the predicted lines over R/R*.
+
+    nets: of ``majorities.measured``, of which a panel has a part of the images.
+    """
+    found, ratios = [], torch.tensor(np.unique([*np.geomspace(0.2, 2.5, 50), 1.0]))
+    for m, mine in nets.groupby("negatives", sort=False):
+        r = geometry.collapse_threshold(p.image_minorities, p.temperature, m, "iid")
+        b = collapse.two_level(1, p.image_minorities, ratios * r, p.temperature, m, "iid").b
+        line = pd.DataFrame({"ratio": ratios, "cosine": b, "kind": "line"})
+        lines = [line.assign(panel=part) for part in majorities.PARTS.values()]
+        both = *lines, mine.assign(kind="network", panel=mine.part)
+        found += [part.assign(group=f"M = {number(m)}") for part in both]
+    off = (nets.cosine - nets.predicted).abs().max()
+    return {
+        "chart": cosines(pd.concat(found)[["panel", "group", "ratio", "cosine", "kind"]], "R / R*", rule=1.0),
+        "alt": f"Mean cosine between {p.image_minorities} minority classes under residual networks beside the "
+        f"prediction, at half and twice R*: the farthest is {off:.2f} from it.",
+        "caption": f"No network is farther than {off:.2f} from the prediction. A dot a network: {p.image_net}, "
+        f"{p.majority:,} images of the majority class, {p.image_epochs} epochs, τ = {p.temperature:g}, iid negatives.",
+        "data": nets,
+        "source": "lib/encoders/majority.py:loss",
+        "face": f"cifar10, {p.preset}, {p.seeds} seeds",
+    }
 
 
 def beside_prediction(p: SimpleNamespace, nets: pd.DataFrame, threshold: float) -> pd.DataFrame:

@@ -72,6 +72,22 @@ def layer_peeled(shares, features: float, classifiers: float) -> tuple[np.ndarra
     return _cosines(x.value[:k, :k]), _cosines(x.value[k:, k:]), value
 
 
+def seli(shares) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines of features and of classifiers (K, K) where logits are simplex-encoded labels, at class shares π (K,).
+
+    Thrampoulidis et al. (2022): cross-entropy that is minimised without a penalty ends in the direction of the logits
+    Z of least nuclear norm whose margins are 1 or more, and these are the one-hot labels less 1 / K, whatever the
+    shares.  With Z = U Λ Vᵀ the features have the Gram matrix V Λ Vᵀ, the classifiers U Λ Uᵀ: with one column a class,
+    times √π, the roots of ZᵀZ and of ZZᵀ.  ValueError: shares that are not positive or do not sum to 1.
+    """
+    p = np.asarray(shares, float)
+    if not (p > 0).all() or abs(p.sum() - 1) > 1e-9:
+        raise ValueError(f"shares={p.tolist()} must be positive and sum to 1; divide them by their sum")
+    z = (np.eye(len(p)) - 1 / len(p)) * np.sqrt(p)
+    u, size, v = np.linalg.svd(z)
+    return _cosines(v.T * size @ v), _cosines(u * size @ u.T)
+
+
 def _solve(problem: cp.Problem) -> float:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate")  # of tolerances below the solver's own

@@ -46,21 +46,30 @@ class Perceptrons:
             x = torch.baddbmm(b, x if i == 0 else x.relu(), w)
         return x
 
+    @property
+    def layers(self) -> list[Tensor]:
+        """All that is trained."""
+        return [*self.weights, *self.biases]
+
     def train(self, losses: Callable[[], Tensor], settings: Training) -> Tensor:
         """Lower the losses (E,) of batches drawn by each call; those of every step, (steps, E)."""
-        layers = [*self.weights, *self.biases]
-        adam = torch.optim.Adam([layer.requires_grad_() for layer in layers], lr=settings.learning_rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, settings.steps))
+        return descend(self.layers, losses, settings)
 
-        def each():
-            for _ in range(settings.steps):
-                yield losses()
-                schedule.step()
 
-        seen = list(optimise(adam, each()))
-        for layer in layers:
-            layer.requires_grad_(False)
-        return torch.stack(seen) if seen else torch.empty(0, len(layers[0]))
+def descend(layers: list[Tensor], losses: Callable[[], Tensor], settings: Training) -> Tensor:
+    """Lower the losses (E,) of batches drawn by each call, by Adam on the layers; those of every step, (steps, E)."""
+    adam = torch.optim.Adam([layer.requires_grad_() for layer in layers], lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(1, settings.steps))
+
+    def each():
+        for _ in range(settings.steps):
+            yield losses()
+            schedule.step()
+
+    seen = list(optimise(adam, each()))
+    for layer in layers:
+        layer.requires_grad_(False)
+    return torch.stack(seen) if seen else torch.empty(0, len(layers[0]))
 
 
 def seeded(seed: int) -> Generator:

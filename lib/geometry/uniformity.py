@@ -175,28 +175,32 @@ def optimal_points(n: int, dim: int, t: float = 2.0, seed: int = 0, steps: int =
     L-BFGS from a random start: a critical point.  Its certificate holds the norm of the Riemannian gradient and the
     gap to -2 t n / (n - 1), which no n unit vectors of any dimension get below; converged: gradient below 1e-6.
     """
-    from lib.losses.self_supervised import uniformity
-
     start = torch.randn(_at_least("n", n, 2), _at_least("dim", dim, 2), generator=torch.Generator().manual_seed(seed))
-    free = start.double().requires_grad_()
+    free, t = start.double().requires_grad_(), _positive("t", t)
     settings = {"max_iter": steps, "tolerance_grad": 1e-9, "tolerance_change": 0, "line_search_fn": "strong_wolfe"}
     search = torch.optim.LBFGS([free], **settings)
 
     def evaluate() -> Tensor:
-        search.zero_grad()
-        value = uniformity(torch.nn.functional.normalize(free, dim=1), t)
-        value.backward()
+        length = free.detach().norm(dim=1, keepdim=True)
+        value, slope = _with_slope(free.detach() / length, t)
+        free.grad = slope / length
         return value
 
     search.step(evaluate)
-    vectors = torch.nn.functional.normalize(free.detach(), dim=1).requires_grad_()
-    value = uniformity(vectors, t)
-    (slope,) = torch.autograd.grad(value, vectors)
-    vectors, value = vectors.detach(), value.detach()
-    gradient = (slope - (slope * vectors).sum(1, keepdim=True) * vectors).norm()
+    vectors = torch.nn.functional.normalize(free.detach(), dim=1)
+    value, slope = _with_slope(vectors, t)
     nan = torch.tensor(math.nan, dtype=torch.float64)
-    gap = value - uniformity_of_simplex(n, t)
-    return Optimum(vectors, value, Certificate(gradient, nan, gap, torch.linalg.matrix_rank(vectors), gradient < 1e-6))
+    gap, size = value - uniformity_of_simplex(n, t), slope.norm()
+    return Optimum(vectors, value, Certificate(size, nan, gap, torch.linalg.matrix_rank(vectors), size < 1e-6))
+
+
+def _with_slope(x: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """log of the mean over pairs i != j of exp(-t ||x_i - x_j||^2) of unit x (n, d), and its Riemannian gradient."""
+    near = (2 * t * (x @ x.mT) - 2 * t).exp_().fill_diagonal_(0)
+    total = near.sum()
+    slope = 4 * t / total * (near @ x)
+    slope -= (slope * x).sum(1, keepdim=True) * x
+    return total.log() - math.log(len(x) * (len(x) - 1)), slope
 
 
 def _cosines(dim: int, nodes: int = 400) -> tuple[np.ndarray, np.ndarray]:

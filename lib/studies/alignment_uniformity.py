@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from torch import Tensor
 
 from lib import images, losses
@@ -16,19 +17,26 @@ from lib.encoders.stacks import Group, Recipe, Stack
 from lib.geometry import uniformity
 from lib.images.augment import POLICIES, view
 from lib.images.sets import Images
+from lib.probe.neighbours import neighbour_accuracy
+from lib.studies.shared import other_tasks, spheres
 from lib.studies.shared.arms import REFERENCE_SHIFT, treated_of
 
 PLANE = ("random", "supervised", "contrastive")  # encoders into the plane
 ACROSS = ("alignment of the class", "uniformity within the class", "uniformity across to the look-alike")
-Measures = namedtuple("Measures", "alignment uniformity accuracy")  # arrays (groups, recipes), on held-out images
+# Arrays (groups, recipes), on held-out images; accuracy: of a linear classifier, neighbours: of the nearest ones;
+# depth: R² of a linear map from the last filters to ``other_tasks.depths``.
+Measures = namedtuple("Measures", "alignment uniformity accuracy neighbours depth")
 # The quantities ACROSS, arrays (seeds, 3, T) of the T classes that are cut: balanced, with the class cut, with another
 # class cut; the look-alike of each class (T,); accuracy of the balanced encoders and of their start (seeds,).
 Harm = namedtuple("Harm", "balanced cut control alike accuracy untrained")
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: the study trains its own small nets; the undersampled classes.  ValueError: an unknown class."""
-    return SimpleNamespace(units=[], treated=treated_of(p, CLASSES[p.data]))
+    """The study trains its small nets itself; those of AlexNet's kind are the graph's.  Also the undersampled classes.
+
+    ValueError: an unknown class.
+    """
+    return SimpleNamespace(units=spheres.units(p), treated=treated_of(p, CLASSES[p.data]))
 
 
 @dataclass(frozen=True)
@@ -82,29 +90,33 @@ class Lab:
         """Linear accuracy of the encoders of all recipes and seeds before their first step, (seeds, recipes)."""
         return self.accuracy(self.fit(self.groups(self.seeds), recipes, 0, self.p.batch_size))
 
+    def untrained_depth(self) -> np.ndarray:
+        """``depth`` of the encoders of all seeds before their first step, (seeds,)."""
+        stack = self.fit(self.groups(self.seeds), [Recipe(contrastive=1)], 0, self.p.batch_size)
+        return np.array(self._depth(stack))
+
     def measures(self, stack: Stack) -> Measures:
-        """Alignment, uniformity (mean of the two views) and linear accuracy."""
+        """All of Measures; alignment and uniformity (mean of the two views) of the views."""
         z1, z2 = (stack.features(v).double().flatten(0, 1) for v in self.views)
         align = [float(losses.alignment(a, b)) for a, b in zip(z1, z2, strict=True)]
         uniform = [float(losses.uniformity(a) + losses.uniformity(b)) / 2 for a, b in zip(z1, z2, strict=True)]
-        accuracy = self.accuracy(stack)
-        return Measures(np.reshape(align, accuracy.shape), np.reshape(uniform, accuracy.shape), accuracy)
+        each = np.array([align, uniform, self._neighbours(stack), self._depth(stack)]).reshape(4, *stack.shape)
+        return Measures(*each[:2], self.accuracy(stack), *each[2:])
+
+    def _neighbours(self, stack: Stack) -> list[float]:
+        parts = (stack.features(x).flatten(0, 1) for x in (self.plain, self.scored))
+        return [neighbour_accuracy(z, self.train.y, s, self.held.y) for z, s in zip(*parts, strict=True)]
+
+    def _depth(self, stack: Stack) -> list[float]:
+        parts = (other_tasks.filters(stack, x).flatten(0, 1) for x in (self.plain, self.scored))
+        seen, held = (other_tasks.depths(part.x) for part in (self.train, self.held))
+        return [other_tasks.explained(h, seen, s, held) for h, s in zip(*parts, strict=True)]
 
     def linear_correlation(self) -> float:
         """The largest correlation between two views of a linear function of the pixels, on training images."""
         twice = torch.Generator().manual_seed(self.p.seed)
         pair = [[view(self.train.x, POLICIES[self.p.augment], twice).flatten(1) for _ in range(4)] for _ in range(2)]
         return uniformity.linear_correlation(*map(torch.cat, pair))
-
-
-def random_points(dims: tuple[int, ...], points: int, seeds) -> np.ndarray:
-    """Uniformity of so many points drawn on the sphere, (seeds, dims)."""
-
-    def one(seed: int, dim: int) -> float:
-        x = torch.randn(points, dim, generator=torch.Generator().manual_seed(10_000 * seed + dim)).double()
-        return float(losses.uniformity(F.normalize(x, dim=1)))
-
-    return np.array([[one(seed, dim) for dim in dims] for seed in seeds])
 
 
 def on_circle(lab: Lab) -> tuple[list[Tensor], Measures, float]:
@@ -145,6 +157,11 @@ def chosen(values: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
     return (values if of is None else of)[np.arange(len(values)), others.argmax(1)]
 
 
+def inverted(values: np.ndarray) -> np.ndarray:
+    """An inner column, the best on the other seeds, minus the better of the first and the last, (seeds,)."""
+    return chosen(values[:, 1:-1]) - values[:, [0, -1]].max(1)
+
+
 def best_of_halves(values: np.ndarray, of: np.ndarray | None = None) -> list[np.ndarray]:
     """``chosen`` in the first and in the second half of the columns, (seeds,) each."""
     halves = np.split(values, 2, 1), np.split(values if of is None else of, 2, 1)
@@ -166,11 +183,25 @@ def drawn(count: int, learning_rate: float) -> tuple[list[Recipe], list[Recipe]]
     return mixed, [Recipe(contrastive=1, tau=tau, **c) for tau, c in zip(taus, common[count:], strict=True)]
 
 
-def regress(found: Measures, **kind):
-    """Least squares of accuracy on alignment and uniformity; kind: of the intervals, see statsmodels' ``fit``."""
+def regress(found: Measures, what: str = "accuracy", **kind):
+    """Least squares of a measure on alignment and uniformity; kind: of the intervals, see statsmodels' ``fit``."""
     import statsmodels.api as sm  # slow to import, and this module plans as well
 
-    return sm.OLS(found.accuracy.ravel(), sm.add_constant(np.stack([m.ravel() for m in found[:2]], 1))).fit(**kind)
+    plane = sm.add_constant(np.stack([m.ravel() for m in found[:2]], 1))
+    return sm.OLS(getattr(found, what).ravel(), plane).fit(**kind)
+
+
+def ranked(found: Measures, what: str) -> np.ndarray:
+    """Spearman's correlation over the encoders of a measure and its regression on the two, by group (groups,)."""
+    by_group = [Measures(*(m[i] for m in found)) for i in range(len(found.accuracy))]
+    return np.array(
+        [stats.spearmanr(getattr(one, what), regress(one, what).fittedvalues).statistic for one in by_group]
+    )
+
+
+def agreement(found: Measures) -> np.ndarray:
+    """Spearman's correlation over the encoders of the accuracies of both classifiers, by group (groups,)."""
+    return np.array([stats.spearmanr(*pair).statistic for pair in zip(found.accuracy, found.neighbours, strict=True)])
 
 
 def look_alikes(z: Tensor, y: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from lib import geometry
 from lib.geometry import collapse, collapse_nets, convex
 from lib.images.sets import Images
+from lib.studies.shared import majorities
 
 LAWS = {"label_aware": "label-aware", "iid": "iid"}  # of the negatives' classes, in words
 CASES = [(m, law) for law in LAWS for m in (1, 4, math.inf)]
@@ -22,8 +23,11 @@ FRESH = ("Gaussian classes, fresh", "digits, fresh")  # points that the networks
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: the study trains its own small nets."""
-    return SimpleNamespace(units=[])
+    """The study trains its small nets itself; residual networks on images are the graph's.
+
+    ValueError: see ``majorities.units``.
+    """
+    return SimpleNamespace(units=majorities.units(p))
 
 
 def number(m: float) -> str:
