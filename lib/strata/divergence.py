@@ -69,7 +69,7 @@ def told_apart(z: np.ndarray, stratum: np.ndarray) -> float:
 
 
 def gaussian_variation(distance: float) -> float:
-    """Total variation of two Gaussians of unit covariance whose means are ``distance`` apart: 2 Phi(distance / 2) - 1."""
+    """Total variation of unit Gaussians whose means are ``distance`` apart: 2 Phi(distance / 2) - 1."""
     checks.number("distance", distance, 0)
     return float(2 * special.ndtr(distance / 2) - 1)
 

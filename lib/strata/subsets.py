@@ -42,7 +42,7 @@ class Who(NamedTuple):
 
 @dataclass(frozen=True)
 class Trained:
-    """Networks with what they saw: held (E, strata), points of each stratum; z (E, strata, FRESH, d) of fresh points."""
+    """Networks with what they saw: held (E, strata) points of each stratum; z (E, strata, FRESH, d) of fresh ones."""
 
     who: list[Who]
     held: np.ndarray
@@ -111,4 +111,3 @@ def trained(seeds: list[int], subsets: int, settings: Training = TRAINING) -> Tr
     z = F.normalize(layers(fresh[place]).double(), dim=2).unflatten(1, (-1, FRESH))
     held = torch.stack([torch.bincount(stratum[r], minlength=CLASSES * len(SIZES)) for r in rows])
     return Trained(who, held.numpy(), z.numpy())
-

@@ -1,5 +1,6 @@
 """The study of the theory of L_spread: no encoders; its limits, samples, bounds and corrections in numbers."""
 
+import math
 from functools import partial
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pandas as pd
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from lib.images import Images
-from lib.strata import divergence, label_noise, mean_classifier, spread_limit, subsampling, subsets
+from lib.strata import label_noise, mean_classifier, spread_limit, subsampling
 from lib.strata.debiasing import Pools
 from lib.strata.mean_classifier import FeatureStrata
 from lib.strata.spread_limit import Classes
@@ -18,6 +19,7 @@ LADDER = tuple(2**k for k in range(2, 13))  # numbers of samples M = n⁺ = n⁻
 GRID, DRAWS = (0.002, 0.01, 0.03, 0.1, 0.3), 1000  # probabilities of a stratum; the largest sample
 SETS = ((4, 4, 200, 100), (4, 4, 200, 20), (20, 4, 200, 100))  # points of z, of z′, of the set, draws
 SETS += ((40, 40, 2000, 1000), (4, 4, 2000, 1000))
+HELD = ("both", "only z", "only z′", "neither")  # what a sample holds of two strata
 EQUAL, UNEQUAL, DIGITS = "equal concentrations", "unequal concentrations", "digits"  # kinds of strata
 CLOUDS = {f"κ = {k}": (float(k),) * 10 for k in (5, 10, 20, 40, 80, 160)}  # concentrations of ten strata
 MIXED = {"five κ = 160, five κ = 10": (160.0,) * 5 + (10.0,) * 5, "one κ = 160, nine κ = 10": (160.0,) + (10.0,) * 9}
@@ -25,9 +27,6 @@ RIGHT = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # shares of rig
 SHARES, MOST = (0.6, 0.7, 0.8, 0.9, 0.95), 8  # of right labels, and points, in lemma 7
 LENGTH, CONDITION = "sum of absolute weights", "condition number"
 VARIANCE = "variance, in that of true labels"
-KINDS = ("both common", "one rare", "both rare")  # of pairs of strata, by how many of them are rare
-BOTH, ONE, NONE = "both", "one", "none"  # how many of a pair the encoder saw
-SUP_CON, SPREAD = subsets.LOSSES
 
 
 def plan(p: SimpleNamespace) -> SimpleNamespace:
@@ -59,6 +58,43 @@ def limit_checks(tau: float, alpha: float, draws: int, seed: int) -> pd.DataFram
     return pd.DataFrame(rows, columns=["spread", "loss", "drawn", "error", "off", "first"])
 
 
+def limit_rows(tau: float, alpha: float) -> tuple[dict[str, float], list[tuple[str, ...]]]:
+    """The three limits and their sum, 4 classes, d = 8, s = 1, at three spreads: numbers by name, rows of a table."""
+    rows, kept = [], {}
+    for name, b in {"collapsed simplex": 0.0, "half spread": 0.5, "one sphere for all": 1.0}.items():
+        limits = spread_limit.terms(Classes(4, 8, b), tau, alpha)._asdict()
+        limits = {f"L_{word}": v for word, v in limits.items()} | {"sum": sum(limits.values())}
+        kept |= {f"{word}, {name}": v for word, v in limits.items()}
+        rows.append((name, f"{b:g}", *(f"{v:.4f}" for v in limits.values())))
+    return kept, rows
+
+
+def collapsed_rows(seed: int) -> tuple[dict[str, float], list[tuple], float]:
+    """Lemma 3: losses that projected gradient finds, by name, rows of a table, the largest distance from the bound."""
+    rows, kept, gaps = [], {}, []
+    for k, m in ((2, 5), (4, 3), (10, 2), (20, 5)):
+        lower, upper = mean_classifier.collapsed_bounds(k, m)
+        found, _ = mean_classifier.best_on_collapsed(k, m, seed=seed)
+        kept[f"coarse-to-fine loss on collapsed classes, K = {k}, m = {m}"] = found
+        gaps.append(abs(found - lower))
+        noisy = [mean_classifier.collapsed_loss(k, m, share) for share in (1.0, 0.9, 0.5)]
+        rest = (*noisy, upper, lower - mean_classifier.collapsed_bounds(k)[0], math.log(m))
+        rows.append((k, m, f"{lower:.4f}", f"{gaps[-1]:.0e}", *(f"{v:.4f}" for v in rest)))
+    return kept, rows, max(gaps)
+
+
+def weight_rows() -> tuple[list[tuple[str, ...]], float]:
+    """Rows of a table of lemma 6's weights by share of right labels; their distance from the solved system."""
+    rows, gaps = [], []
+    for share in np.round(np.arange(0.55, 0.96, 0.05), 2).tolist():
+        w = label_noise.debias_weights(share)
+        solved = np.linalg.solve(*label_noise.correction_system(share))
+        gaps.append(np.abs(solved - np.array([w.w_plus, -w.w_minus, w.w1, -w.w2, -w.w2])).max())
+        true = label_noise.noisy_triplets(share)[1, 0]
+        rows.append((f"{share:.2f}", f"{true:.1%}", *(f"{v:.3f}" for v in w), f"{gaps[-1]:.0e}"))
+    return rows, max(gaps)
+
+
 def samples(count: int, seed: int) -> pd.DataFrame:
     """What samples hold of two strata, a row a pair p, q of ``GRID``.
 
@@ -75,6 +111,22 @@ def samples(count: int, seed: int) -> pd.DataFrame:
         miss = abs(n[alone.argmax()] - max(star, 1))
         rows.append((p, q, off.max(), star, miss, (np.diff(alone) < 0).mean(), alone[1] > alone[0]))
     return pd.DataFrame(rows, columns=["p", "q", "off", "star", "miss", "falls", "rises"])
+
+
+def held_sets() -> tuple[dict[str, float], list[tuple[str, ...]]]:
+    """What draws from the sets ``SETS`` hold: probabilities by name, and rows of a table, independent / fixed."""
+    notes, rows = {}, []
+    for first, second, total, n in SETS:
+        drawn = subsampling.subsample_probabilities(first / total, second / total, n)
+        fixed = subsampling.fixed_probabilities(first, second, total, n)
+        for how, four in (("independent", drawn), ("fixed set", fixed)):
+            notes |= {
+                f"{word}, {how}, {first} and {second} of {total}, n = {n}": v
+                for word, v in zip(HELD, four, strict=True)
+            }
+        cells = [f"{a:.4f} / {b:.4f}" for a, b in zip(drawn, fixed, strict=True)]
+        rows.append((f"{first}, {second} of {total}; {n} drawn", *cells))
+    return notes, rows
 
 
 def lemma_trials(digits: Images, trials: int, points: int, seed: int) -> pd.DataFrame:
@@ -103,6 +155,20 @@ def lemma_trials(digits: Images, trials: int, points: int, seed: int) -> pd.Data
         for lemma, (loss, bound) in mean_classifier.LEMMAS.items()
     ]
     return pd.DataFrame(rows, columns=["panel", "group", "kind", "excess", "multiplier"])
+
+
+def lemma_rows(trials: pd.DataFrame) -> tuple[dict[str, np.ndarray | float], list[list[str]]]:
+    """What ``lemma_trials`` found, by name, one number a trial or one alone; rows of a table, a group each."""
+    rows: dict[str, list[str]] = {}
+    kept: dict[str, np.ndarray | float] = {}
+    for (group, lemma), part in trials.groupby(["group", "panel"], sort=False):
+        over, many = part.excess.to_numpy(), len(part) > 1
+        kept[f"mean excess over {lemma}, {group}"] = over if many else over[0]
+        kept[f"largest excess over {lemma}, {group}"] = over.max()
+        kept[f"largest multiplier needed in {lemma}, {group}"] = part.multiplier.max()
+        span = f"{over.min():+.1e}" + (f" to {over.max():+.1e}" if many else "")
+        rows[group] = [*rows.get(group, [group]), f"{(over > 0).mean():.0%}", span, f"{part.multiplier.max():.4f}"]
+    return kept, list(rows.values())
 
 
 def corrections(world: Pools, draws: int, seed: int) -> pd.DataFrame:
@@ -137,89 +203,3 @@ def growth(world: Pools, draws: int, seed: int) -> tuple[pd.DataFrame, float, fl
         corrected, clean = world.noisy_sum(m, p, draws, seed + m), world.clean_sum(m, draws, seed + 100 + m)
         rows.append((VARIANCE, f"{p:g}", m, corrected.var() / clean.var(), np.nan))
     return pd.DataFrame(rows, columns=["panel", "p", "m", "value", "bound"]), max(eigen), max(residual)
-
-
-def thought(found: subsets.Trained) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What encoders trained on shares of the data make of strata: a row a network and pair, and a row a network.
-
-    Pairs, of strata of one class: loss, seed, share, subset, kind (``KINDS``), case (``BOTH``, ``ONE``, ``NONE``), and
-    delta, half, information of ``divergence.apart``.  Networks: loss, seed, share, subset; delta, its mean over the
-    pairs; fine and coarse, the losses of the classifier of means on strata and on classes; information about the
-    stratum given the class, ``divergence.told_apart``, mean over the classes.
-    """
-    per_class, n = len(subsets.SIZES), subsets.FRESH
-    parent = np.arange(found.z.shape[1]) // per_class
-    rare = np.tile(np.array(subsets.SIZES) < max(subsets.SIZES), subsets.CLASSES)
-    pairs = []
-    for a, b in subsets.PAIRS:
-        seen = (found.held[:, [a, b]] > 0).sum(1)
-        about = {"kind": KINDS[rare[a] + rare[b]], "case": np.array([NONE, ONE, BOTH])[seen]}
-        gaps = divergence.apart(found.z[:, a], found.z[:, b])._asdict()
-        pairs.append(pd.DataFrame(found.who).assign(**about, **gaps))
-    nets = pd.DataFrame(found.who).assign(delta=sum(part.delta for part in pairs) / len(pairs))
-    rows = []
-    for z in found.z:
-        strata = FeatureStrata(z.reshape(-1, z.shape[-1]), np.arange(len(parent)).repeat(n), parent)
-        told = [
-            divergence.told_apart(part.reshape(-1, z.shape[-1]), np.arange(per_class).repeat(n))
-            for part in np.split(z, subsets.CLASSES)
-        ]
-        rows.append((strata.fine_loss(), strata.coarse_loss(), np.mean(told)))
-    return pd.concat(pairs, ignore_index=True), nets.assign(
-        **dict(zip(("fine", "coarse", "information"), np.transpose(rows), strict=True))
-    )
-
-
-def difference(pairs: pd.DataFrame, loss: str, case: str, other: str) -> pd.Series:
-    """How much farther apart pairs of one kind and share are in one case than in another, by seed.
-
-    Of kinds with a rare stratum and shares at which a seed has both cases, each weighing a b / (a + b) for a and b
-    pairs: the estimate with an effect of each kind and share.  A seed that never has both is left out.
-    """
-    part = pairs[(pairs.loss == loss) & pairs.case.isin([case, other])]
-    table = part.pivot_table("delta", ["seed", "kind", "share"], "case", ["mean", "count"])
-    table = table.dropna()
-    a, b = table["count", case], table["count", other]
-    weight = a * b / (a + b)
-    gap = (table["mean", case] - table["mean", other]) * weight
-    return gap.groupby("seed").sum() / weight.groupby("seed").sum()
-
-
-def by_seed(frame: pd.DataFrame, column: str, **where) -> np.ndarray:
-    """Mean of a column over the rows with these values, by seed, (seeds,)."""
-    for name, value in where.items():
-        frame = frame[frame[name].isin(value if isinstance(value, tuple) else (value,))]
-    return frame.groupby("seed")[column].mean().to_numpy()
-
-
-def observed(pairs: pd.DataFrame, nets: pd.DataFrame) -> dict[str, np.ndarray]:
-    """The effect, one a seed, of each claim about encoders that are trained on shares of the data."""
-    part = tuple(share for share in subsets.SHARES if share < 1)
-    common, rare = (by_seed(pairs, "delta", loss=SPREAD, kind=kind, share=part) for kind in (KINDS[0], KINDS[2]))
-    ranks = nets.groupby("seed").apply(lambda g: g[["delta", "fine", "coarse"]].corr("spearman").delta)
-    return {
-        "lspread-16a": difference(pairs, SPREAD, BOTH, ONE).to_numpy(),
-        "lspread-16b": difference(pairs, SPREAD, BOTH, NONE).to_numpy(),
-        "lspread-16c": common - rare,
-        "lspread-16d": by_seed(nets, "delta", loss=SPREAD) - by_seed(nets, "delta", loss=SUP_CON),
-        "lspread-17a": ranks.fine.to_numpy(),
-        "lspread-17b": ranks.coarse.to_numpy(),
-        "lspread-17c": by_seed(nets, "information", loss=SPREAD) - by_seed(nets, "information", loss=SUP_CON),
-    }
-
-
-def cases(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Of pairs with a rare stratum, by kind, share and case: chance (hypergeometric), seen (share of the pairs), and
-    the values by seed of delta under each loss, an array a column.
-    """
-    total, rows = subsets.CLASSES * sum(subsets.SIZES), []
-    for kind, first, second in ((KINDS[1], max(subsets.SIZES), min(subsets.SIZES)), (KINDS[2], *subsets.SIZES[-2:])):
-        for share in subsets.SHARES[:-1]:
-            held = subsampling.fixed_probabilities(first, second, total, round(share * total))
-            chance = {BOTH: held.both, ONE: held.only_p + held.only_q, NONE: held.neither}
-            part = pairs[(pairs.kind == kind) & (pairs.share == share)]
-            for case, expected in chance.items():
-                mine = part[part.case == case]
-                deltas = [by_seed(mine, "delta", loss=loss) for loss in subsets.LOSSES]
-                rows.append((kind, share, case, expected, len(mine) / len(part), *deltas))
-    return pd.DataFrame(rows, columns=["kind", "share", "case", "chance", "seen", *subsets.LOSSES])
