@@ -14,7 +14,7 @@ from lib.encoders.robust_settings import RobustSettings, RobustUnit
 from lib.images import spurious
 from lib.images.strata import Strata
 from lib.losses import group_dro
-from lib.strata import matching, recovery
+from lib.strata import areas, matching, measures, recovery
 
 PLAIN, SUP_CON, SPREAD = "cross-entropy", "SupCon", "L_spread"
 OTHER, TRUE = "L_spread, other mean", "true groups"
@@ -97,6 +97,23 @@ def recovered_from(unit: CoarseUnit, p: SimpleNamespace, y: Tensor) -> Tensor:
     """Groups (n,) recovered from an encoder about the second centre."""
     options = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_second, "seed": unit.seed}
     return recovery.recover(unit.embeddings("train")[0][0], y, robust.point_losses(unit), **options)
+
+
+def by_hardness(p: SimpleNamespace, arms: Applications, y: Tensor) -> dict[str, list[Tensor]]:
+    """Groups (n,) of the training images by hardness alone, by loss, one entry a seed; see ``recovery.by_hardness``."""
+    return {
+        label: [
+            recovery.by_hardness(margins(unit, y), y, k_max=p.recovery_k_max, seed=unit.seed) for unit in units
+        ]
+        for label, units in arms.encoders.items()
+    }
+
+
+def margins(unit: CoarseUnit, y: Tensor) -> Tensor:
+    """log p / (1 - p) (n,) of the own class y of each training image, under its head or a linear probe: for two classes
+    the logit less the other."""
+    loss = robust.point_losses(unit).double().clamp(min=1e-12)
+    return -(loss + torch.log(-torch.expm1(-loss))) * -1 if False else -loss - torch.log(-torch.expm1(-loss))
 
 
 def f1(found: list[Tensor], truth: Tensor) -> np.ndarray:
