@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
 
@@ -42,10 +41,12 @@ def test_cosine_to_the_centre_by_loops(even):
         assert float(found[1, s]) == pytest.approx(float(wanted))
 
 
-def test_plane_is_the_first_two_principal_components():
-    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    wanted = PCA(2).fit_transform(torch.nn.functional.normalize(z, dim=1))
-    assert np.allclose(np.abs(measures.plane(z).numpy()), np.abs(wanted))
+def test_a_map_keeps_two_far_groups_apart_and_does_not_change():
+    z = torch.randn(24, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 0.1
+    z[:12, 0], z[12:, 1] = z[:12, 0] + 3, z[12:, 1] + 3
+    found = measures.tsne(z)
+    apart, own = torch.cdist(found[:12], found[12:]).min(), torch.cdist(found[:12], found[:12]).max()
+    assert found.shape == (24, 2) and apart > own and torch.equal(found, measures.tsne(5 * z))
 
 
 def test_bad_strata():

@@ -157,7 +157,7 @@ def by_size(cosine: torch.Tensor, losses: list[str]) -> pd.DataFrame:
 
 
 def one_class(seen, arms: list[str], names: tuple[str, ...]) -> pd.DataFrame:
-    """What ``charts.maps`` draws of the first coarse class: principal components of the first seed's test features.
+    """What ``charts.maps`` draws of the first coarse class: t-SNE of the first seed's test features.
 
     seen: z by arm, y and stratum, as the study measures them; names: of the strata.
     """
@@ -165,7 +165,11 @@ def one_class(seen, arms: list[str], names: tuple[str, ...]) -> pd.DataFrame:
     mine = mine[seen.stratum[mine].argsort(stable=True)]
     points = {"image": mine, "class": [names[i] for i in seen.stratum[mine].tolist()]}
     frames = [
-        pd.DataFrame({"panel": arm} | points | dict(zip("xy", measures.plane(seen.z[arm][0, mine]).T, strict=True)))
+        pd.DataFrame(
+            {"panel": arm}
+            | points
+            | dict(zip("xy", measures.tsne(seen.z[arm][0, mine]).T.round(decimals=2), strict=True))
+        )
         for arm in arms
     ]
     return pd.concat(frames, ignore_index=True)
