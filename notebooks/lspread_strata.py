@@ -353,7 +353,7 @@ for arm, values in chosen.items():
     run.note(f"held-out accuracy, {arm}", values)
 if chosen:
     words = ", ".join(f"{arm} {float(values.mean()):.3f}" for arm, values in chosen.items())
-    two = ",".join(arm.removeprefix("L_spread ") for arm in list(chosen)[:2])
+    two = ",".join(sorted(arm.removeprefix("L_spread ") for arm in list(chosen)[:2]))  # rising
     rest = f"PRESET={p.preset} P='alphas={two}' GRID='temperature=0.1,0.3,0.5,0.7,0.9'"
     run.say(f"Held-out images: {words}. The second half would be `make sweep STUDY=lspread_strata {rest}`.")
 
