@@ -241,8 +241,7 @@ words = f"At p = {one:g}, q = {two:g} holding only z first becomes likelier, up 
 alt = f"Probabilities that a sample holds both strata, only z, only z′ or neither over the number of draws; sliders move both probabilities. {words}"
 caption = f"{words} Computed in the page. Dotted: n*, the number of draws at which holding z alone is likeliest."
 data = draws.assign(**dict(zip(draw.HELD, subsampling.subsample_probabilities(one, two, draws.n), strict=True)))
-held = draw.held(draws, one, two)
-run.show("held", held, alt, caption, data, "lib/strata/subsampling.py:subsample_probabilities", computed)
+run.show("held", draw.held(draws, one, two), alt, caption, data, "lib/strata/subsampling.py:subsample_probabilities", computed)
 
 # %% [markdown]
 # :::{prf:proposition} The maximum (derived here)
@@ -576,7 +575,8 @@ run.short(
     f"The limit of the loss **{run.verdict('lspread-10b')}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
     f"**{run.verdict('lspread-7c')}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
     f"{(first.excess > 0).mean():.0%} and {(second.excess > 0).mean():.0%} of the trials with equally concentrated strata. The correction for wrong labels costs variance: "
-    f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points."
+    f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points. Small "
+    f"encoders trained on shares of the data put two strata that they never saw {unseen:.2f} apart, pairs of common strata {gaps['lspread-16c']:+.2f} farther than pairs of rare ones."
 )
 
 # %% [markdown]
