@@ -15,8 +15,7 @@
 #
 # **Question.** {cite:t}`detailsmatter2022` give their loss a theory: what it tends to with many samples, how many strata a subsample finds, how well a classifier of means tells strata apart, and how a
 # loss is corrected when labels are wrong. Which of these statements are right as they stand, which need a condition, and what do they say in numbers?
-#
-# Each statement is computed exactly where possible, checked by a method that does not share its derivation, and says what it rests on. The last table lists all.
+# Each is computed exactly where possible, checked by a method that does not share its derivation, and says what it rests on. The last table lists all.
 #
 # ## Parameters
 
@@ -241,7 +240,8 @@ words = f"At p = {one:g}, q = {two:g} holding only z first becomes likelier, up 
 alt = f"Probabilities that a sample holds both strata, only z, only z′ or neither over the number of draws; sliders move both probabilities. {words}"
 caption = f"{words} Computed in the page. Dotted: n*, the number of draws at which holding z alone is likeliest."
 data = draws.assign(**dict(zip(draw.HELD, subsampling.subsample_probabilities(one, two, draws.n), strict=True)))
-run.show("held", draw.held(draws, one, two), alt, caption, data, "lib/strata/subsampling.py:subsample_probabilities", computed)
+held = draw.held(draws, one, two)
+run.show("held", held, alt, caption, data, "lib/strata/subsampling.py:subsample_probabilities", computed)
 
 # %% [markdown]
 # :::{prf:proposition} The maximum (derived here)
