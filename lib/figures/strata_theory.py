@@ -159,7 +159,8 @@ def distances(df: pd.DataFrame) -> alt.FacetChart:
     """
     colour, shape = series("kind", df.kind, alt.Legend(orient="bottom", title="strata of the pair"))
     axis = alt.Axis(format="~%", values=sorted(set(df.share)), labelFlush=False)
-    where = alt.X("share:Q", title="share of the data trained on", scale=alt.Scale(type="log", padding=12), axis=axis)
+    scale = alt.Scale(type="log", nice=False, padding=16)
+    where = alt.X("share:Q", title="share of the data trained on", scale=scale, axis=axis)
     base, title = alt.Chart(df, width=230, height=240).encode(where, colour), "distance of the means"
     bars = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"))
     y, about = alt.Y("value:Q", title=title), tips(("kind",), ("share", "value", "low", "high"))

@@ -103,8 +103,8 @@ def strata(df: pd.DataFrame, width: int = 150) -> alt.HConcatChart:
     x = alt.X(
         "size:Q",
         title="training images",
-        scale=alt.Scale(type="log", padding=16),
-        axis=alt.Axis(format="~s", tickCount=3),
+        scale=alt.Scale(type="log", nice=False, padding=24),
+        axis=alt.Axis(format="~s", values=sorted(set(df["size"])), labelOverlap=True),
     )
     panels = []
     for i, (loss, part) in enumerate(df.groupby("loss", sort=False)):
