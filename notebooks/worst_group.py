@@ -293,7 +293,7 @@ run.show(
 )
 run.say(
     "A rare stratum here is rare and hard at once: it stands on the background of the other class, and a net that follows the background puts it among the other class, past the middle between both "
-    "strata. The figure cannot tell size from this; on {doc}`lspread_strata`'s Gaussian strata size alone differs."
+    "strata. The figure cannot tell size from this; in {doc}`lspread_strata` size alone differs, on Gaussian strata and on digits."
 )
 
 # %% [markdown]

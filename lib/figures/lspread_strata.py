@@ -145,13 +145,13 @@ def strata(df: pd.DataFrame, x_title: str, width: int = 330) -> alt.LayerChart:
     return whisker + base.mark_line().encode(y) + dots.add_params(pick)
 
 
-def by_size(cosine: torch.Tensor, losses: list[str]) -> pd.DataFrame:
+def by_size(cosine: torch.Tensor, losses: list[str], sizes: tuple[int, ...] = gaussian.SIZES) -> pd.DataFrame:
     """What ``strata`` draws of cosines (losses, seeds, strata): means over the strata of one size, with intervals."""
     alone = cosine.unflatten(-1, (gaussian.CLASSES, -1)).mean(-2)  # (losses, seeds, strata of a class)
     rows = [
-        (loss, size, *map(float, intervals.over_seeds(part[:, torch.tensor(gaussian.SIZES) == size].mean(1))))
+        (loss, size, *map(float, intervals.over_seeds(part[:, torch.tensor(sizes) == size].mean(1))))
         for loss, part in zip(losses, alone, strict=True)
-        for size in sorted(set(gaussian.SIZES))
+        for size in sorted(set(sizes))
     ]
     return pd.DataFrame(rows, columns=["loss", "size", *ENDS])
 
