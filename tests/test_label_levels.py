@@ -79,7 +79,7 @@ def test_the_length_of_a_gradient_is_autograds():
 
 
 def test_a_pupil_sees_the_longest_gradients():
-    unit = LevelUnit(replace(TINY, experiment="coresets"), 5, 2)
+    unit = LevelUnit(replace(TINY, experiment="coresets"), 5, 1)
     label_levels.run(unit)
     scores = label_levels.grand(labels.task_of(unit.settings), unit.seeds)
     for i, seed in enumerate(unit.seeds):
