@@ -31,6 +31,10 @@ learning_rate: float = 0.01  # (0, 1000] start of the cosine schedule
 temperature: float = 0.5  # [0.001, 1000] of the contrastive losses
 alpha: float = 0.5  # [0, 1] of L_spread
 few_labels: float = 0.05  # (0, 1] share of right labels that the head sees where labels are few
+sum_points: int = 4  # [2, 8] points in the log-sum of the loss of lemma 7
+more_noise: str = ""  # shares of wrong labels beside 0.2 and 0.5, separated by commas
+more_heads: str = ""  # shares of right labels that the head sees beside wrong ones, beside 0.2
+more_labelled: str = "0.05"  # shares of labels in the contrastive loss beside 0.1, 0.3 and 1
 
 # %% tags=["remove-input"]
 from lib import study
@@ -43,10 +47,11 @@ import pandas as pd
 import torch
 
 from lib import claims
-from lib.encoders.label_settings import CLASSED, KEEPERS, KEPT, LABELLED, NOISE, READINGS, RIGHT
+from lib.encoders.label_level_settings import GRAND
+from lib.encoders.label_settings import CLASSED, KEEPERS, KEPT, NOISE, READINGS, RIGHT
 from lib.figures import label_noise_and_coresets as figures
 from lib.intervals import estimate
-from lib.strata import coresets, noisy_labels
+from lib.strata import coresets, noisy_labels, point_sets
 from lib.studies import label_noise_and_coresets as labels
 from lib.study import report
 
@@ -84,7 +89,9 @@ def taught(accuracy, unit) -> bool:
 run.code(noisy_labels.noise_scores, noisy_labels.correct)
 
 # %%
-reached = plan.noise.accuracy()  # (loss, share of wrong labels, correction): accuracy of each seed
+reached = labels.at_all_levels(
+    plan.noise, plan.more_noise
+)  # (loss, share of wrong labels, correction): accuracy of each seed
 found_wrong = labels.detection(plan.noise, train.y, len(train.classes))
 by_pixels = labels.detection_of_pixels(plan.noise, train)
 gone, back = labels.lost(reached, 0.2), labels.regained(reached, 0.2)
@@ -92,15 +99,16 @@ gone_half = labels.lost(reached, 0.5)
 
 # %% tags=["hide-input", "main-figure"]
 TREATED = {"none": "uncorrected", "centres": "corrected, centres", "points": "corrected, points"}
+shares = sorted({level for _, level, _ in reached} - {0.0})
 lines, shown = [], []
 for loss, name in NAMES.items():
     shown.append((name, "uncorrected", "0", reached[loss, 0.0, "none"]))
     run.note(f"accuracy, {name}, no noise", reached[loss, 0.0, "none"])
-    for nu in NOISE:
-        for arm in ("none", *READINGS):
+    for nu in shares:
+        for arm in (arm for arm in TREATED if (loss, nu, arm) in reached):
             what, values = f"{name}, noise {nu:g}, {TREATED[arm]}", reached[loss, nu, arm]
-            cells = [run.note(f"accuracy, {what}", values), "–"]
-            area = run.note(f"detection AUC, {what}", found_wrong[loss, nu, arm])
+            cells, wrong = [run.note(f"accuracy, {what}", values), "–"], found_wrong.get((loss, nu, arm))
+            area = "–" if wrong is None else run.note(f"detection AUC, {what}", wrong)
             if arm != "none":
                 cells[1] = run.note(f"accuracy recovered, {what}", labels.regained(reached, nu, arm)[loss])
             lines.append((name, f"{100 * nu:.0f} %", TREATED[arm], *cells, area))
@@ -117,6 +125,15 @@ run.show(
     source="lib/strata/noisy_labels.py:correct",
 )
 run.table(["loss", "noise", "labels", "accuracy", "recovered", "detection AUC"], lines)
+lines = labels.by_head(plan.heads)  # other shares of right labels in the head
+for head, loss, nu, *cells in lines:
+    for word, e in zip(("alone", "no noise", *TREATED.values()), cells, strict=False):
+        run.note(f"accuracy, head {head:g}, {NAMES[loss]}, noise {nu:g}, {word}", e.value, e.low, e.high, p.seeds)
+if lines:
+    header = ["head sees", "loss", "noise", "head alone", "no noise", "uncorrected", "corrected, centres"]
+    run.table(
+        header, [(f"{100 * head:g} %", NAMES[loss], f"{100 * nu:g} %", *cells) for head, loss, nu, *cells in lines]
+    )
 
 # %% tags=["hide-input"]
 pixels = {nu: run.note(f"detection AUC, pixels, noise {nu:g}", values) for nu, values in by_pixels.items()}
@@ -160,13 +177,16 @@ run.judge_all(effects, labels.authors(statements.value, "N"), learned, premise=c
 # weights that make the noisy loss right *on average*: lemmas 5 and 6, **proved in the paper**, checked in {doc}`strata_theory`.
 # Here the weights are applied to data. The class is whether the digit is 5 or more; the triplet loss is taken on every pair of a
 # positive and a negative of a batch. The divisors are the numbers of right pairs and triples in a balanced batch, so that the mean over
-# the noise is exact for every such batch.
+# the noise is exact for every such batch. Lemma 7 does the same for more points in the log-sum, one of them positive: sets of points are drawn evenly from the batch, and a set with $j$
+# points labelled as the anchor has the weight $m w_j / \binom{m}{j}$, so that this mean is exact too (**derived here**: points flip one by one, and the matrix of the lemma is symmetric up to the
+# numbers of sets).
 
 # %% tags=["remove-input"]
-run.code(noisy_labels.triplet)
+run.code(noisy_labels.triplet, point_sets.loss)
 
 # %%
 two = plan.two_classes.accuracy()  # (loss, probability that a label is right, correction)
+many = plan.sets.accuracy()  # the same with ("sets", p, correction): more points in the log-sum, lemma 7
 halves = (train.y >= len(train.classes) // 2).long()
 features = plan.two_classes.features()["triplet", 1.0, "none"][0]  # of a net trained on right labels
 swing = labels.swings(features, halves, (1.0, *RIGHT), p.temperature)  # mean and sd of the corrected loss
@@ -178,6 +198,10 @@ for (_, right, arm), values in two.items():
     cell = run.note(f"accuracy, two classes, p = {right:g}, {TOY[arm]}", values)
     lines.append((f"{right:g}", TOY[arm], cell, "{:.2f} ± {:.2f}".format(*swing[right]) if arm == "weights" else ""))
     shown.append(("is the digit 5 or more?", TOY[arm], f"{right:g}", values))
+for (_, right, arm), values in many.items():
+    cell = run.note(f"accuracy, two classes, p = {right:g}, {p.sum_points} points, {TOY[arm]}", values)
+    lines.append((f"{right:g}", f"{p.sum_points} points, {TOY[arm]}", cell, ""))
+    shown.append(("is the digit 5 or more?", f"{p.sum_points} points, {TOY[arm]}", f"{right:g}", values))
 for right, (_, sd) in swing.items():
     run.note(f"sd of the corrected loss over noise, p = {right:g}", sd, seeds=0)
 shown, hard = figures.frame(shown, "right"), RIGHT[-1]
@@ -197,13 +221,16 @@ run.table(["p", "labels of the triplet loss", "accuracy", "loss of one batch ove
 run.say(
     f"The last column is one batch of 24 features of a net trained on right labels; its loss on right labels is {swing[1.0][0]:.2f}. "
     f"The corrected loss is right on average, and its standard deviation at $p = {hard:g}$ is **{swing[hard][1]:.2f}**: the price "
-    "of weights that grow as $(2p-1)^{-2}$. With more positives the price is exponential, as {doc}`strata_theory` shows for lemma 7."
+    f"of weights that grow as $(2p-1)^{{-2}}$. For more points in the log-sum the price is exponential ({{doc}}`strata_theory`); trained with {p.sum_points} points and the weights of lemma 7, accuracy "
+    f"at $p = {hard:g}$ is {many['sets', hard, 'weights'].mean():.3f}, with the labels as given {many['sets', hard, 'none'].mean():.3f}."
 )
 
 # %%
 effects = {
     "lspread-12h": two["triplet", 0.8, "weights"] - two["triplet", 0.8, "none"],
     "lspread-12i": two["triplet", 0.6, "geometric"] - two["triplet", 0.6, "weights"],
+    "lspread-12j": two["triplet", 0.6, "weights"] - many["sets", 0.6, "weights"],
+    "lspread-12k": many["sets", 0.8, "weights"] - many["sets", 0.8, "none"],
 }
 run.judge_all(effects, learned=taught(two["triplet", 1.0, "none"], plan.two_classes))
 
@@ -214,10 +241,10 @@ run.judge_all(effects, learned=taught(two["triplet", 1.0, "none"], plan.two_clas
 # of the images, with a head on few labels, and count for every image how many of the nets are right. A *bucket* is the images of a
 # class with equal counts. The fullest bucket of every class loses an image, again and again.
 #
-# Three other choices stand beside the buckets: a random part;
-# forgetting events {cite:p}`toneva2019`, the images that were right and became wrong most often; and EL2N {cite:p}`paul2021`, the images
-# with the longest error vector early in training. The last two read three nets that see all labels, at ten times of their training;
-# EL2N takes the second time. Then a new net is trained with cross-entropy alone on what was kept, for as many steps in every case.
+# Four other choices stand beside the buckets: a random part;
+# forgetting events {cite:p}`toneva2019`, the images that were right and became wrong most often; and two of {cite:t}`paul2021`, EL2N, the
+# images with the longest error vector early in training, and GraNd, those with the longest gradient by all weights. They read three nets that see all labels, forgetting events at ten times
+# of their training; EL2N takes the second time, GraNd nets whose training ends there. Then a new net is trained with cross-entropy alone on what was kept, for as many steps in every case.
 
 # %% tags=["remove-input"]
 run.code(coresets.coreset)
@@ -225,14 +252,15 @@ run.code(coresets.coreset)
 # %%
 accuracy, everything = plan.coresets.accuracy(), labels.whole(plan.coresets)  # by share kept and by whom; all images
 right_often = plan.coresets.tensors()["right_often"]  # (seeds, n): how many of nine nets are right
-kept = {(keeper, share): accuracy["cross_entropy", share, keeper] for keeper in KEEPERS for share in KEPT}
+accuracy |= plan.grand.accuracy()
+kept = {(keeper, share): accuracy["cross_entropy", share, keeper] for keeper in (*KEEPERS, GRAND) for share in KEPT}
 gain = kept["fullest buckets", 0.3] - kept["random", 0.3]
 
 # %% tags=["hide-input"]
 run.note("accuracy, all images", everything)
 lines = [
     (m, *(run.note(f"accuracy, coreset of {100 * share:.0f} %, {m}", kept[m, share]) for share in KEPT))
-    for m in KEEPERS
+    for m in (*KEEPERS, GRAND)
 ]
 panel = "cross-entropy on what was kept"
 shown = figures.frame([(panel, m, f"{100 * share:.0f} %", values) for (m, share), values in kept.items()], "kept")
@@ -264,6 +292,7 @@ effects = {
     "lspread-13b": kept["fullest buckets", 0.1] - kept["random", 0.1],
     "lspread-13c": kept["fullest buckets", 0.3] - kept["forgetting", 0.3],
     "lspread-13d": kept["fullest buckets", 0.5] - kept["EL2N", 0.5],
+    "lspread-13e": kept["fullest buckets", 0.5] - kept[GRAND, 0.5],
 }
 run.judge_all(effects, labels.authors(statements.value, "C"), taught(everything, plan.coresets))
 
@@ -275,22 +304,23 @@ run.judge_all(effects, labels.authors(statements.value, "C"), taught(everything,
 # negative to all others. SimCLR is the case in which no image has a label, the same at every share.
 
 # %%
-few = plan.few_labels.accuracy()  # (loss, share of labels in the contrastive loss)
+few = labels.at_all_levels(plan.few_labels, plan.more_labelled)  # (loss, share of labels in the contrastive loss)
+labelled = sorted({share for loss, share, _ in few if loss in CLASSED})
 over = labels.gains(few)  # L_spread minus SimCLR and minus SupCon
 base, bare = few["simclr", 0.0, "none"], few["cross_entropy", 0.0, "none"]
 
 # %% tags=["hide-input"]
-curves = {"SimCLR": [base] * len(LABELLED)}
-curves |= {name: [few[loss, share, "none"] for share in LABELLED] for loss, name in NAMES.items()}
+curves = {"SimCLR": [base] * len(labelled)}
+curves |= {name: [few[loss, share, "none"] for share in labelled] for loss, name in NAMES.items()}
 lines = [
-    (name, *(run.note(f"accuracy, {100 * s:.0f} % of labels, {name}", few[loss, s, "none"]) for s in LABELLED))
+    (name, *(run.note(f"accuracy, {100 * s:.0f} % of labels, {name}", few[loss, s, "none"]) for s in labelled))
     for loss, name in NAMES.items()
 ]
-lines.append(("SimCLR", *[run.note("accuracy, no labels, SimCLR", base)] * len(LABELLED)))
+lines.append(("SimCLR", *[run.note("accuracy, no labels, SimCLR", base)] * len(labelled)))
 run.note("accuracy, few labels, head alone", bare)
 panel = f"a head that sees {round(p.few_labels * len(train))} labels"
 points = [
-    (panel, n, f"{100 * s:.0f} %", v) for n, curve in curves.items() for s, v in zip(LABELLED, curve, strict=True)
+    (panel, n, f"{100 * s:.0f} %", v) for n, curve in curves.items() for s, v in zip(labelled, curve, strict=True)
 ]
 shown = figures.frame(points, "labelled")
 run.show(
@@ -310,7 +340,7 @@ run.show(
     data=shown,
     source="lib/encoders/label_stacks.py:train",
 )
-run.table(["loss", *(f"{100 * share:.0f} % of labels" for share in LABELLED)], lines)
+run.table(["loss", *(f"{100 * share:.0f} % of labels" for share in labelled)], lines)
 
 # %%
 order = [("simclr", 0.1), ("sup_con", 0.1), ("simclr", 1.0), ("sup_con", 1.0)]
@@ -345,7 +375,7 @@ ours = {
     "C1": points(gain) + " over random",
     "C2": points(kept["fullest buckets", 0.3] - kept["forgetting", 0.3]),
     "C3": "at 50 % kept: "
-    + ", ".join(f"{m} {points(kept['fullest buckets', 0.5] - kept[m, 0.5])}" for m in ("EL2N", "forgetting")),
+    + ", ".join(f"{m} {points(kept['fullest buckets', 0.5] - kept[m, 0.5])}" for m in ("EL2N", GRAND, "forgetting")),
     **{f"S{i}": points(over[pair]) for i, pair in enumerate(order, 1)},
 }
 stated = statements.loc[list(ours), ["quantity", "condition", "value"]].itertuples(name=None)
@@ -377,7 +407,7 @@ run.short(
 # ## What the paper leaves open
 #
 # * **Noisy labels.** Which average the score means, and from which step on labels are corrected. Both averages are run; the correction
-#   begins at the first step. "Symmetric noise" is read as the probability of a *wrong* label; where new labels are drawn from all $K$
+#   begins at the first step. The levels of noise and shares of the head in its figures; here they are parameters. "Symmetric noise" is read as the probability of a *wrong* label; where new labels are drawn from all $K$
 #   classes, the same word means $\nu (K - 1)/K$ of that.
 # * **Coresets.** Which of two equally full buckets loses, and which of its points: here the easier bucket, and a random point.
 # * **Few labels.** What becomes of an image without a label; see above.

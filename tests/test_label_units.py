@@ -27,8 +27,10 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])
 def test_presets_plan_a_unit_an_experiment(preset):
     run = Run(NAME, study.complete(NAME, study.preset(NAME, preset)))
-    assert [u.settings.experiment for u in run.units] == list(ARMS)
-    assert [u.settings.head for u in run.units] == [0.2, 0.2, run.p.few_labels, run.p.few_labels]
+    assert [u.settings.experiment for u in run.units[:6]] == [*ARMS, "two_classes", "coresets"]
+    assert [u.settings.head for u in run.units[:6]] == [0.2, 0.2, *[run.p.few_labels] * 2, 0.2, run.p.few_labels]
+    more = [(u.settings.experiment, u.settings.head) for u in run.units[6:]]
+    assert more[-1] == ("few_labels", run.p.few_labels) and (preset == "quick") == (len(more) == 1)
     assert all(list(u.seeds) == list(range(run.p.seed, run.p.seed + run.p.seeds)) for u in run.units)
 
 

@@ -106,3 +106,14 @@ def test_umap_is_asked_for_by_name_and_named_where_it_is_missing(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(ValueError, match=r"umap-learn: pip install '\.\[umap\]'"):
         recovery.recover(z, y, k_max=3)
+
+
+def test_hardness_alone_finds_the_hard_points_of_each_class():
+    rng = np.random.default_rng(0)
+    hard, y = np.arange(200) % 10 == 0, np.arange(200) // 100
+    margin = torch.from_numpy(np.where(hard, -4, 4) + rng.normal(0, 0.5, 200))
+    found = recovery.by_hardness(margin, torch.from_numpy(y), k_max=4)
+    assert matching.matched_f1(found, torch.from_numpy(2 * y + hard)) == 1.0
+    assert torch.equal(found, recovery.by_hardness(10 * margin, torch.from_numpy(y), k_max=4))
+    with pytest.raises(ValueError, match="too few for k_max=100"):
+        recovery.by_hardness(margin, torch.from_numpy(y), k_max=100)

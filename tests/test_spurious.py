@@ -1,6 +1,7 @@
 """Spurious backgrounds: what is generated, and what is read from folders of the official layouts."""
 
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from lib import images
 from lib.images import spurious
 from lib.images.sets import DataError
+from lib.studies import worst_group
 
 
 def test_generated_digits_have_the_shape_of_waterbirds():
@@ -132,3 +134,21 @@ def test_unknown_names_are_refused():
         spurious.load_spurious("birds", "train")
     with pytest.raises(DataError, match="split 'val' is unknown"):
         spurious.load_spurious("spurious_digits", "val")
+
+
+def test_a_training_on_sets_of_the_official_layouts_is_judged_by_group(data_root):
+    """Waterbirds by accuracy, ISIC by areas; every group is in both splits."""
+    birds, moles = [], []
+    for i, (y, place, split) in enumerate((y, place, split) for split in (0, 2) for y in (0, 1) for place in (0, 1)):
+        picture(data_root / spurious.WATERBIRDS / f"{i}.jpg", (20 * i, 100, 90))
+        birds.append({"img_filename": f"{i}.jpg", "y": y, "split": split, "place": place})
+        patch, name = place * (1 - y), {0: "train", 2: "test"}[split]
+        picture(data_root / spurious.ISIC / "images" / f"m{i}.jpg", (20 * i, 50, 90))
+        moles.append({"_id": f"m{i}", "is_malignant": y, "patch": patch, "split": name})
+    table(data_root / spurious.WATERBIRDS / "metadata.csv", birds)
+    table(data_root / spurious.ISIC / "labels.csv", moles)
+    logits = torch.tensor([[3.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 2.0]])  # right, wrong, wrong, right
+    unit = SimpleNamespace(settings=SimpleNamespace(joint=True), logits=lambda split: logits)
+    for name, worst, whole in (("waterbirds", 0.0, 0.5), ("isic", 0.5, 0.75)):
+        found = worst_group.reached([unit], *(spurious.load_spurious(name, split) for split in ("train", "test")))
+        assert [v.item() for v in found.judged(name)] == [worst, whole]

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestCentroid
 
+from lib.encoders import label_stacks
+from lib.encoders.label_stacks import Course, Net
+from lib.images.sets import Images
 from lib.losses import supervised
 from lib.strata import gaussian, measures
+from lib.studies.shared import uneven
 
 Y = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1, 1])
 S = torch.tensor([0, 0, 2, 2, 1, 1, 3, 3, 3])
@@ -42,10 +45,12 @@ def test_cosine_to_the_centre_by_loops(even):
         assert float(found[1, s]) == pytest.approx(float(wanted))
 
 
-def test_plane_is_the_first_two_principal_components():
-    z = torch.randn(30, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    wanted = PCA(2).fit_transform(torch.nn.functional.normalize(z, dim=1))
-    assert np.allclose(np.abs(measures.plane(z).numpy()), np.abs(wanted))
+def test_a_map_keeps_two_far_groups_apart_and_does_not_change():
+    z = torch.randn(24, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 0.1
+    z[:12, 0], z[12:, 1] = z[:12, 0] + 3, z[12:, 1] + 3
+    found = measures.tsne(z)
+    apart, own = torch.cdist(found[:12], found[12:]).min(), torch.cdist(found[:12], found[:12]).max()
+    assert found.shape == (24, 2) and apart > own and torch.equal(found, measures.tsne(5 * z))
 
 
 def test_bad_strata():
@@ -113,3 +118,32 @@ def test_rank_correlation_is_scipys():
     found = gaussian.rank_correlation(cosine)
     wanted = [np.mean([spearmanr(gaussian.SIZES, row[5 * k : 5 * k + 5])[0] for k in range(2)]) for row in cosine]
     assert found.tolist() == pytest.approx(wanted)
+
+
+def test_which_digit_is_rare_is_drawn_and_sizes_are_as_said():
+    y = torch.arange(10).repeat_interleave(110)
+    orders = []
+    for seed in (0, 1):
+        rows, order = uneven.drawn(y, seed)
+        counts = torch.bincount(y[rows], minlength=10)
+        assert counts[order].tolist() == [*uneven.SIZES, *uneven.SIZES] and len(rows.unique()) == len(rows)
+        assert set(order[:5].tolist()) == set(range(5))
+        orders.append(order.tolist())
+    assert orders[0] != orders[1]
+
+
+def test_cosines_of_unequal_digits_stand_in_the_order_of_their_sizes():
+    found = uneven.trained({"SupCon": (1.0, True), "L_spread": (0.25, False)}, [3], Course(steps=2))
+    assert found.cosine.shape == (2, 1, 10) and found.accuracy.shape == (2, 1)
+    digits, held = label_stacks.small_images("digits")
+    rows, order = uneven.drawn(digits.y, 3)
+    train = Images(digits.x, (digits.y >= 5).long(), ("low", "high"))
+    net = Net("spread", 3, rows, train.y, torch.ones(len(digits), dtype=torch.bool), 0.25)
+    z = label_stacks.train(train, [net], Course(steps=2))[0].outputs(held.x)[0][0].double()
+    unit = torch.nn.functional.normalize(z, dim=1)
+    means = torch.stack([unit[held.y == d].mean(0) for d in order.tolist()])
+    for k in range(2):
+        centre = means[5 * k : 5 * k + 5].mean(0)
+        assert torch.allclose(
+            found.cosine[1, 0, 5 * k : 5 * k + 5], means[5 * k : 5 * k + 5] @ centre / centre.norm(), atol=1e-3
+        )

@@ -3,6 +3,7 @@
 import html
 import io
 import math
+from dataclasses import replace
 from itertools import product
 
 import cvxpy
@@ -10,16 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import integrate, optimize, special
+from scipy import integrate, optimize, special, stats
+from sklearn.metrics import mutual_info_score
 
 from lib import images
 from lib.figures import strata_theory
 from lib.geometry import uniformity
 from lib.losses import supervised
-from lib.strata import debiasing, mean_classifier, spread_limit, subsampling
+from lib.strata import debiasing, divergence, mean_classifier, spread_limit, subsampling, subsets
 from lib.strata.mean_classifier import FeatureStrata
 from lib.strata.spread_limit import Classes
 from lib.studies import strata_theory as study
+from lib.studies.shared import thought
 
 
 @pytest.mark.parametrize("c, m", [(Classes(3, 2, 0.0, 0.5), 4), (Classes(2, 3, 0.4, 0.8), 8), (Classes(5, 6, 1.0), 16)])
@@ -255,3 +258,70 @@ def test_lemma_trials_have_every_setting_trial_and_lemma():
     assert len(trials) == 2 * ((len(study.CLOUDS) + len(study.MIXED)) * 2 + 3)
     equal = trials[trials.kind == study.EQUAL]
     assert (equal.excess > 0).all() and (equal.multiplier > 1).all()
+
+
+def test_the_distance_of_strata_is_below_every_bound():
+    """Against plain loops over all thresholds, and scikit-learn's mutual information."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(shift, 1, (2, 40, 3)) for shift in (0.0, 0.8))
+    first, second = (z / np.linalg.norm(z, axis=-1, keepdims=True) for z in (first, second))
+    found = divergence.apart(first, second)
+    for k in range(2):
+        gap = first[k].mean(0) - second[k].mean(0)
+        one, two = (z[k] @ gap / np.linalg.norm(gap) for z in (first, second))
+        gaps = {b: (one <= b).mean() - (two <= b).mean() for b in (*one, *two)}
+        at = max(gaps, key=lambda b: abs(gaps[b]))
+        both = np.concatenate([one, two]) <= at
+        assert found.half[k] == pytest.approx(2 * abs(gaps[at]))
+        assert found.information[k] == pytest.approx(mutual_info_score(both, np.arange(80) // 40))
+        assert found.delta[k] == pytest.approx(np.linalg.norm(gap))
+    assert (found.delta <= found.half).all() and (found.information >= found.half**2 / 8).all()
+
+
+def test_information_of_the_nearest_mean():
+    z, codes = np.eye(3).repeat(20, 0), np.arange(3).repeat(20)
+    assert divergence.told_apart(z, codes) == pytest.approx(math.log(3))
+    assert divergence.told_apart(np.ones((60, 2)), codes) == pytest.approx(0, abs=1e-12)
+    with pytest.raises(ValueError, match="needs two points"):
+        divergence.told_apart(z[:41], codes[:41])
+
+
+def test_total_variation_of_gaussians_by_quadrature():
+    def gap(x):
+        return abs(stats.norm.pdf(x) - stats.norm.pdf(x - 2.5)) / 2
+
+    assert divergence.gaussian_variation(2.5) == pytest.approx(integrate.quad(gap, -10, 12)[0], rel=1e-8)
+
+
+def test_strata_of_the_thought_experiment_are_equally_far_apart_and_drawn_as_planned():
+    gaps = torch.cdist(subsets.means(3), subsets.means(3))
+    assert torch.allclose(torch.stack([gaps[a, b] for a, b in subsets.PAIRS]), torch.tensor(subsets.BETWEEN), atol=1e-5)
+    centres = subsets.means(3).unflatten(0, (2, 4)).mean(1)
+    assert float((centres[0] - centres[1]).norm()) == pytest.approx(subsets.APART, rel=1e-5)
+    found = subsets.trained([3, 4], 2, replace(subsets.TRAINING, steps=2))
+    total = subsets.CLASSES * sum(subsets.SIZES)
+    assert found.held.sum(1).tolist() == [round(w.share * total) for w in found.who]
+    assert (found.held <= np.tile(subsets.SIZES, 2)).all()
+    pairs, nets = thought.measured(found)
+    assert len(pairs) == len(found.who) * len(subsets.PAIRS) and len(nets) == len(found.who)
+    mine = pairs[(pairs.kind == "both rare") & (pairs.share == 1)]
+    assert set(mine.case) == {"both"} and (pairs.delta <= pairs.half).all()
+
+
+def test_a_network_of_the_thought_experiment_is_what_it_is_alone():
+    few = replace(subsets.TRAINING, steps=3)
+    together, alone = subsets.trained([3, 4], 1, few), subsets.trained([4], 1, few)
+    for who, z in zip(alone.who, alone.z, strict=True):
+        assert np.abs(together.z[together.who.index(who)] - z).max() < 1e-4
+
+
+def test_cases_are_compared_at_equal_kind_and_share():
+    """A kind or share that shifts both cases alike changes nothing; one that has one case alone does not count."""
+    rows = [
+        ("L_spread", 0, share, kind, case) for share in (0.1, 0.2) for kind in "ab" for case in ("both", "one", "one")
+    ]
+    rows.append(("L_spread", 0, 0.4, "a", "both"))
+    table = pd.DataFrame(rows, columns=["loss", "seed", "share", "kind", "case"])
+    shift = 10 * table.share + (table.kind == "a")
+    table["delta"] = shift + 0.3 * (table.case == "both")
+    assert thought.difference(table, "L_spread", "both", "one").tolist() == pytest.approx([0.3])

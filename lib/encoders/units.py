@@ -7,6 +7,7 @@ from lib.encoders.clip_settings import ClipUnit
 from lib.encoders.coarse_settings import CoarseUnit
 from lib.encoders.factor_settings import FactorUnit
 from lib.encoders.further_settings import MaskedUnit, RemedyUnit
+from lib.encoders.label_level_settings import LevelUnit
 from lib.encoders.label_settings import LabelUnit
 from lib.encoders.majority_settings import MajorityUnit
 from lib.encoders.robust_settings import RobustUnit
@@ -14,8 +15,8 @@ from lib.encoders.settings import Unit
 from lib.encoders.sphere_settings import SphereUnit
 from lib.encoders.text_settings import TextUnit
 
-AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | FactorUnit | ClipUnit | MaskedUnit | RemedyUnit
-AnyUnit |= MajorityUnit | SphereUnit
+AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | LevelUnit | FactorUnit | ClipUnit | MaskedUnit
+AnyUnit |= RemedyUnit | MajorityUnit | SphereUnit
 
 
 def read_unit(text: str) -> AnyUnit:

@@ -145,19 +145,19 @@ def strata(df: pd.DataFrame, x_title: str, width: int = 330) -> alt.LayerChart:
     return whisker + base.mark_line().encode(y) + dots.add_params(pick)
 
 
-def by_size(cosine: torch.Tensor, losses: list[str]) -> pd.DataFrame:
+def by_size(cosine: torch.Tensor, losses: list[str], sizes: tuple[int, ...] = gaussian.SIZES) -> pd.DataFrame:
     """What ``strata`` draws of cosines (losses, seeds, strata): means over the strata of one size, with intervals."""
     alone = cosine.unflatten(-1, (gaussian.CLASSES, -1)).mean(-2)  # (losses, seeds, strata of a class)
     rows = [
-        (loss, size, *map(float, intervals.over_seeds(part[:, torch.tensor(gaussian.SIZES) == size].mean(1))))
+        (loss, size, *map(float, intervals.over_seeds(part[:, torch.tensor(sizes) == size].mean(1))))
         for loss, part in zip(losses, alone, strict=True)
-        for size in sorted(set(gaussian.SIZES))
+        for size in sorted(set(sizes))
     ]
     return pd.DataFrame(rows, columns=["loss", "size", *ENDS])
 
 
 def one_class(seen, arms: list[str], names: tuple[str, ...]) -> pd.DataFrame:
-    """What ``charts.maps`` draws of the first coarse class: principal components of the first seed's test features.
+    """What ``charts.maps`` draws of the first coarse class: t-SNE of the first seed's test features.
 
     seen: z by arm, y and stratum, as the study measures them; names: of the strata.
     """
@@ -165,7 +165,11 @@ def one_class(seen, arms: list[str], names: tuple[str, ...]) -> pd.DataFrame:
     mine = mine[seen.stratum[mine].argsort(stable=True)]
     points = {"image": mine, "class": [names[i] for i in seen.stratum[mine].tolist()]}
     frames = [
-        pd.DataFrame({"panel": arm} | points | dict(zip("xy", measures.plane(seen.z[arm][0, mine]).T, strict=True)))
+        pd.DataFrame(
+            {"panel": arm}
+            | points
+            | dict(zip("xy", measures.tsne(seen.z[arm][0, mine]).T.round(decimals=2), strict=True))
+        )
         for arm in arms
     ]
     return pd.concat(frames, ignore_index=True)

@@ -8,9 +8,9 @@ from lib.figures import sliders
 from lib.figures.theme import BLUE, COLOURS, GREY, INK, ORANGE, series, tips
 from lib.strata import spread_limit
 from lib.strata.spread_limit import Classes
+from lib.studies.strata_theory import HELD
 
 PARTS = ("L_align", "L_uniform", "L_neg")
-HELD = ("both", "only z", "only z′", "neither")
 
 
 def pulls(tau: float, dim: int = 8) -> pd.DataFrame:
@@ -150,6 +150,29 @@ def held(df: pd.DataFrame, p: float, q: float) -> alt.LayerChart:
     hint = "make z′ ten times rarer than z and see for how many draws a sample holds z alone."
     says = {"pick_p": {"base": 10}, "pick_q": {"base": 10}}
     return sliders.controlled(lines + rule + words, *params, hint=hint, **says)
+
+
+def distances(df: pd.DataFrame) -> alt.FacetChart:
+    """Distance of the means of two strata over the share of the data trained on, a line a kind of pair, a panel a loss.
+
+    df: panel, kind (words), share, value, low, high.
+    """
+    colour, shape = series("kind", df.kind, alt.Legend(orient="bottom", title="strata of the pair"))
+    axis = alt.Axis(format="~%", values=sorted(set(df.share)), labelFlush=False)
+    scale = alt.Scale(type="log", nice=False, padding=16)
+    where = alt.X("share:Q", title="share of the data trained on", scale=scale, axis=axis)
+    base, title = alt.Chart(df, width=230, height=240).encode(where, colour), "distance of the means"
+    bars = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=title), alt.Y2("high:Q"))
+    y, about = alt.Y("value:Q", title=title), tips(("kind",), ("share", "value", "low", "high"))
+    dots = base.mark_point(filled=True, size=50, opacity=1).encode(y, shape, tooltip=about)
+    layers = bars + base.mark_line(opacity=0.6).encode(y) + dots
+    return layers.facet(alt.Facet("panel:N", title=None, sort=list(dict.fromkeys(df.panel))), columns=2)
+
+
+def ends_of(df: pd.DataFrame) -> str:
+    """Where the lines of ``distances`` begin and end, in words; df: of one panel."""
+    ends = {kind: part.value for kind, part in df.groupby("kind", sort=False)}
+    return ", ".join(f"{kind} {v.iloc[0]:.2f} to {v.iloc[-1]:.2f}" for kind, v in ends.items())
 
 
 def excess(df: pd.DataFrame) -> alt.HConcatChart:

@@ -3,11 +3,13 @@
 import altair as alt
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from lib import intervals
-from lib.figures.theme import COLOURS, INK, SHAPES
+from lib.figures.theme import COLOURS, INK, SHAPES, series, tips
+from lib.images.strata import Strata
 
 
 def recovered(df: pd.DataFrame, side: int = 168) -> alt.ConcatChart:
@@ -67,14 +69,57 @@ def by_group(df: pd.DataFrame, width: int = 430) -> alt.LayerChart:
     )
     scale = alt.Scale(domain=[max(0.0, float(df.low.min()) - 0.02), 1], clamp=True)
     x, low = (alt.X(f"{c}:Q", title="test accuracy", scale=scale) for c in ("value", "low"))
-    tips = ["training:N", "group:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
+    about = tips(("training", "group"), ("value", "low", "high"))
     least = float(df[df.training == trainings[0]].value.min())
     line = alt.Chart(df).mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(least))
     whisker = base.mark_rule(strokeWidth=1.5).encode(low, alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=50).encode(
-        x, alt.Shape("group:N", scale=shapes, title="test group", legend=legend), tooltip=tips
+        x, alt.Shape("group:N", scale=shapes, title="test group", legend=legend), tooltip=about
     )
     return line + whisker + dots.add_params(pick)
+
+
+def by_size(cosine: dict[str, np.ndarray], train: Strata) -> pd.DataFrame:
+    """The frame of ``strata`` from the cosine (seeds, strata) to the centre of the class, by loss."""
+    size = torch.bincount(train.stratum, minlength=len(train.names)).tolist()
+    rows = [
+        (loss, stratum, n, *map(float, ends))
+        for loss, values in cosine.items()
+        for stratum, n, ends in zip(train.names, size, zip(*intervals.over_seeds(values), strict=True), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["loss", "stratum", "size", "value", "low", "high"])
+
+
+def strata(df: pd.DataFrame, width: int = 150) -> alt.HConcatChart:
+    """Cosine of strata to the centre of their class over their training images, a panel a loss; hovering marks one.
+
+    df: loss, stratum, size, value, low, high.
+    """
+    hover = alt.selection_point(name="stratum", fields=["stratum"], on="pointerover", clear="pointerout")
+    colour, shape = series(
+        "stratum", df.stratum, alt.Legend(orient="bottom", columns=2, labelLimit=240, title="stratum")
+    )
+    scale = alt.Scale(domain=[float(df.low.min()), float(df.high.max())], zero=False, nice=True)
+    x = alt.X(
+        "size:Q",
+        title="training images",
+        scale=alt.Scale(type="log", nice=False, padding=24),
+        axis=alt.Axis(format="~s", values=sorted(set(df["size"])), labelOverlap=True),
+    )
+    panels = []
+    for i, (loss, part) in enumerate(df.groupby("loss", sort=False)):
+        title = None if i else "cosine to the centre of the class"
+        base = alt.Chart(part, title=str(loss), width=width, height=230).encode(
+            x, colour, opacity=alt.condition(hover, alt.value(1), alt.value(0.25))
+        )
+        whisker = base.mark_rule(strokeWidth=1.5).encode(alt.Y("low:Q", title=title, scale=scale), alt.Y2("high:Q"))
+        dots = base.mark_point(filled=True, size=70).encode(
+            alt.Y("value:Q", title=title, scale=scale),
+            shape,
+            tooltip=tips(("stratum",), ("size", "value", "low", "high")),
+        )
+        panels.append(whisker + dots.add_params(hover))
+    return alt.hconcat(*panels, spacing=12).resolve_scale(color="shared", shape="shared")
 
 
 def pictures(groups: list[Tensor], labels: list[str], side: int = 40) -> Image.Image:

@@ -86,10 +86,22 @@ def el2n(probabilities: Tensor, y: Tensor) -> Tensor:
     return (probabilities - F.one_hot(y, classes)).norm(dim=-1).mean(0)
 
 
+def grand(norms: Tensor) -> Tensor:
+    """GraNd: length of the gradient of a point's loss by all weights, mean over nets (Paul et al. 2021, 2.2).
+
+    norms: (..., nets, n), early in training.  Returns (..., n).  ValueError: a length below 0, or not finite.
+    """
+    checks.tensors(norms=(norms, "... nets n", checks.REAL))
+    if norms.min() < 0:
+        raise ValueError(f"norms from {norms.min():.3g}: lengths of gradients are 0 or more")
+    return norms.mean(-2)
+
+
 def highest(scores: Tensor, size: int, seed: int = 0) -> Tensor:
     """Positions (size,), sorted, of the highest scores (n,); equals stand in an order drawn from ``seed``.
 
-    Forgetting events and EL2N keep these; constant scores keep points at random.  ValueError: size outside 1 to n.
+    Forgetting events, EL2N and GraNd keep these; constant scores keep points at random.
+    ValueError: size outside 1 to n.
     """
     if not 1 <= size <= len(scores):
         raise ValueError(f"size={size}: from 1 to {len(scores)}, the points, is expected")

@@ -55,10 +55,10 @@ def owners(y: Tensor, stratum: Tensor) -> Tensor:
     return pairs[:, 1]
 
 
-def plane(z: Tensor) -> Tensor:
-    """The two first principal components (n, 2) of unit features of z (n, d), one scale for both axes."""
-    centred = F.normalize(z, dim=-1)
-    centred = centred - centred.mean(0)
-    v = torch.linalg.svd(centred, full_matrices=False)[2]
-    turned = v[:2] * v[:2].gather(1, v[:2].abs().argmax(1, keepdim=True)).sign()  # the sign that a figure keeps
-    return centred @ turned.mT
+def tsne(z: Tensor) -> Tensor:
+    """A map (n, 2) of unit features of z (n, d) by t-SNE, from their principal components, perplexity 30 at most."""
+    from sklearn.manifold import TSNE
+
+    unit = F.normalize(z, dim=-1).double().numpy()
+    perplexity = min(30.0, (len(unit) - 1) / 3)
+    return torch.from_numpy(TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(unit)).double()

@@ -62,6 +62,26 @@ def recover(
     return found
 
 
+def by_hardness(margin: Tensor, y: Tensor, *, k_max: int = 10, n_init: int = 3, seed: int = 0) -> Tensor:
+    """Clusters of the points of each class by one number, codes as of ``recover``: no features, no further cut.
+
+    The public settings of Sohoni et al. (2020) for Waterbirds cluster points by their hardness, which is read here as
+    the margin of the classifier, the logit of the own class less the highest other one.
+    margin: (n,); y: (n,) class codes.  ValueError: a class of k_max points or fewer, margins that are not finite.
+    """
+    _check(margin[:, None], y, None, "none", "none", k_max, 2)
+    found, first = torch.empty(len(y), dtype=torch.int64), 0
+    for code in y.unique().tolist():
+        mine = y == code
+        if int(mine.sum()) <= k_max:
+            raise ValueError(f"class {code} has {int(mine.sum())} points, too few for k_max={k_max}; lower k_max")
+        labels = search(margin[mine].double().numpy()[:, None], k_max, n_init, seed)
+        labels = np.unique(labels, return_inverse=True)[1]
+        found[mine] = torch.from_numpy(labels).long() + first
+        first += int(labels.max()) + 1
+    return found
+
+
 def centred(z: Tensor, mine: Tensor, centre: str) -> Tensor:
     """Features (m, d) of the points at positions ``mine`` less their own mean, that of all z (n, d), or nothing."""
     middle = {"class": z[mine], "all": z, "none": torch.zeros_like(z[:1])}[centre].mean(0)

@@ -4,7 +4,7 @@ Results are dictionaries by arm, a triple of loss, level and treatment (``lib.en
 number a seed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from lib.encoders import label_stacks
-from lib.encoders.label_settings import CLASSED, LABELLED, NOISE, READINGS, LabelSettings, LabelUnit
+from lib.encoders.label_level_settings import LevelSettings, LevelUnit
+from lib.encoders.label_settings import CLASSED, KEPT, LABELLED, NOISE, READINGS, RIGHT, LabelSettings, LabelUnit
 from lib.images.sets import Images
 from lib.intervals import estimate
 from lib.strata import label_noise, noisy_labels
+from lib.studies.shared.words import listed
 
 BATCH_OF_TWO = 24  # images a step of the triplet loss, whose terms are the triples of a batch
 DRAWS = 200  # of the noise, on one batch
@@ -25,20 +27,33 @@ Values = dict[tuple, np.ndarray]
 
 @dataclass(frozen=True)
 class Labels:
-    """The nets of each experiment, one unit each."""
+    """The nets of each experiment, one unit each, and those at further levels.
+
+    sets: with the loss of lemma 7; grand: coresets by GraNd; more_noise: further shares of wrong labels; heads: by the
+    share of right labels in the head; more_labelled: further shares of labels.  The last three may be none.
+    """
 
     noise: LabelUnit
     two_classes: LabelUnit
     coresets: LabelUnit
     few_labels: LabelUnit
+    sets: LevelUnit
+    grand: LevelUnit
+    more_noise: LevelUnit | None
+    heads: dict[float, LevelUnit]
+    more_labelled: LevelUnit | None
 
     @property
     def units(self) -> list[LabelUnit]:
-        return [self.noise, self.two_classes, self.coresets, self.few_labels]
+        more = [u for u in (self.more_noise, *self.heads.values(), self.more_labelled) if u]
+        return [self.noise, self.two_classes, self.coresets, self.few_labels, self.sets, self.grand, *more]
 
 
 def plan(p: SimpleNamespace) -> Labels:
-    """All seeds of an experiment are one unit.  Where labels are few, the head has the share ``few_labels`` of them."""
+    """All seeds of an experiment are one unit.  Where labels are few, the head has the share ``few_labels`` of them.
+
+    ValueError: further levels that are no shares, or are there already.
+    """
     names = ("data", "images_per_class", "steps", "batch_size", "learning_rate", "temperature", "alpha")
     noise = LabelSettings("noise", **{name: getattr(p, name) for name in names})
     settings = (
@@ -47,7 +62,39 @@ def plan(p: SimpleNamespace) -> Labels:
         replace(noise, experiment="coresets", head=p.few_labels),
         replace(noise, experiment="few_labels", head=p.few_labels),
     )
-    return Labels(*(LabelUnit(s, p.seed, p.seeds) for s in settings))
+    noisy, heads = further(p, "more_noise", NOISE), further(p, "more_heads", (noise.head,))
+    labelled = further(p, "more_labelled", LABELLED)
+
+    def unit(like: LabelSettings, levels: tuple[float, ...], **changes) -> LevelUnit:
+        s = LevelSettings(**(asdict(like) | changes), levels=levels, points=p.sum_points)
+        return LevelUnit(s, p.seed, p.seeds)
+
+    return Labels(
+        *(LabelUnit(s, p.seed, p.seeds) for s in settings),
+        sets=unit(settings[1], RIGHT),
+        grand=unit(settings[2], KEPT),
+        more_noise=unit(noise, noisy) if noisy else None,
+        heads={head: unit(noise, tuple(sorted(NOISE + noisy)), head=head) for head in heads},
+        more_labelled=unit(settings[3], labelled) if labelled else None,
+    )
+
+
+def further(p: SimpleNamespace, name: str, taken: tuple[float, ...]) -> tuple[float, ...]:
+    """The shares that a parameter lists beside those ``taken``, rising; ValueError: no share, or one of them."""
+    words = listed(getattr(p, name)) if getattr(p, name).strip() else []
+    try:
+        found = [float(word) for word in words]
+    except ValueError:
+        raise ValueError(f"{name}={getattr(p, name)!r}: write shares separated by commas, as 0.3,0.4") from None
+    if not all(0 < share < 1 for share in found) or len({*found, *taken}) < len(found) + len(taken):
+        have = ", ".join(f"{share:g}" for share in taken)
+        raise ValueError(f"{name}={getattr(p, name)!r}: give shares between 0 and 1, each once, beside {have}")
+    return tuple(sorted(found))
+
+
+def at_all_levels(unit: LabelUnit, more: LevelUnit | None) -> Values:
+    """Accuracy by arm of an experiment and of its further levels, (seeds,)."""
+    return (more.accuracy() if more else {}) | unit.accuracy()
 
 
 def detection(unit: LabelUnit, y: Tensor, classes: int) -> Values:
@@ -86,6 +133,21 @@ def lost(accuracy: Values, share: float) -> dict[str, np.ndarray]:
 def regained(accuracy: Values, share: float, reading: str = "centres") -> dict[str, np.ndarray]:
     """Accuracy that the correction recovers at a share of wrong labels, by loss, (seeds,)."""
     return {loss: accuracy[loss, share, reading] - accuracy[loss, share, "none"] for loss in CLASSED}
+
+
+def by_head(heads: dict[float, LevelUnit]) -> list[tuple]:
+    """Accuracy where the head sees another share of right labels, a row a share, loss and share of wrong labels.
+
+    A row: head, loss, noise, then estimates: the head alone, without noise, uncorrected, corrected by centres.
+    """
+    rows = []
+    for head, unit in heads.items():
+        found = unit.accuracy()
+        for loss in CLASSED:
+            for nu in unit.settings.levels:
+                arms = (("cross_entropy", 0.0, "none"), (loss, 0.0, "none"), (loss, nu, "none"), (loss, nu, "centres"))
+                rows.append((head, loss, nu, *(estimate(found[arm]) for arm in arms)))
+    return rows
 
 
 def share_back(back: np.ndarray, gone: np.ndarray) -> str:

@@ -193,6 +193,20 @@ def measure(arms: dict[str, list[CoarseUnit]], protocol: transfer.Protocol) -> S
     return Seen(end, carried, within, strata, across, z, y, stratum)
 
 
+def by_held_out(arms: dict[str, list[CoarseUnit]]) -> dict[str, Tensor]:
+    """Accuracy of the head on the held-out training images (R,) of the exact arms of L_spread, the best mean first;
+    empty where nothing was held out.
+    """
+    found = {}
+    for arm, units in arms.items():
+        if arm.startswith("L_spread") and not arm.endswith(RELEASED):
+            masks = [unit.held_out() for unit in units]
+            right = [unit.logits("train").argmax(1) == unit.embeddings("train")[1] for unit in units]
+            if masks[0].any():
+                found[arm] = torch.stack([r[m].double().mean() for r, m in zip(right, masks, strict=True)])
+    return dict(sorted(found.items(), key=lambda item: -float(item[1].mean())))
+
+
 def effects(seen: Seen, main: str, end: str, p: SimpleNamespace) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
     """The effect (R,) of every claim about encoders that these arms and data can judge, and the arms that it reads.
 

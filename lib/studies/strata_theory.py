@@ -1,5 +1,6 @@
 """The study of the theory of L_spread: no encoders; its limits, samples, bounds and corrections in numbers."""
 
+import math
 from functools import partial
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ LADDER = tuple(2**k for k in range(2, 13))  # numbers of samples M = n⁺ = n⁻
 GRID, DRAWS = (0.002, 0.01, 0.03, 0.1, 0.3), 1000  # probabilities of a stratum; the largest sample
 SETS = ((4, 4, 200, 100), (4, 4, 200, 20), (20, 4, 200, 100))  # points of z, of z′, of the set, draws
 SETS += ((40, 40, 2000, 1000), (4, 4, 2000, 1000))
+HELD = ("both", "only z", "only z′", "neither")  # what a sample holds of two strata
 EQUAL, UNEQUAL, DIGITS = "equal concentrations", "unequal concentrations", "digits"  # kinds of strata
 CLOUDS = {f"κ = {k}": (float(k),) * 10 for k in (5, 10, 20, 40, 80, 160)}  # concentrations of ten strata
 MIXED = {"five κ = 160, five κ = 10": (160.0,) * 5 + (10.0,) * 5, "one κ = 160, nine κ = 10": (160.0,) + (10.0,) * 9}
@@ -56,6 +58,43 @@ def limit_checks(tau: float, alpha: float, draws: int, seed: int) -> pd.DataFram
     return pd.DataFrame(rows, columns=["spread", "loss", "drawn", "error", "off", "first"])
 
 
+def limit_rows(tau: float, alpha: float) -> tuple[dict[str, float], list[tuple[str, ...]]]:
+    """The three limits and their sum, 4 classes, d = 8, s = 1, at three spreads: numbers by name, rows of a table."""
+    rows, kept = [], {}
+    for name, b in {"collapsed simplex": 0.0, "half spread": 0.5, "one sphere for all": 1.0}.items():
+        limits = spread_limit.terms(Classes(4, 8, b), tau, alpha)._asdict()
+        limits = {f"L_{word}": v for word, v in limits.items()} | {"sum": sum(limits.values())}
+        kept |= {f"{word}, {name}": v for word, v in limits.items()}
+        rows.append((name, f"{b:g}", *(f"{v:.4f}" for v in limits.values())))
+    return kept, rows
+
+
+def collapsed_rows(seed: int) -> tuple[dict[str, float], list[tuple], float]:
+    """Lemma 3: losses that projected gradient finds, by name, rows of a table, the largest distance from the bound."""
+    rows, kept, gaps = [], {}, []
+    for k, m in ((2, 5), (4, 3), (10, 2), (20, 5)):
+        lower, upper = mean_classifier.collapsed_bounds(k, m)
+        found, _ = mean_classifier.best_on_collapsed(k, m, seed=seed)
+        kept[f"coarse-to-fine loss on collapsed classes, K = {k}, m = {m}"] = found
+        gaps.append(abs(found - lower))
+        noisy = [mean_classifier.collapsed_loss(k, m, share) for share in (1.0, 0.9, 0.5)]
+        rest = (*noisy, upper, lower - mean_classifier.collapsed_bounds(k)[0], math.log(m))
+        rows.append((k, m, f"{lower:.4f}", f"{gaps[-1]:.0e}", *(f"{v:.4f}" for v in rest)))
+    return kept, rows, max(gaps)
+
+
+def weight_rows() -> tuple[list[tuple[str, ...]], float]:
+    """Rows of a table of lemma 6's weights by share of right labels; their distance from the solved system."""
+    rows, gaps = [], []
+    for share in np.round(np.arange(0.55, 0.96, 0.05), 2).tolist():
+        w = label_noise.debias_weights(share)
+        solved = np.linalg.solve(*label_noise.correction_system(share))
+        gaps.append(np.abs(solved - np.array([w.w_plus, -w.w_minus, w.w1, -w.w2, -w.w2])).max())
+        true = label_noise.noisy_triplets(share)[1, 0]
+        rows.append((f"{share:.2f}", f"{true:.1%}", *(f"{v:.3f}" for v in w), f"{gaps[-1]:.0e}"))
+    return rows, max(gaps)
+
+
 def samples(count: int, seed: int) -> pd.DataFrame:
     """What samples hold of two strata, a row a pair p, q of ``GRID``.
 
@@ -72,6 +111,22 @@ def samples(count: int, seed: int) -> pd.DataFrame:
         miss = abs(n[alone.argmax()] - max(star, 1))
         rows.append((p, q, off.max(), star, miss, (np.diff(alone) < 0).mean(), alone[1] > alone[0]))
     return pd.DataFrame(rows, columns=["p", "q", "off", "star", "miss", "falls", "rises"])
+
+
+def held_sets() -> tuple[dict[str, float], list[tuple[str, ...]]]:
+    """What draws from the sets ``SETS`` hold: probabilities by name, and rows of a table, independent / fixed."""
+    notes, rows = {}, []
+    for first, second, total, n in SETS:
+        drawn = subsampling.subsample_probabilities(first / total, second / total, n)
+        fixed = subsampling.fixed_probabilities(first, second, total, n)
+        for how, four in (("independent", drawn), ("fixed set", fixed)):
+            notes |= {
+                f"{word}, {how}, {first} and {second} of {total}, n = {n}": v
+                for word, v in zip(HELD, four, strict=True)
+            }
+        cells = [f"{a:.4f} / {b:.4f}" for a, b in zip(drawn, fixed, strict=True)]
+        rows.append((f"{first}, {second} of {total}; {n} drawn", *cells))
+    return notes, rows
 
 
 def lemma_trials(digits: Images, trials: int, points: int, seed: int) -> pd.DataFrame:
@@ -100,6 +155,20 @@ def lemma_trials(digits: Images, trials: int, points: int, seed: int) -> pd.Data
         for lemma, (loss, bound) in mean_classifier.LEMMAS.items()
     ]
     return pd.DataFrame(rows, columns=["panel", "group", "kind", "excess", "multiplier"])
+
+
+def lemma_rows(trials: pd.DataFrame) -> tuple[dict[str, np.ndarray | float], list[list[str]]]:
+    """What ``lemma_trials`` found, by name, one number a trial or one alone; rows of a table, a group each."""
+    rows: dict[str, list[str]] = {}
+    kept: dict[str, np.ndarray | float] = {}
+    for (group, lemma), part in trials.groupby(["group", "panel"], sort=False):
+        over, many = part.excess.to_numpy(), len(part) > 1
+        kept[f"mean excess over {lemma}, {group}"] = over if many else over[0]
+        kept[f"largest excess over {lemma}, {group}"] = over.max()
+        kept[f"largest multiplier needed in {lemma}, {group}"] = part.multiplier.max()
+        span = f"{over.min():+.1e}" + (f" to {over.max():+.1e}" if many else "")
+        rows[group] = [*rows.get(group, [group]), f"{(over > 0).mean():.0%}", span, f"{part.multiplier.max():.4f}"]
+    return kept, list(rows.values())
 
 
 def corrections(world: Pools, draws: int, seed: int) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lib.encoders import robust
@@ -14,7 +15,7 @@ from lib.encoders.robust_settings import RobustSettings, RobustUnit
 from lib.images import spurious
 from lib.images.strata import Strata
 from lib.losses import group_dro
-from lib.strata import matching, recovery
+from lib.strata import areas, matching, measures, recovery
 
 PLAIN, SUP_CON, SPREAD = "cross-entropy", "SupCon", "L_spread"
 OTHER, TRUE = "L_spread, other mean", "true groups"
@@ -99,6 +100,20 @@ def recovered_from(unit: CoarseUnit, p: SimpleNamespace, y: Tensor) -> Tensor:
     return recovery.recover(unit.embeddings("train")[0][0], y, robust.point_losses(unit), **options)
 
 
+def by_hardness(p: SimpleNamespace, arms: Applications, y: Tensor) -> dict[str, list[Tensor]]:
+    """Groups (n,) of the training images by hardness alone, by loss, one entry a seed; see ``recovery.by_hardness``."""
+    return {
+        label: [recovery.by_hardness(margins(unit), y, k_max=p.recovery_k_max, seed=unit.seed) for unit in units]
+        for label, units in arms.encoders.items()
+    }
+
+
+def margins(unit: CoarseUnit) -> Tensor:
+    """log p / (1 - p) (n,), p of the class y that each training image has, by the head or a linear probe."""
+    loss = robust.point_losses(unit).double().clamp(min=1e-12)
+    return -loss - torch.log(-torch.expm1(-loss))
+
+
 def f1(found: list[Tensor], truth: Tensor) -> np.ndarray:
     """Macro F1 of the groups of each seed against the strata (n,), (seeds,)."""
     return np.array([matching.matched_f1(groups, truth) for groups in found])
@@ -143,20 +158,68 @@ def given(second: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Test accuracy of a training: groups (seeds, G), worst (seeds,), mean (seeds,), groups weighted as in training."""
+class Reached:
+    """What a training reaches on test images, one number a seed: groups (seeds, G), the others (seeds,).
+
+    groups, worst: accuracy of each group, the lowest; mean: groups weighted as in training; whole: all images alike.
+    area, worst_area: under the ROC curve, of both classes whole, and of the worst group (``lib.strata.areas``).
+    """
 
     groups: np.ndarray
     worst: np.ndarray
     mean: np.ndarray
+    whole: np.ndarray
+    area: np.ndarray
+    worst_area: np.ndarray
+
+    def judged(self, data: str) -> tuple[np.ndarray, np.ndarray]:
+        """The worst group and the whole test set by the measure of the paper's table: on ISIC areas, else accuracy."""
+        return (self.worst_area, self.area) if data == "isic" else (self.worst, self.whole)
 
 
-def accuracy(units: list[CoarseUnit], train: Strata, test: Strata) -> Accuracy:
-    """Test accuracy of a training, one unit a seed."""
-    right = torch.stack([unit.logits("test").argmax(1) == test.y for unit in units])
-    each, worst = group_dro.accuracies(right, test.stratum), group_dro.worst_group(right, test.stratum)
+def reached(units: list[CoarseUnit], train: Strata, test: Strata) -> Reached:
+    """What a training reaches, one unit a seed: by its head, or by a linear probe of features where it has none."""
+    logits = torch.stack([unit.logits("test") if unit.settings.joint else probed(unit) for unit in units])
+    right = logits.argmax(-1) == test.y
     mean = group_dro.average(right, test.stratum, spurious.stratum_shares(train))
-    return Accuracy(each.numpy(), worst.numpy(), mean.numpy())
+    score = (logits[..., 1] - logits[..., 0]).double()
+    area, worst = areas.areas(score, test.y, test.y)[:, 0], areas.areas(score, test.y, test.stratum).amin(-1)
+    each = group_dro.accuracies(right, test.stratum)
+    found = (each, each.amin(-1), mean, right.double().mean(-1), area, worst)
+    return Reached(*(v.numpy() for v in found))
+
+
+def probed(unit: CoarseUnit) -> Tensor:
+    """Logits (n, 2) on the test images of a logistic regression on the unit features of the training images."""
+    from sklearn.linear_model import LogisticRegression
+
+    (z, y), (held, _) = unit.embeddings("train"), unit.embeddings("test")
+    one, two = (F.normalize(v[0], dim=1).double().numpy() for v in (z, held))
+    chance = LogisticRegression(max_iter=1000).fit(one, y.numpy()).predict_log_proba(two)
+    return torch.from_numpy(chance)
+
+
+def to_centre(arms: Applications, test: Strata) -> dict[str, np.ndarray]:
+    """Mean cosine (seeds, strata) of the test images of each stratum to the centre of its class, strata alike in it."""
+    found = {}
+    for label, units in arms.encoders.items():
+        z = torch.stack([unit.embeddings("test")[0][0] for unit in units]).double()
+        found[label] = measures.to_centre(z, test.y, test.stratum, even=True).numpy()
+    return found
+
+
+def lag(cosine: np.ndarray, train: Strata, test: Strata) -> np.ndarray:
+    """Cosine of the commonest stratum of a class less that of the rarest, (seeds,), mean over classes with strata.
+
+    cosine: (seeds, strata) of ``to_centre``; how common a stratum is, the training images say.
+    """
+    size, owner = torch.bincount(train.stratum, minlength=len(train.names)), measures.owners(test.y, test.stratum)
+    gaps = []
+    for k in range(len(test.classes)):
+        mine = (owner == k).nonzero()[:, 0]
+        if len(mine) > 1:
+            gaps.append(cosine[:, mine[size[mine].argmax()]] - cosine[:, mine[size[mine].argmin()]])
+    return np.mean(gaps, 0)
 
 
 def rare_points(train: Strata) -> Tensor:
