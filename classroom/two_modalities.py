@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from lib.book.classroom import readings
 from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import same
-from lib.book.classroom.slips import slips
+from lib.book.classroom.slips import slips, solution
 
 
 def _losses(sizes):
@@ -34,9 +34,7 @@ LOSS = Exercise(
         Check(2, "batches of several sizes, at several temperatures", _losses((1, 3, 8, 40))),
     ),
     wrong=slips(
-        "def clip_loss(s, tau):\n    s = np.asarray(s) / tau\n"
-        "    both = special.logsumexp(s, 0) + special.logsumexp(s, 1)\n"
-        "    return float((both / 2 - np.diag(s)).mean())",
+        solution("two_modalities", "exercise-clip-loss"),
         ("one direction alone", "special.logsumexp(s, 0) + special.logsumexp(s, 1)", "2 * special.logsumexp(s, 1)", 0),
         ("the sum of both directions", "both / 2 - np.diag(s)", "both - 2 * np.diag(s)", 0),
         ("the temperature multiplies", "/ tau", "* tau", 0),
@@ -70,7 +68,7 @@ FLOOR = Exercise(
         Wrong("zero, as if no caption came twice", "def floor(counts):\n    return 0.0"),
         Wrong("chance", "def floor(counts):\n    return math.log(sum(counts))"),
         *slips(
-            "def floor(counts):\n    c = np.asarray(counts, float)\n    return float((c * np.log(c)).sum() / c.sum())",
+            solution("two_modalities", "exercise-clip-floor"),
             ("captions count alike", "(c * np.log(c)).sum() / c.sum()", "np.log(c).mean()", 0),
             ("not divided by the pairs", " / c.sum()", "", 0),
             ("the entropy of the captions", "np.log(c)", "np.log(c.sum() / c)", 0),
@@ -99,7 +97,7 @@ ALONE = Exercise(
     wrong=(
         Wrong("with replacement", "def alone(n, m, size):\n    return (1 - m / n) ** (size - 1)"),
         *slips(
-            "def alone(n, m, size):\n    return float(stats.hypergeom(n - 1, m - 1, size - 1).pmf(0))",
+            solution("two_modalities", "exercise-clip-alone"),
             ("the pair itself counts among the others", "n - 1, m - 1", "n, m", 0),
             ("a batch too large by one", "size - 1", "size", 0),
             ("one other of the class, not none", "pmf(0)", "pmf(1)", 0),

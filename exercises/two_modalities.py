@@ -20,7 +20,8 @@ harm = [0.83, 0.91, 0.79, 0.88, 0.86]
 def clip_loss(s, tau):
     """The mean of both directions' cross-entropies."""
     s = np.asarray(s) / tau
-    return float(((special.logsumexp(s, 0) + special.logsumexp(s, 1)) / 2 - np.diag(s)).mean())
+    both = special.logsumexp(s, 0) + special.logsumexp(s, 1)
+    return float((both / 2 - np.diag(s)).mean())
 
 
 # %%
@@ -41,8 +42,8 @@ assert abs(clip_loss(toy, 0.5) - (math.log(1 + math.e**2) + math.log(2) - 1) / 2
 # %% tags=["solution", "hide-input"]
 def floor(counts):
     """A caption that comes m times leaves m images to guess among, so that each of its pairs costs log m."""
-    counts = np.asarray(counts, float)
-    return float((counts * np.log(counts)).sum() / counts.sum())
+    c = np.asarray(counts, float)
+    return float((c * np.log(c)).sum() / c.sum())
 
 
 # %%

@@ -151,7 +151,7 @@ run.show(
     caption=f"Mean RH: {mean_of}. One dot a pair of classes, with its 95 % interval over seeds; below 1 the rare class came "
     f"nearer. {figures.beside_null(dots)}",
     data=dots,
-    source="lib/studies/shared/evidence.py:harm_matrix",
+    source="lib/studies/shared/evidence/matrices.py:harm_matrix",
 )
 
 # %% tags=["hide-input"]
