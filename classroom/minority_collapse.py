@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from lib import geometry
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     BEYOND,
     FAILS,
@@ -242,4 +242,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "convex optimisation with its dual; Jensen’s inequality")
 EXERCISES = (OWN, SAFE, PLANAR, RERUN, OPEN)

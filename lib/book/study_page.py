@@ -72,7 +72,8 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
         _adapt(cell, run, page)
     if page == run.page:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=page != run.page)
+    about = f"{lessons.asks(run.study, up)} {_scale(run)}".strip()
+    opening.arrange(notebook.cells, about, run.stamp(up), _judged(run), chapter=page != run.page)
     opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
