@@ -546,6 +546,39 @@ def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_se
     context.close()
 
 
+def test_the_keyboard_leads_the_one_picture_from_spread_to_collapse_on_a_phone(browser, book):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    _open(page, f"{book.resolve().as_uri()}/picture.html")
+    kept = pd.read_csv(book / "_static/one-picture.csv")
+
+    def angles() -> list[int]:
+        said = page.locator("#fig-one-picture .mark-text text", has_text="image to its class").first.text_content()
+        return [int(number) for number in re.findall(r"(\d+)°", said)]
+
+    def wanted(tau: float, place: float, alpha: float) -> list[float]:
+        row = kept[(kept.tau == tau) & (kept.log2_ratio == place) & np.isclose(kept.alpha, alpha)].iloc[0]
+        spread = [math.degrees(math.acos(math.sqrt(1 - b))) for b in (row.majority, row.minority)]
+        return [*spread, math.degrees(min(2 * row.angle, 2 * math.pi - 2 * row.angle))]
+
+    assert angles() == pytest.approx(wanted(0.5, 0, 0.3), abs=1)
+    for name, key, times in (
+        ("pick_ratio", "ArrowRight", 4),
+        ("pick_alpha", "ArrowLeft", 3),
+        ("pick_tau", "ArrowLeft", 1),
+    ):
+        page.locator(f"#fig-one-picture input[name={name}]").focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert angles() == pytest.approx(wanted(0.3, 2, 0.24), abs=1)
+    _slide(page, "one-picture", "pick_alpha", 1)
+    _slide(page, "one-picture", "pick_ratio", 7)
+    assert angles() == [0, 0, 0]
+    assert page.locator("#fig-one-picture output").all_inner_texts() == ["1", "τ = 0.3", "128"]
+    context.close()
+
+
 def test_a_stratum_of_the_legend_is_marked_under_both_losses(browser, book):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 800})
     page, name = context.new_page(), "notebooks/lspread_strata.html"
