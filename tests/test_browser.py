@@ -163,7 +163,7 @@ SEARCHES = {
     "clamp": "notebooks/lspread_strata.html",
     "worst group": "notebooks/worst_group.html",
     "SimSiam": "notebooks/methods_and_mitigations.html",
-    "temperature": "notebooks/(minority_collapse|alignment_uniformity|sbm_theory).html",
+    "temperature": "notebooks/(alignment_uniformity|sbm_theory).html",
     "GRH": "notebooks/bios_gender_harm.html",
     "coreset": "notebooks/label_noise_and_coresets.html",
     "neural collapse": "notebooks/minority_collapse.html",

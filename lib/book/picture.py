@@ -10,7 +10,7 @@ import io
 import pandas as pd
 
 from lib import records, study
-from lib.book import in_order, markup, sources_shown
+from lib.book import in_order, live_charts, markup, sources_shown
 from lib.figures import lspread_tables, one_picture
 from lib.hashing import ROOT
 from lib.strata import spread_limit
@@ -47,7 +47,7 @@ def parts() -> tuple[str, dict[str, bytes]]:
         f"<br><small class='links'>{links}</small>"
     )
     figure = markup.figure(NAME, page.live(chart, NAME, found, STILL), caption)
-    return figure, {STILL: drawn.getvalue().encode()}
+    return figure, {STILL: live_charts.slim(drawn.getvalue().encode())}
 
 
 def published() -> pd.DataFrame:

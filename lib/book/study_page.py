@@ -65,7 +65,8 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
     files = {download: (nbformat.writes(_alone(notebook, run)) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
-    files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
+    for name, content in run.figures.items():
+        files[f"{run.static}/figures/{name}"] = live_charts.slim(content) if name.endswith(".svg") else content
     up = "../" * page.count("/")
     notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
     for cell in notebook.cells:
