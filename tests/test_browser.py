@@ -243,17 +243,45 @@ def test_pages_load_what_they_use_and_no_more(page, home, book):
         sizes.clear()
         page.goto(f"{home}/{name}", wait_until="networkidle")
         assert sum(sizes.values()) <= most, (name, sizes)
-        assert name == STUDY or not [url for url in sizes if url.endswith("vega.js")]
-        assert not [url for url in sizes if url.endswith(".svg") and "/figures/" in url], "stills that nobody sees"
+        assert not [url for url in sizes if url.endswith("vega.js")]
+        stills = [url for url in sizes if url.endswith(".svg") and "/figures/" in url]
+        assert len(stills) <= 2, "stills that nobody sees"
         assert not [url for url in sizes if "fontawesome" in url or "mathjax" in url]
 
 
-def test_charts_are_drawn_when_they_come_into_view(page, book):
+def test_a_chart_is_its_still_picture_until_a_pointer_reaches_it(page, book):
+    page.goto(f"{book.resolve().as_uri()}/{STUDY}", wait_until="load")
+    figure = page.locator("#fig-pairs")
+    figure.scroll_into_view_if_needed()
+    still = figure.locator("img.still")
+    still.wait_for(state="visible")
+    assert figure.locator("svg.marks").count() == 0 and not page.evaluate("'vegaEmbed' in window")
+    still.hover()
+    figure.locator("svg.marks .mark-group").first.wait_for()
+    assert not still.is_visible()
+
+
+def test_sliders_are_shown_when_they_are_asked_for_and_get_the_keyboard(page, book):
+    page.goto(f"{book.resolve().as_uri()}/notebooks/minority_collapse.html", wait_until="load")
+    button = page.locator("#fig-phase button.move")
+    page.locator("#fig-phase").scroll_into_view_if_needed()
+    button.wait_for()
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.name === 'pick_step'")
+    assert not button.is_visible()
+
+
+@pytest.mark.parametrize(("width", "mode"), [(390, "light"), (1280, "dark")])
+def test_where_the_still_picture_does_not_serve_a_chart_is_drawn_when_it_comes_into_view(browser, book, width, mode):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=mode)
+    page = context.new_page()
     page.goto(f"{book.resolve().as_uri()}/notebooks/sbm_theory.html", wait_until="load")
     last = page.locator(".chart").last
     assert last.locator("svg").count() == 0
     last.scroll_into_view_if_needed()
     page.wait_for_function("[...document.querySelectorAll('.chart')].at(-1).querySelector('svg .mark-group')")
+    context.close()
 
 
 def test_without_javascript_formulas_stills_and_every_claim_can_be_read(browser, book):
