@@ -152,11 +152,21 @@ def explain(cell) -> None:
 
 
 def _finding_first(match: re.Match) -> str:
-    """A figure whose caption begins with what it finds, which is the text for those who cannot see it."""
+    """A figure whose caption begins with what it finds: with its own first sentence, where that has a number of the
+    text for those who cannot see the figure, else with that text."""
     body, found = match[0], ALT.search(match[0])
-    if not found or html.unescape(found[1])[:40] in html.unescape(body[body.index(CAPTION) :]):
+    start = body.index(CAPTION) + len(CAPTION)
+    if not found or body[start:].startswith("<strong>"):
         return body
-    return body.replace(CAPTION, f"{CAPTION}<strong>{found[1]}</strong> ")
+    first = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])|(?=<)", body[start:])[0]
+    if _numbers(first) & _numbers(found[1]):
+        return f"{body[:start]}<strong>{first.strip()}</strong>{body[start + len(first.rstrip()) :]}"
+    return f"{body[:start]}<strong>{found[1]}</strong> {body[start:]}"
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers of some HTML's words, but for the level of an interval."""
+    return set(re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", html.unescape(text).replace("95 %", "")))
 
 
 def _folded(text: str) -> str:
