@@ -32,8 +32,9 @@ Try.
 """
 CONF = """import sys
 sys.path.insert(0, {path!r})
-extensions = ['myst_parser', 'sphinx_proof', 'sphinx_exercise', 'numbered']
+extensions = ['myst_nb', 'sphinx_proof', 'sphinx_exercise', 'numbered']
 myst_enable_extensions = ['colon_fence']
+nb_execution_mode = 'off'
 html_theme = 'basic'
 latex_documents = [('index', 'book.tex', 'Book', 'X', 'manual')]
 """

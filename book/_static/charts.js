@@ -111,7 +111,7 @@
     scale(spec, false);
     if (narrow) {
       const legend = {...spec.config?.legend, layout: {bottom: {anchor: 'start', direction: 'vertical', margin: 6}}};
-      spec.config = {...spec.config, legend};
+      spec.config = {...spec.config, legend, axisX: {...spec.config?.axisX, labelSeparation: 6}};
     }
     return spec;
   }
