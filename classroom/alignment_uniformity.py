@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy import special
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import HOLDS, UNDECIDED, VERDICTS, interval, same, table
 from lib.book.classroom.slips import slips, solution
 
@@ -196,4 +196,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "the uniform law on a sphere; moment-generating functions")
 EXERCISES = (CAP, CANCEL, COLLAPSE, RERUN, OPEN)

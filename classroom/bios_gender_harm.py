@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     BEYOND,
     MISTAKES,
@@ -245,4 +245,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "what a transformer makes of a text", after=("cifar10_undersampling",))
 EXERCISES = (CRITICAL, SELF_PAIRS, SWAP, RERUN, OPEN)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     FAILS,
     HOLDS,
@@ -288,4 +288,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("introductory")
 EXERCISES = (CLASS_MEANS, SELF_PAIRS, CLAMP, RERUN, OPEN)

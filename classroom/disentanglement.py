@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, same
 from lib.book.classroom.slips import slips, solution
 
@@ -252,4 +252,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "orthogonal matrices; independent components")
 EXERCISES = (BOX, EXCHANGE, BATCH, RERUN, OPEN)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import VERDICTS, interval, same, table
 from lib.book.classroom.slips import slips, solution
 
@@ -196,4 +196,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "cross-entropy", after=("lspread_strata",))
 EXERCISES = (LEVEL, SCORE, RERUN, OPEN)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy import optimize
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, VERDICTS, interval, same, table
 from lib.book.classroom.slips import slips, solution
 
@@ -232,4 +232,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "second derivatives of functions on a sphere")
 EXERCISES = (BATCH, SUPCON, CLAMP, RERUN, OPEN)

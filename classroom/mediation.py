@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     FAILS,
     HOLDS,
@@ -270,4 +270,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "logistic regression", after=("cifar10_undersampling",))
 EXERCISES = (DECOMPOSITION, FLOOR, INTERACTION, RERUN, OPEN)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     BEYOND,
     HOLDS,
@@ -276,4 +276,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "how a net is trained by gradient steps", after=("cifar10_undersampling",))
 EXERCISES = (WEIGHTS, VICREG, BOOST, RERUN, OPEN)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from lib import geometry
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     BEYOND,
     FAILS,
@@ -238,4 +238,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "convex optimisation with its dual; Jensen’s inequality")
 EXERCISES = (OWN, SAFE, PLANAR, RERUN, OPEN)

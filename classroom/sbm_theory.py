@@ -3,7 +3,7 @@
 import numpy as np
 
 from lib import sbm
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import (
     BEYOND,
     FAILS,
@@ -252,4 +252,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "convex functions; eigenvalues; random graphs")
 EXERCISES = (TWO, CRITICAL, SCALE, RERUN, OPEN)

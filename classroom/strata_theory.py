@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import special, stats
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import HOLDS, VERDICTS, interval, same, table
 from lib.book.classroom.slips import slips, solution
 
@@ -259,4 +259,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("advanced", "concentration inequalities; eigenvalues", after=("lspread_strata",))
 EXERCISES = (RISE, BUDGET, MOST, RERUN, OPEN)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import optimize, stats
 
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import FAILS, HOLDS, UNDECIDED, VERDICTS, same, table
 from lib.book.classroom.slips import slips, solution
 
@@ -196,4 +196,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "precision, recall and F1; clustering", after=("lspread_strata",))
 EXERCISES = (NONE, MINIMAX, RERUN, OPEN)

@@ -92,7 +92,8 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # $$
 #
 # with $x, x'$ two images drawn apart; $\alpha = t = 2$ unless said otherwise. Lower is better in both. On a batch the
-# expectation of the second runs over pairs $i < j$, as in the public code.
+# expectation of the second runs over pairs $i < j$, as in the public code. {doc}`../picture` shows how uniformity within
+# classes gives way to classes that collapse.
 
 # %% tags=["remove-input"]
 run.code(losses.alignment, losses.uniformity)

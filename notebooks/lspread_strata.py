@@ -232,6 +232,7 @@ run.say(
 #
 # A loss whose $\alpha$ lies above its line collapses $K$ balanced classes. The slider moves the temperature. Rings are the settings
 # that the paper reports, each at its own temperature; its batch of 128 gives $N^- = 256\,(K-1)/K$ on average.
+# {doc}`../picture` shows three classes on the way from spread to collapse.
 
 # %% tags=["main-figure"]
 settings = printed.settings()

@@ -188,6 +188,7 @@ show(
 # %% [markdown]
 # At $R = 1$ the three vectors stand 120° apart. As the first class grows, its anchors count more and push both minorities towards
 # the antipode of the majority. The minorities meet there at a *finite* ratio, and no direction is left that tells them apart.
+# {doc}`../picture` has the same three classes under a loss that also spreads each of them out.
 #
 # ## The threshold
 #

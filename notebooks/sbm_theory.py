@@ -297,7 +297,7 @@ worst = max(float(o.certificate.gap.max()) for o in grid.values())
 run.say(f"All {df.shape[0] // 2} optima are certified: none is above the least loss by more than {worst:.0e}.")
 
 # %% [markdown]
-# ## A vanishing block
+# ## A vanishing block, and what temperature does to it
 #
 # :::{prf:theorem} The limit of a vanishing share (derived here)
 # :label: sbm-limit
@@ -342,7 +342,7 @@ run.say(
 )
 
 # %% [markdown]
-# ## Play
+# ## Play with share, connectivity and temperature
 #
 # Move the share of block 1, its connectivity to block 2 and the temperature. All optima of the grid lie in a plane, so the
 # circle shows them whole. The page interpolates the angles between the points of the grid; the error of that is measured at

@@ -183,7 +183,7 @@ SEARCHES = {
     "clamp": "notebooks/lspread_strata.html",
     "worst group": "notebooks/worst_group.html",
     "SimSiam": "notebooks/methods_and_mitigations.html",
-    "temperature": "notebooks/(minority_collapse|alignment_uniformity|sbm_theory).html",
+    "temperature": "notebooks/(alignment_uniformity|sbm_theory).html",
     "GRH": "notebooks/bios_gender_harm.html",
     "coreset": "notebooks/label_noise_and_coresets.html",
     "neural collapse": "notebooks/minority_collapse.html",
@@ -263,17 +263,45 @@ def test_pages_load_what_they_use_and_no_more(page, home, book):
         sizes.clear()
         page.goto(f"{home}/{name}", wait_until="networkidle")
         assert sum(sizes.values()) <= most, (name, sizes)
-        assert name == STUDY or not [url for url in sizes if url.endswith("vega.js")]
-        assert not [url for url in sizes if url.endswith(".svg") and "/figures/" in url], "stills that nobody sees"
+        assert not [url for url in sizes if url.endswith("vega.js")]
+        stills = [url for url in sizes if url.endswith(".svg") and "/figures/" in url]
+        assert len(stills) <= 2, "stills that nobody sees"
         assert not [url for url in sizes if "fontawesome" in url or "mathjax" in url]
 
 
-def test_charts_are_drawn_when_they_come_into_view(page, book):
+def test_a_chart_is_its_still_picture_until_a_pointer_reaches_it(page, book):
+    page.goto(f"{book.resolve().as_uri()}/{STUDY}", wait_until="load")
+    figure = page.locator("#fig-pairs")
+    figure.scroll_into_view_if_needed()
+    still = figure.locator("img.still")
+    still.wait_for(state="visible")
+    assert figure.locator("svg.marks").count() == 0 and not page.evaluate("'vegaEmbed' in window")
+    still.hover()
+    figure.locator("svg.marks .mark-group").first.wait_for()
+    assert not still.is_visible()
+
+
+def test_sliders_are_shown_when_they_are_asked_for_and_get_the_keyboard(page, book):
+    page.goto(f"{book.resolve().as_uri()}/notebooks/minority_collapse.html", wait_until="load")
+    button = page.locator("#fig-phase button.move")
+    page.locator("#fig-phase").scroll_into_view_if_needed()
+    button.wait_for()
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.name === 'pick_step'")
+    assert not button.is_visible()
+
+
+@pytest.mark.parametrize(("width", "mode"), [(390, "light"), (1280, "dark")])
+def test_where_the_still_picture_does_not_serve_a_chart_is_drawn_when_it_comes_into_view(browser, book, width, mode):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=mode)
+    page = context.new_page()
     page.goto(f"{book.resolve().as_uri()}/notebooks/sbm_theory.html", wait_until="load")
     last = page.locator(".chart").last
     assert last.locator("svg").count() == 0
     last.scroll_into_view_if_needed()
     page.wait_for_function("[...document.querySelectorAll('.chart')].at(-1).querySelector('svg .mark-group')")
+    context.close()
 
 
 def test_without_javascript_formulas_stills_and_every_claim_can_be_read(browser, book):
@@ -590,6 +618,39 @@ def test_the_slider_of_the_spread_chapter_shows_the_thresholds_and_the_papers_se
         seen.add(int(rings.sum()))
     assert len(seen) == 3
     assert 0 in seen
+    context.close()
+
+
+def test_the_keyboard_leads_the_one_picture_from_spread_to_collapse_on_a_phone(browser, book):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    _open(page, f"{book.resolve().as_uri()}/picture.html")
+    kept = pd.read_csv(book / "_static/one-picture.csv")
+
+    def angles() -> list[int]:
+        said = page.locator("#fig-one-picture .mark-text text", has_text="image to its class").first.text_content()
+        return [int(number) for number in re.findall(r"(\d+)°", said)]
+
+    def wanted(tau: float, place: float, alpha: float) -> list[float]:
+        row = kept[(kept.tau == tau) & (kept.log2_ratio == place) & np.isclose(kept.alpha, alpha)].iloc[0]
+        spread = [math.degrees(math.acos(math.sqrt(1 - b))) for b in (row.majority, row.minority)]
+        return [*spread, math.degrees(min(2 * row.angle, 2 * math.pi - 2 * row.angle))]
+
+    assert angles() == pytest.approx(wanted(0.5, 0, 0.3), abs=1)
+    for name, key, times in (
+        ("pick_ratio", "ArrowRight", 4),
+        ("pick_alpha", "ArrowLeft", 3),
+        ("pick_tau", "ArrowLeft", 1),
+    ):
+        page.locator(f"#fig-one-picture input[name={name}]").focus()
+        for _ in range(times):
+            page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert angles() == pytest.approx(wanted(0.3, 2, 0.24), abs=1)
+    _slide(page, "one-picture", "pick_alpha", 1)
+    _slide(page, "one-picture", "pick_ratio", 7)
+    assert angles() == [0, 0, 0]
+    assert page.locator("#fig-one-picture output").all_inner_texts() == ["1", "τ = 0.3", "128"]
     context.close()
 
 

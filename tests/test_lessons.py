@@ -8,8 +8,9 @@ import jupytext
 import pytest
 
 from lib import study
-from lib.book import lessons
+from lib.book import in_order, lessons
 from lib.book.classroom import chapter
+from lib.book.classroom.exercise import Chapter
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / f"book/{name}.md").read_text(encoding="utf-8") for name in ("teaching", "student")}
@@ -23,7 +24,7 @@ def cells(table: str) -> list[list[str]]:
 
 def test_a_row_a_chapter_with_the_sums_of_its_exercises():
     found = {
-        re.search(r"notebooks/(\w+)\.html", row[0])[1]: tuple(map(int, row[1:4])) for row in cells(lessons.chapters())
+        re.search(r"notebooks/(\w+)\.html", row[0])[1]: tuple(map(int, row[4:7])) for row in cells(lessons.chapters())
     }
     assert found == {
         name: (len(each), sum(e.minutes for e in each), sum(e.points for e in each)) for name, each in EXERCISES.items()
@@ -32,9 +33,40 @@ def test_a_row_a_chapter_with_the_sums_of_its_exercises():
 
 def test_a_row_an_exercise_and_a_row_a_criterion():
     found = [re.sub("<.*?>", "", row[1]) for row in cells(lessons.by_exercise())]
-    assert sorted(found) == sorted(e.label for each in EXERCISES.values() for e in each)
+    assert sorted(found) == sorted(f"{n}: {e.label}" for each in EXERCISES.values() for n, e in enumerate(each, 1))
     points = [int(row[2]) for row in cells(lessons.rubrics())]
     assert sum(points) == 10 * len(EXERCISES)  # as the page says
+
+
+def test_page_and_table_say_the_same_of_what_a_chapter_asks():
+    for row in cells(lessons.chapters()):
+        name = re.search(r"notebooks/(\w+)\.html", row[0])[1]
+        line = re.sub("<.*?>", "", lessons.asks(name, "../"))
+        assert line.startswith(f"{row[1].capitalize()}. ")
+        assert f"* **{row[1].capitalize()}**" in PAGES["teaching"]
+        needs = [re.sub("<.*?>", "", part) for part in row[2].split("<br>") if part and not part.startswith("first ")]
+        assert all(f"Needs: {part}." in line for part in needs)
+        assert f"{row[3]} minutes to read, {row[5]} more for the exercises." in line
+
+
+def test_chapters_to_read_before_stand_before_in_the_book():
+    order = in_order.studies()
+    for name in order:
+        assert all(order.index(first) < order.index(name) for first in lessons.chapter(name).after)
+
+
+def test_minutes_count_words_figures_and_statements(monkeypatch):
+    said = [("# %% [markdown]", "# # T\n#\n# " + "word " * 398), ("# %%", 'run.show("a", x)\nshow(\n    "b", y)')]
+    proved = ("# %% [markdown]", "# :::{prf:theorem} One (known before)\n# :label: one\n# It holds.\n# :::")
+    monkeypatch.setattr(study, "cells", lambda name: [*said, proved])
+    assert lessons.minutes("any") == 2 + 2 + 2
+    monkeypatch.setattr(study, "cells", lambda name: [said[0]])
+    assert lessons.minutes("any") == 2
+
+
+def test_a_level_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="level='hard' of a chapter; give one of introductory, intermediate, advanced"):
+        Chapter("hard")
 
 
 def test_every_chapter_stands_in_the_twelve_weeks_and_in_the_table_of_reruns():

@@ -83,6 +83,22 @@ def test_a_caption_begins_with_the_finding_once():
     assert cell.metadata["mystnb"]["code_prompt_show"] == "Show code of the figure a, 1 line"
 
 
+@pytest.mark.parametrize(
+    ("caption", "begins"),
+    [
+        ("It falls to 0.9, with h&#x27;. Held-out images.", "<strong>It falls to 0.9, with h&#x27;.</strong> Held-out"),
+        ("It falls to 0.9 <span class='face'>digits</span>", "<strong>It falls to 0.9</strong> <span"),
+        ("Accuracy, 95 % intervals. More of 0.9.", "<strong>RH is 0.9 &amp; falls.</strong> Accuracy, 95 %"),
+        ("Over 5 seeds.", "<strong>RH is 0.9 &amp; falls.</strong> Over 5"),
+    ],
+)
+def test_a_caption_says_the_finding_once_in_its_own_words_or_in_those_of_the_alt_text(caption, begins):
+    cell = code("draw()", figure("a", caption=caption))
+    opening.explain(cell)
+    (output,) = cell.outputs
+    assert f"<figcaption>{begins}" in output.data["text/html"]
+
+
 def test_code_of_the_library_is_folded_under_its_names():
     listing = '<div class="highlight"><pre><span>def</span> <span>nt_xent</span>(z):\n    return 1\n</pre></div>'
     cell = code("run.code(losses.nt_xent)", listing)

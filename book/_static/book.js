@@ -4,12 +4,13 @@
   const WIDE = '.scroll, div.math, .highlight pre, .output pre, .bd-toc, .sidebar-scrollbar';
   const reach = () => {
     for (const box of document.querySelectorAll(WIDE)) {
-      const wide = box.scrollWidth > box.clientWidth + 1 || (box.scrollHeight > box.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(box).overflowY));
+      const wide = box.scrollWidth > box.clientWidth || (box.scrollHeight > box.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(box).overflowY));
       if (wide) box.tabIndex = 0;
       box.classList.toggle('cut', box.scrollWidth > box.clientWidth + box.scrollLeft + 2);
     }
   };
   addEventListener('load', reach);
+  document.fonts.ready.then(reach);  // a formula is as wide as its font makes it
   addEventListener('resize', reach);
   addEventListener('scroll', event => event.target.classList?.contains('scroll') && reach(), true);
 })();

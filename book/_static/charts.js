@@ -1,7 +1,9 @@
-// Charts: each is drawn when it comes near the view, fitted to its column, and drawn anew where that changes.
+// Charts: near the view each is its still picture, where that can be read, and is drawn when a pointer reaches it or its
+// sliders are asked for; the others are drawn at once.  A drawn chart is fitted to its column, and anew where that changes.
 (() => {
   'use strict';
   const HERE = document.currentScript.src, NEAR = '500px', TRIES = 8, LETTER = 6.4;
+  const SMALLER = 0.9;  // of its size, to which a still picture may shrink
   const OPTIONS = {renderer: 'svg', actions: false, mode: 'vega-lite'};
   const KEYED = ['color', 'fill', 'shape', 'strokeDash', 'size', 'opacity'];
   let loaded;
@@ -109,7 +111,7 @@
     scale(spec, false);
     if (narrow) {
       const legend = {...spec.config?.legend, layout: {bottom: {anchor: 'start', direction: 'vertical', margin: 6}}};
-      spec.config = {...spec.config, legend};
+      spec.config = {...spec.config, legend, axisX: {...spec.config?.axisX, labelSeparation: 6}};
     }
     return spec;
   }
@@ -145,7 +147,7 @@
     }
     controls(chart, given.usermeta?.controls || {});
     Object.assign(chart.dataset, {room, columns, factor: factor.toFixed(2), shrunk: Math.min(1, room / width).toFixed(2)});
-    chart.style.minHeight = '';
+    chart.parentElement.classList.remove('pictured');
     chart.drawing = false;
     if (Math.abs(Math.floor(chart.clientWidth) - room) > 24) await draw(chart);
   }
@@ -198,23 +200,52 @@
     chart.querySelector('[id^=chart-]').textContent = `The chart cannot be drawn: ${error.message}`;
     console.error(error);
   };
+  // Whether the still picture serves: on light ground, in a column that is wide enough.
+  async function pictured(chart) {
+    const figure = chart.parentElement, still = figure.querySelector('img.still');
+    if (!still || chart.result || dark()) return false;
+    figure.classList.add('pictured');
+    still.loading = 'eager';
+    await still.decode().catch(() => {});
+    const serves = still.naturalWidth > 0 && still.naturalWidth * SMALLER <= chart.clientWidth;
+    figure.classList.toggle('pictured', serves);
+    if (serves && !figure.querySelector('button.move') && /"bind":\{/.test(chart.querySelector('script').textContent)) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.className = 'move';
+      button.textContent = 'Show the sliders';
+      button.addEventListener('click', () => start(chart).then(() => chart.querySelector('form input')?.focus()));
+      still.after(button);
+    }
+    return serves;
+  }
+
+  const dark = () => document.documentElement.dataset.theme === 'dark';
   const start = chart => vega().then(() => draw(chart)).catch(error => fail(chart, error));
   window.bookCharts = {all: () => Promise.all([...document.querySelectorAll('.chart')].map(start))};
 
   addEventListener('DOMContentLoaded', () => {
-    const charts = [...document.querySelectorAll('.chart')].filter(chart => chart.querySelector('script'));
+    const charts = [...document.querySelectorAll('.chart')].filter(chart => chart.querySelector('script')), alone = charts.length === 1;
     const near = new IntersectionObserver(entries => {
       for (const entry of entries) {
         if (!entry.isIntersecting) continue;
         near.unobserve(entry.target);
-        start(entry.target).then(() => room.observe(entry.target));
+        if (alone) live(entry.target);
+        else pictured(entry.target).then(still => still || live(entry.target));
       }
     }, {rootMargin: NEAR});
+    const live = chart => start(chart).then(() => room.observe(chart));
+    const anew = () => charts.filter(chart => !chart.result && chart.parentElement.matches('.pictured')).forEach(chart => near.observe(chart));
     const room = new ResizeObserver(entries => {
       for (const {target} of entries) {
         if (Math.abs(target.clientWidth - Number(target.dataset.room)) > 24) start(target);
       }
     });
-    charts.forEach(chart => near.observe(chart));
+    for (const chart of charts) {
+      for (const event of ['pointerenter', 'pointerdown']) chart.parentElement.addEventListener(event, () => live(chart), {once: true});
+      near.observe(chart);
+    }
+    addEventListener('resize', anew);
+    new MutationObserver(anew).observe(document.documentElement, {attributeFilter: ['data-theme']});
   });
 })();

@@ -5,6 +5,9 @@
   const words = text => text.toLowerCase().split(/[^\p{L}\p{N}_-]+/u).filter(Boolean).map(stem);
   const has = (list, term) => list.reduce((n, word) => n + (word === term || (term.length > 3 && word.startsWith(term))), 0);
 
+  // Whether a heading has the terms in a row, as words of their own, the last one perhaps longer.
+  const titled = (heading, terms) => ` ${heading.join(' ')} `.includes(` ${terms.join(' ')}`);
+
   function ranked(texts, query) {
     const terms = words(query), phrase = query.toLowerCase().trim(), pages = [], claims = [];
     if (!terms.length) return [];
@@ -28,13 +31,13 @@
           const times = has(part.body, term);
           score += rare[i] * ((has(part.heading, term) ? 4 : 0) + 2 * times / (times + 2));
         });
-        if (part.t.toLowerCase().includes(phrase)) score += 4;
+        if (titled(part.heading, terms)) score += 4;
         else if (terms.length > 1 && part.x.toLowerCase().includes(phrase)) score += 6;
         if (!best || score > best.score) best = {...part, score};
       }
       const first = parts[0];
       if (complete && best) {
-        const exact = first.t.toLowerCase().includes(phrase) ? 6 : 0, study = page.p.startsWith('notebooks/') ? 1.5 : 0;
+        const exact = titled(words(first.t), terms) ? 6 : 0, study = page.p.startsWith('notebooks/') ? 1.5 : 0;
         const listing = /^(bibliography|statements)\./.test(page.p) ? 0.5 : 1;  // they name what others explain
         pages.push({page: page.p, title: first.t, part: best, score: listing * (total + best.score + exact + study)});
       }

@@ -25,6 +25,11 @@ def title(name: str) -> str:
     return re.search(r"^# # (.*)$", study.cells(name)[0][1], re.M)[1]
 
 
+def short(name: str) -> str:
+    """The subject of a study's title, which stands before its colon: "Minority collapse"."""
+    return re.split(r"[:?]", title(name))[0]
+
+
 def all_claims() -> list[claims.Claim]:
     return [claim for name in studies() for claim in claims.of(name)]
 

@@ -18,7 +18,6 @@ FIGURE = re.compile(r'<figure class="result" id="fig-(?P<name>[^"]+)">.*?</figur
 ALT = re.compile(r'<img [^>]*?alt="([^"]*)"')
 CAPTION = "<figcaption>"
 DEFINED = re.compile(r"^(?:@\w+.*\n)*(?:class|def) (\w+)", re.M)
-WORDS_A_MINUTE = 200
 WRONG = re.compile(r"wrong|too simply|leaves? open|leave out")  # of a section on faults of a paper or its code
 JUMPS = (("Method", "method"), ("Claims", "claims"), ("Exercises", "exercises"))
 IN_SHORT, ANSWER = ":::{admonition} In short", ":::{admonition} Answer"
@@ -29,16 +28,17 @@ TERM = re.compile(r'^\| <a id="(term-[\w-]+)"></a>([^|]+?) \| (.+?) \|$', re.M)
 OTHER_LINES = ("#", ":", "|", "```", "$$", "(", "    ")  # of headings, directives, tables, formulas, labels, code
 
 
-def arrange(cells: list, scale: str, stamp: str, judged: str, chapter: bool) -> None:
+def arrange(cells: list, about: str, stamp: str, judged: str, chapter: bool) -> None:
     """Put a page's cells in order.
 
-    scale: at what scale the run was made; stamp: which run it is; judged: how many claims it decides, all as HTML.
-    chapter: whether it is a study's own page.  The page of another run says under its title which run it is.
+    about: what the page asks of its reader, and at what scale its run was made; stamp: which run it is; judged: how
+    many claims it decides, all as HTML.  chapter: whether it is a study's own page.  The page of another run says under
+    its title which run it is.
     """
     prose = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
     title, _, rest = cells[prose].source.strip().partition("\n")
     question, mark, rest = rest.strip().partition("\n## ")
-    about = f'<p class="reading">{_minutes(cells)} minutes to read. {scale}</p>'
+    about = f'<p class="reading">{about}</p>'
     cells[prose].source = "\n\n".join([title, *([] if chapter else [stamp]), about, question.strip()])
     titles = [t for cell in cells if cell.cell_type == "markdown" for t in re.findall(r"^## (.+)$", cell.source, re.M)]
     figure = _main_figure(cells)
@@ -112,11 +112,6 @@ def _figures(cells: list) -> Iterable[tuple[str, str]]:
                 yield match["name"], match[0]
 
 
-def _minutes(cells: list) -> int:
-    words = sum(len(cell.source.split()) for cell in cells if cell.cell_type == "markdown")
-    return max(1, round(words / WORDS_A_MINUTE))
-
-
 def _last(cells: list, setup: list) -> None:
     """Move what made the page to its end: under the heading of the stamp, or under one of its own."""
     stamps = [i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and "## Stamp" in cell.source]
@@ -157,11 +152,21 @@ def explain(cell) -> None:
 
 
 def _finding_first(match: re.Match) -> str:
-    """A figure whose caption begins with what it finds, which is the text for those who cannot see it."""
+    """A figure whose caption begins with what it finds: with its own first sentence, where that has a number of the
+    text for those who cannot see the figure, else with that text."""
     body, found = match[0], ALT.search(match[0])
-    if not found or html.unescape(found[1])[:40] in html.unescape(body[body.index(CAPTION) :]):
+    start = body.index(CAPTION) + len(CAPTION)
+    if not found or body[start:].startswith("<strong>"):
         return body
-    return body.replace(CAPTION, f"{CAPTION}<strong>{found[1]}</strong> ")
+    first = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])|(?=<)", body[start:])[0]
+    if _numbers(first) & _numbers(found[1]):
+        return f"{body[:start]}<strong>{first.strip()}</strong>{body[start + len(first.rstrip()) :]}"
+    return f"{body[:start]}<strong>{found[1]}</strong> {body[start:]}"
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers of some HTML's words, but for the level of an interval."""
+    return set(re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", html.unescape(text).replace("95 %", "")))
 
 
 def _folded(text: str) -> str:

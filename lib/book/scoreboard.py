@@ -52,7 +52,10 @@ def board(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """The tables of all claims, a heading a paper, a table a study."""
     parts = [markup.raw(f'<div id="scoreboard" data-own="{OWN}">{interval_plot.legend()}</div>')]
     for paper, studies in groups().items():
-        parts.append(f"### {OWN.capitalize()}" if paper == OWN else f"### {{cite:t}}`{paper}`")
+        if paper == OWN:
+            parts.append(f"### {OWN.capitalize()}")
+        else:  # no citation in the heading, which LaTeX cannot set
+            parts.append(f"### {in_order.paper(paper)}\n\nIn the bibliography: {{cite:t}}`{paper}`.")
         for name, mine in studies.items():
             rows = "".join(_row(claim, by_source(claim, chapters, records_)) for claim in mine)
             link = f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>'

@@ -26,6 +26,7 @@ from lib.book import (
     lessons,
     live_charts,
     markup,
+    picture,
     reading_page,
     reference,
     run_records,
@@ -55,6 +56,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     asked = [run for run in run_records.asked_for() if run.folder.resolve() not in shown]
     recorded, swept = run_records.recorded(), sweeps.on_this_machine()
     measured, files_measured = benchmarks_page.parts()
+    drawn, pictured = picture.parts()
     files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
     listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
     files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
@@ -79,6 +81,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
         "headlines": claim_counts.headlines(chapters, recorded),
         "runs": status_page.status(list(chapters.values()), recorded, asked),
         "benchmarks": measured,
+        "one picture": drawn,
         "gpu": gpu_page.text(),
         "architecture": _architecture(),
         "scale": scale.front(chapters),
@@ -101,7 +104,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for run in recorded:
         names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
         files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
-    files |= scoreboard.files(chapters, recorded)
+    files |= scoreboard.files(chapters, recorded) | pictured
     files |= files_measured | {"_static/coverage.csv": reading_page.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()
     files["_toc.yml"] = _toc(asked, swept).encode()

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from lib import claims, study
@@ -21,10 +22,14 @@ BASES = (
 
 @dataclass(frozen=True)
 class Statement:
-    """A numbered statement of a page.  basis: what it rests on, the brackets at the end of its title; "" for none."""
+    """A numbered statement of a page.
+
+    number: within its page and kind.  basis: what it rests on, the brackets at the end of its title; "" for none.
+    """
 
     study: str
     kind: str
+    number: int
     title: str
     basis: str
     label: str
@@ -33,16 +38,22 @@ class Statement:
 def numbered(name: str) -> list[Statement]:
     """The theorems, propositions, lemmas, corollaries and definitions of a study's notebook, in their order."""
     found = []
+    count = Counter()
     for kind, title, label in NUMBERED.findall("\n".join(text for _, text in study.cells(name))):
         parts = re.fullmatch(r"(.*?) *\(([^()]*)\)", title)
-        found.append(Statement(name, kind, *(parts.groups() if parts else (title, "")), label))
+        count[kind] += 1
+        found.append(Statement(name, kind, count[kind], *(parts.groups() if parts else (title, "")), label))
     return found
 
 
 def on_pages() -> str:
     """A row a numbered statement, study by study."""
     rows = [
-        (f'<a href="notebooks/{name}.html">{escaped(in_order.title(name))}</a>', f"{s.kind}: {_link(s)}", s.basis)
+        (
+            f'<a href="notebooks/{name}.html">{escaped(in_order.title(name))}</a>',
+            f"{s.kind.capitalize()} {s.number}: {_link(s)}",
+            s.basis,
+        )
         for name in in_order.studies()
         for s in numbered(name)
     ]

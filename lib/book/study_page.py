@@ -72,14 +72,16 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
     files = {download: (nbformat.writes(_alone(notebook, run)) + "\n").encode()}
     for name in ("results.csv", "claims.csv", "provenance.json"):
         files[f"{run.static}/{name}"] = run.file(name).read_bytes()
-    files |= {f"{run.static}/figures/{name}": content for name, content in run.figures.items()}
+    for name, content in run.figures.items():
+        files[f"{run.static}/figures/{name}"] = live_charts.slim(content) if name.endswith(".svg") else content
     up = "../" * page.count("/")
     notebook.cells = lessons.without_solutions(notebook.cells, run.study, up)
     for cell in notebook.cells:
         _adapt(cell, run, page)
     if not is_chapter:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
-    opening.arrange(notebook.cells, _scale(run), run.stamp(up), _judged(run), chapter=is_chapter)
+    about = f"{lessons.asks(run.study, up)} {_scale(run)}".strip()
+    opening.arrange(notebook.cells, about, run.stamp(up), _judged(run), chapter=is_chapter)
     opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}

@@ -1,7 +1,7 @@
 """An exercise of a study: what it is worth, how an answer is checked, and which answers are wrong.
 
 ``classroom/<study>.py`` holds ``EXERCISES``, a tuple of them, one for each that ``exercises/<study>.py`` asks, in its
-order.
+order, and ``CHAPTER``, what the chapter asks of its reader.
 """
 
 import functools
@@ -101,3 +101,23 @@ def holds(exercise: Exercise, n: int, answers: Answers, secret: bytes, student: 
         return bool(exercise.checks[n].test(answers, generator(secret, student, exercise.label, f"test {n}"), data))
     except Exception:  # an answer may return anything, and fail in any way
         return False
+
+
+LEVELS = ("introductory", "intermediate", "advanced")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What a chapter asks of its reader, beyond what all of them do.
+
+    level: one of ``LEVELS``.  needs: what must be known, in words; "" for no more.  after: studies whose chapters are
+    to be read before.  ValueError: another level.
+    """
+
+    level: str
+    needs: str = ""
+    after: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"level={self.level!r} of a chapter; give one of {', '.join(LEVELS)}")

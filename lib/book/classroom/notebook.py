@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib import study
-from lib.book.classroom.exercise import Exercise
+from lib.book.classroom.exercise import Chapter, Exercise
 from lib.hashing import ROOT
 from lib.study.declared import split
 
@@ -129,19 +129,31 @@ def exercises(path: Path) -> tuple[Exercise, ...]:
     """``EXERCISES`` of a file.  ValueError: it cannot be read, or holds none."""
     if not path.is_file():
         raise ValueError(f"{path} does not exist; name the folder of your exercises, or one file, with CLASSROOM=path")
-    name = f"classroom_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    found = _held(path, "EXERCISES")
+    listed = tuple(found) if isinstance(found, tuple | list) else ()
+    if not listed or not all(isinstance(exercise, Exercise) for exercise in listed):
+        raise ValueError(f"{path}: EXERCISES is no tuple of Exercise; see classroom/ for examples")
+    return listed
+
+
+def chapter(path: Path) -> Chapter:
+    """``CHAPTER`` of a file of the book's.  ValueError: it cannot be read, or holds none."""
+    found = _held(path, "CHAPTER")
+    if not isinstance(found, Chapter):
+        raise ValueError(f"{path}: CHAPTER is no Chapter; see classroom/ for examples")
+    return found
+
+
+def _held(path: Path, name: str) -> object:
+    spec = importlib.util.spec_from_file_location(f"classroom_{path.stem}", path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        found = tuple(module.EXERCISES)
+        return getattr(module, name)
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read ({type(error).__name__}: {error}); see classroom/ for examples"
         ) from error
-    if not found or not all(isinstance(exercise, Exercise) for exercise in found):
-        raise ValueError(f"{path}: EXERCISES is no tuple of Exercise; see classroom/ for examples")
-    return found
 
 
 def assignment(name: str, classroom: str = "") -> Assignment:
