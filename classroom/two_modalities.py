@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from lib.book.classroom import readings
-from lib.book.classroom.exercise import Check, Criterion, Exercise, Wrong
+from lib.book.classroom.exercise import Chapter, Check, Criterion, Exercise, Wrong
 from lib.book.classroom.readings import same
 from lib.book.classroom.slips import slips, solution
 
@@ -143,4 +143,5 @@ OPEN = Exercise(
     ),
 )
 
+CHAPTER = Chapter("intermediate", "logistic regression", after=("cifar10_undersampling", "mediation"))
 EXERCISES = (LOSS, FLOOR, ALONE, RERUN, OPEN)
