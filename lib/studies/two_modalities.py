@@ -13,7 +13,7 @@ from lib.encoders.store import Stored
 from lib.sources import DataError
 from lib.studies.shared import evidence, null
 from lib.studies.shared.arms import HARM, Arms, classes_of, control, treated_units
-from lib.studies.shared.evidence import Embedded, Evidence, Row
+from lib.studies.shared.evidence import Embedded, Evidence
 from lib.studies.shared.words import seeds_of
 from lib.text import captions
 
@@ -49,10 +49,10 @@ def pairs_of(data: str, classes: tuple[str, ...], treated: tuple[str, ...]) -> l
 def of_tower(arms: Arms, tower: str) -> Evidence:
     """One tower of every encoder, judged on the held-out pairs: its features of the images, or of the captions."""
 
-    def row(units: list[Stored]) -> Row:
+    def row(units: list[Stored]) -> list[Embedded]:
         return [Embedded(partial(u.tower, tower, m), unit=u, member=m) for u in units for m in range(len(u.members))]
 
-    def one(arm: list[list[Stored]]) -> Row:
+    def one(arm: list[list[Stored]]) -> list[Embedded]:
         return [e for units in arm for e in row(units)]
 
     treated, y = tuple(arms.classes.index(c) for c in arms.treated), arms.balanced[0][0].tower(tower)[1]
