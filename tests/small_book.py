@@ -19,6 +19,7 @@ import yaml
 from lib import claims, study
 from lib.book import contents, make, reference, run_records, site, sources_shown, sweeps, wanted
 from lib.figures import charts, disentanglement, lspread_strata, minority_collapse, sbm_theory
+from lib.figures.cifar10_undersampling import NULL
 from lib.hashing import ROOT
 from lib.study import page
 
@@ -106,14 +107,13 @@ def heat() -> Drawn:
 
 
 def undersampling() -> Drawn:
-    """Two matrices of ten classes, pairs in two groups, a map of 150 images twice, and the curves of three encoders."""
+    """Two matrices of ten classes, pairs beside a null, a map of 150 images twice, and the curves of three encoders."""
     draw, classes = np.random.default_rng(0), [str(k) for k in range(10)]
     grid = [(panel, a, b) for panel in ("paper, 10 seeds", f"this run, {FACE}") for a in classes for b in classes]
     rh = pd.DataFrame(grid, columns=["panel", "row", "column"]).assign(value=draw.normal(1, 0.1, 200).round(3))
-    pairs = pd.DataFrame(
-        [("look-alikes", f"{k} · {k + 1}") for k in range(8)] + [("others", f"{k} · {k + 2}") for k in range(8)],
-        columns=["group", "label"],
-    ).assign(value=np.linspace(0.8, 1.1, 16))
+    groups = {"look-alikes": 8, "other pairs": 40, NULL: 30}  # dots with intervals, a strip of dots, a band
+    pairs = pd.DataFrame([(g, f"{k} · {g}") for g, n in groups.items() for k in range(n)], columns=["group", "label"])
+    pairs = pairs.assign(value=np.linspace(0.8, 1.1, len(pairs)))
     pairs = pairs.assign(low=pairs.value - 0.05, high=pairs.value + 0.05)
     images = [
         {"panel": panel, "image": i, "class": classes[i % 10], "x": float(x), "y": float(y)}
@@ -128,7 +128,7 @@ def undersampling() -> Drawn:
     maps, loss = pd.DataFrame(images), pd.DataFrame(curves)
     return {
         "rh": (charts.heatmaps(rh, orders={"paper": classes, "this run": classes}), rh),
-        "pairs": (charts.dots(pairs), pairs),
+        "pairs": (charts.dots(pairs, null=NULL), pairs),
         "map": (charts.maps(maps), maps),
         "loss": (charts.curves(loss), loss),
     }
