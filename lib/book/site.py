@@ -56,8 +56,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     asked = [run for run in run_records.asked_for() if run.folder.resolve() not in shown]
     recorded, swept = run_records.recorded(), sweeps.on_this_machine()
     measured, files_measured = benchmarks_page.parts()
-    drawn, pictured = picture.parts()
     files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
+    drawn, pictured = picture.parts() if "picture.md" in files else ("", {})  # of studies that the book has
     listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
     files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
     for run in chapters.values():
