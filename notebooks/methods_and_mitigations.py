@@ -14,10 +14,11 @@
 # # Is it contrastive learning? And what helps?
 #
 # **Question.** {cite:t}`maity2024` find that a class with few images moves towards its look-alike under SimCLR, SimSiam
-# and BCL. Their three arms differ in net, epochs, temperature and augmentation, so the figures cannot say what causes the
-# harm, nor whether BCL lessens it. This chapter trains every method **matched**: one net, one augmentation, equal epochs.
-# It adds methods without negatives, one without pairs and training with labels, to see what the harm needs; and it tries the
-# remedies that the paper proposes and does not test, and those of the field for rare classes.
+# and BCL. A *look-alike* of a class is a class that resembles it. The paper's three methods differ in net, epochs, temperature
+# and augmentation, so its figures cannot say what causes the harm, nor whether BCL lessens it. This chapter trains the methods
+# **matched**: one net, one augmentation, equal epochs. It adds methods without negatives, a method without pairs and training
+# with labels: does the harm need negatives, pairs or self-supervision? It then tries remedies: those that the paper proposes and
+# does not test, and others that the field uses for rare classes.
 #
 # ## Parameters
 
@@ -92,9 +93,10 @@ pairs = [(k, j) for k, j in evidence.look_alikes(seen["simclr"]) if classes[k] i
 # %% [markdown]
 # ## Method
 #
-# Every method trains a backbone on two views $x_1, x_2$ of each image. {doc}`The first study <cifar10_undersampling>` has
-# the loss of SimCLR, representation harm RH and allocation harm. Here the allocation harm is the natural indirect effect
-# NIE, the change of the head's decisions when only the encoder is trained on fewer images.
+# Every method but the masked autoencoder trains a backbone on two views $x_1, x_2$ of each image.
+# {doc}`The first study <cifar10_undersampling>` defines the loss of SimCLR, representation harm RH and allocation harm. RH below 1
+# means that the rare class moved towards another. Here the allocation harm is the natural indirect effect NIE. A *head* is a
+# classifier on the features; the NIE is the change of its decisions when only the encoder is trained on fewer images.
 #
 # | method | loss | positive pairs | negatives | labels |
 # |---|---|---|---|---|
@@ -117,26 +119,28 @@ run.code(losses.simsiam, losses.vicreg, losses.barlow_twins)
 # \ell = \frac{1}{|H|} \sum_{t \in H} \frac{1}{k} \left\lVert \hat x_t - \frac{x_t - m_t}{\sqrt{v_t + 10^{-6}}} \right\rVert^2,
 # $$
 #
-# with $m_t$ and $v_t$ the mean and the variance of the $k$ pixels of patch $t$. No image is compared with another. Its net is not the
-# others' and it is trained by AdamW; data, augmentation, batches and the number of tuning trials are theirs, and the epochs
-# `masked_epochs` times theirs: a step takes one view of an image in place of two, and a quarter of its patches. Its features are
-# standardised over the training images, as {cite:t}`he2022` do before their linear classifier.
+# with $m_t$ and $v_t$ the mean and the variance of the $k$ pixels of patch $t$. No image is compared with another. The masked
+# autoencoder has a net of its own and is trained by AdamW. It shares data, augmentation, batches and the number of tuning trials
+# with the other methods. It trains for `masked_epochs` times their epochs, since a step takes one view of an image in place of two,
+# and a quarter of its patches. Its features are standardised over the training images, as {cite:t}`he2022` do before their linear
+# classifier.
 
 # %% tags=["remove-input"]
 run.code(losses.masked_pixels, Masked)
 
 # %% [markdown]
 # BCL remembers the loss of every image, $\bar\ell_i \leftarrow 0.97\,\bar\ell_i + 0.03\,\ell_i$, standardises it to $u_i$
-# after each epoch, and augments image $i$ with strength $\tfrac12 + u_i / (2 \max|u|)$ in the next. The mitigations are
-# weights $w_i$ of the images in NT-Xent,
+# after each epoch, and augments image $i$ with strength $\tfrac12 + u_i / (2 \max|u|)$ in the next. The first four mitigations
+# set the weights $w_i$ of the images in NT-Xent, or draw the images otherwise:
 #
 # $$
 # \ell = \frac{\sum_i w_i \ell_i}{\sum_i w_i}, \qquad
 # \ell_i = -\frac{s_{i j(i)}}{\tau} + \log \sum_{m \ne i} \frac{w_m}{\bar w}\, e^{s_{im} / \tau},
 # $$
 #
-# by the inverse size of the class on anchors and negatives (`groups`), on anchors alone (`anchors`), by the inverse size of a
-# k-means cluster, without any label (`clusters`), or none, with the rare images drawn more often (`oversample`).
+# In `groups` the weight is the inverse size of the class, on anchors and negatives; in `anchors` it stands on anchors alone. In
+# `clusters` it is the inverse size of a k-means cluster, which needs no label. In `oversample` all weights are equal, and the
+# rare images are drawn more often.
 
 # %% tags=["remove-input"]
 run.code(MethodLoss)
@@ -157,7 +161,7 @@ else:
 # ## Do the encoders learn?
 #
 # A harm is judged only where the balanced encoder beats the same net untrained by 5 points, with the interval of the gain
-# clear of 0. Mitigations share SimCLR's balanced encoder and its answer.
+# clear of 0. The mitigations share SimCLR's balanced encoder, and are judged where SimCLR is.
 
 # %%
 measured = {label: measuring.measure(e, treated) for label, e in seen.items()}
@@ -183,8 +187,8 @@ run.table(["encoders on all images", "balanced accuracy, 95 % interval", "the sa
 # %% [markdown]
 # ## Is it contrastive learning, or self-supervision?
 #
-# The figures show RH towards the look-alike, and the recall that the representation costs, of every method. Left of the
-# line there is harm.
+# The first figure shows the RH towards the look-alike under each method, the second the recall that the representation costs. A
+# value left of the line is a harm.
 
 # %%
 noted = {}
@@ -230,7 +234,7 @@ methods = [label for label in measured if kinds[label] == "method"]
 run.table(["", *noted["simclr"]], [(label, *noted[label].values()) for label in methods])
 
 # %% [markdown]
-# The matrices, on one scale: the paper's three methods, the runs of record, and this run.
+# The matrices of RH stand on one scale: those of the paper's three methods, of the runs of record, and of this run.
 
 # %%
 rh = {
@@ -263,9 +267,9 @@ run.show(
 # %% [markdown]
 # ## What helps?
 #
-# Mitigations of SimCLR stand against SimCLR itself, all compared with the same balanced encoders. A remedy should bring RH
-# back to 1 and the NIE to 0 at no loss of accuracy. Cost is given in optimiser steps, and in seconds relative to plain
-# SimCLR as measured on this machine, with whatever else the machine did.
+# Mitigations of SimCLR stand beside plain SimCLR, and all are compared with the same balanced encoders. A remedy should bring RH
+# back to 1 and the NIE to 0 at no loss of accuracy. Cost is given in optimiser steps, and in seconds relative to plain SimCLR.
+# The seconds were measured on this machine, which may have done other work at the time.
 
 # %%
 simclr = measured["simclr"]
@@ -298,13 +302,13 @@ run.table(header, [(label, *noted[label].values(), *cost[label]) for label in re
 # %% [markdown]
 # The controls change one thing each. *Equal steps* trains the undersampled encoders for as many optimiser steps as the
 # balanced ones, since fewer images also mean fewer steps in an epoch. *Clamp switched* turns the public code's lower bound
-# of the cosine on or off. *Fewer images* keeps the ratio and shrinks every class: what depends on the ratio alone stays.
+# of the cosine on or off. *Fewer images* keeps the ratio and shrinks every class: a harm that depends on the ratio alone stays.
 # The *start* control (ImageNet weights or none) needs a net that has such weights: `net=resnet18 start_control=True`.
 
 # %% [markdown]
 # ### Remedies that change more than weights
 #
-# Four more leave the weights of single images alone.
+# Four more remedies leave the weights of single images alone.
 #
 # | remedy | what changes in SimCLR | labels |
 # |---|---|---|
@@ -316,8 +320,8 @@ run.table(header, [(label, *noted[label].values(), *cost[label]) for label in re
 # The temperature of epoch $t$ is $\tau_- + (\tau_+ - \tau_-)(1 + \cos(2 \pi t / T)) / 2$. The period $T$ is a fifth of the training.
 # {cite:t}`kukleva2023` argue that a high temperature separates groups and a low one single images, which rare classes need.
 #
-# Surgery is proposed by {cite:t}`maity2024` for the block model: to weaken the connection of the rare block and its look-alike
-# ({doc}`sbm_theory`). Two images have no edge that could be cut. Here the repulsion across the boundary grows instead,
+# {cite:t}`maity2024` propose *surgery* for the block model: weaken the connection between the rare block and its look-alike
+# ({doc}`sbm_theory`). The block model has edges to remove, and images have none. Here the repulsion between look-alikes grows instead,
 #
 # $$
 # \ell_i = -\frac{s_{i j(i)}}{\tau} + \log \sum_{m \ne i} c_{im}\, e^{s_{im} / \tau},
@@ -327,17 +331,17 @@ run.table(header, [(label, *noted[label].values(), *cost[label]) for label in re
 # such a negative. A class and its look-alike are found after a third of the epochs, by the highest cosine of mean features.
 # `surgery_clusters` puts the clusters of these features, one for each class, in place of the classes.
 #
-# The twin of {cite:t}`jiang2021` lacks the 90 % smallest weights of the convolutions, chosen anew in each epoch, and has a batch
-# normalisation of its own. What the net forgets without them differs most between its two branches, and rare images are
-# forgotten first. The loss is NT-Xent.
+# The twin of {cite:t}`jiang2021` is the net without the 90 % smallest weights of its convolutions, chosen anew in each epoch, and
+# with a batch normalisation of its own. The loss is NT-Xent. They argue that pruning changes the features of rare images most. The
+# two views of such an image then lie far apart, its loss is large, and training attends to it more.
 
 # %% tags=["remove-input"]
 run.code(losses.nt_xent_of_pairs, Remedy)
 
 # %% [markdown]
-# Where a preset is tuned, each remedy had as many trials of a learning rate as every method, by balanced accuracy alone; nothing
-# else of it was tuned.
-# It is compared with plain SimCLR on the same undersampled classes, which `further_classes` counts: the difference of each seed.
+# Where a preset is tuned, the learning rate of each remedy was chosen by balanced accuracy alone, from as many trials as every
+# method had. Nothing else of a remedy was tuned. Each remedy is compared with plain SimCLR, seed by seed, on the same undersampled
+# classes, which `further_classes` counts.
 
 # %%
 helped = {label: m for label, m in measured.items() if kinds[label] in ("mitigation", "remedy")}
@@ -381,13 +385,13 @@ else:
     run.say("This run has no remedies.")
 
 # %% [markdown]
-# Seconds are processor seconds of one step of training on this machine, the least of five. Plain SimCLR's cost is 1. A gain in RH says nothing of the distance to other classes: a remedy that
-# drives all classes apart gains here too.
+# Seconds are processor seconds of one step of training on this machine, the least of five, as a multiple of plain SimCLR's. A gain in RH says nothing of the distance to other classes: a remedy
+# that drives all classes apart gains here too.
 #
 # ## Harm against similarity
 #
-# Do similar classes come closer? Every cell $(k, j)$ of SimCLR has two numbers: the cosine of the two classes under the
-# balanced encoders, and $1 - \mathrm{RH}(k, j; k)$.
+# Does a rare class move most towards the classes that it resembles? Every cell $(k, j)$ of SimCLR's matrix has two numbers: the
+# cosine of the two classes under the balanced encoders, and the *pull* $1 - \mathrm{RH}(k, j; k)$.
 
 # %%
 cosine, pull = comparison.similarity(seen["simclr"])  # (seeds, cells) each
@@ -409,16 +413,16 @@ run.show(
 
 # %% [markdown]
 # Spearman's correlation is computed in every seed over all cells, then averaged. A pair of similar classes has a small
-# denominator $1 - \bar c_{ij}$, and the same balanced encoders stand on both sides, so noise alone can tilt the correlation.
+# denominator $1 - \bar c_{kj}$, and the same balanced encoders enter both numbers, so noise alone can tilt the correlation.
 #
 # ### Similarity from outside the encoder
 #
-# A similarity that the encoder had no part in stands on one side alone: the cosine of the class means of *raw pixels*, of
+# A similarity from outside the trained encoder avoids this fault. There are three: the cosine of the class means of *raw pixels*, of
 # *oriented gradients* (histograms over 4 × 4 cells, from scikit-image), and of the features of the *net untrained*, whose filters
-# are random. The cells of a row share their undersampled class and are no independent pairs. So Spearman's correlation is taken
-# within each row, over the other classes, and averaged over rows. It gets two intervals: over seeds, on which the verdicts rest, and
-# over undersampled classes, each of them one value, the mean over seeds. The second is about classes that were not tried, as far
-# as those tried are a sample of them.
+# are random. The cells of a row share their undersampled class and are not independent. Spearman's correlation is therefore taken
+# within each row, over the other classes, and averaged over rows. It gets two intervals. The verdicts rest on the interval over
+# seeds. The interval over undersampled classes, each of which gives one value, its mean over seeds, extends to classes that were not
+# tried, as far as those tried are a sample of them.
 
 # %%
 in_rows, none_cut = comparison.from_outside(
@@ -448,7 +452,7 @@ run.show(
 # ## Claims
 #
 # A claim about a harm holds only beyond its null: the same quantity of balanced encoders, each against others of its method
-# ({doc}`../how-to-read`). Of a difference of two methods or of a mitigation, the null is a difference of two such encoders.
+# ({doc}`../how-to-read`). For a difference of two methods, and for a mitigation, the null is a difference of two such encoders.
 
 # %%
 paper = {
@@ -478,7 +482,7 @@ run.verdicts()
 #
 # ## What the paper or its public code got wrong
 #
-# **The arms are not matched.** What the public code sets for each method:
+# **The methods are not matched.** The table shows what the public code sets for each:
 
 # %%
 settings = {m: Settings(method=m, **change) for m, change in comparison.PUBLISHED.items()}
@@ -534,15 +538,14 @@ run.short(
 # %% [markdown]
 # ## Limits
 #
-# * Few classes are undersampled here, those that the parameters name. A verdict speaks of them alone.
-# * One learning rate in three was chosen for each method; other settings are shared, which may suit some methods better.
+# * Few classes are undersampled here, those that the parameters name. A verdict is about these classes alone.
+# * The learning rate of each method was chosen from a few; all other settings are shared, which may suit some methods better.
 # * RH divides by the balanced encoder of the same method, so methods with different geometry are compared through a ratio.
 # * The strength of each remedy is fixed: the ends of the temperature, the factor 4, the share of weights that the twin lacks.
-#   Another strength may help more, or less.
 # * A masked autoencoder needs longer training than the others. Where it does not beat its untrained net, its claims are not decided.
 #   `make run STUDY=methods_and_mitigations P="methods=simclr,mae mitigations= equal_steps=false clamp_control=false sizes= masked_epochs=10"`
-#   trains it ten times as long, in which it learns the digits.
-# * Small nets and few epochs: how the methods rank here says little about ResNets trained for hundreds of epochs.
+#   trains it for ten times the epochs, enough to learn the digits.
+# * The nets are small and the epochs few. The order of the methods here says little about ResNets trained for hundreds of epochs.
 
 # %% [markdown]
 # ## Stamp

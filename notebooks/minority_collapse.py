@@ -14,11 +14,11 @@
 # # Minority collapse: how are unequal classes arranged?
 #
 # **Question.** With equal classes, supervised contrastive learning ends in a symmetric frame: every class is as far from every
-# other as possible. Which arrangement takes its place when some classes are rare? {cite:t}`nguyen2026` announce a convex problem
-# that gives the answer for any proportions, and *minority collapse*: beyond a threshold of imbalance all rare classes share one
-# vector. Where does this threshold lie, what moves it, which losses have none, and do trained networks obey it?
+# other as possible. Which arrangement is best when some classes are rare? {cite:t}`nguyen2026` announce a convex problem that
+# gives the answer for any proportions. They also announce *minority collapse*: beyond a threshold of imbalance all rare classes
+# share one vector. Where does this threshold lie? What moves it? Which losses have none? Do trained networks obey it?
 #
-# Only the abstract of that paper is known to us. This page works out the programme, its symmetry, the thresholds and all numbers.
+# We know only the abstract of that paper. This page derives the convex programme, its symmetry, the thresholds and all numbers.
 # Every statement says what it rests on: **known before**, **derived here**, or **numerical only**.
 #
 # ## Parameters
@@ -71,14 +71,14 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # ## Method
 #
 # Class $k$ has the share $\pi_k$. An anchor of class $k$ is compared with a positive of its class and with $M$ negatives, whose
-# classes $j_1, \dots, j_M$ are drawn from $q_k$. Two laws are in use:
+# classes $j_1, \dots, j_M$ are drawn from a law $q_k$. Two laws are in use:
 #
 # * **label-aware**: negatives come from the other classes, $q_{kj} = \pi_j / (1 - \pi_k)$ for $j \ne k$;
-# * **iid**: negatives come from the data as it is, $q_{kj} = \pi_j$, the anchor's own class too.
+# * **iid**: negatives come from all data, $q_{kj} = \pi_j$, the anchor's own class included.
 #
-# The loss is $\psi(t_1, \dots, t_M)$ of $t_i = f(x)^\top (f(x_i^-) - f(x^+))$, where $\psi$ is convex and falls in no argument. InfoNCE is $\psi = \log(1 +
+# The loss is $\psi(t_1, \dots, t_M)$ with $t_i = f(x)^\top (f(x_i^-) - f(x^+))$, where $\psi$ is convex and falls in no argument. InfoNCE is $\psi = \log(1 +
 # \sum_i e^{t_i/\tau})$; as $M \to \infty$, $\log M$ is subtracted. The triplet loss $\max(0, 1 + t)$, the linear loss $t$ and the exponential $e^{t/\tau}$ are
-# means over the negatives here, so that $M$ does not matter. We do not know which law the paper uses, and show both.
+# means over the negatives here, so that $M$ does not matter. We do not know which law the paper uses, and this page shows both.
 #
 # :::{prf:theorem} A convex programme (derived here; the paper announces one in its abstract)
 # :label: collapse-programme
@@ -119,7 +119,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # there is one cosine whatever the shares, and the bound is $-1$.
 # :::
 #
-# For finite $M$ no draw is enumerated: with $\varphi_k(s) = \sum_j q_{kj} \exp(-s\, e^{t_{kj}/\tau})$, $\mathbb{E} \log(1 + \sum_i e^{t_i/\tau}) = \int_0^\infty
+# The code enumerates no draws for finite $M$. With $\varphi_k(s) = \sum_j q_{kj} \exp(-s\, e^{t_{kj}/\tau})$, $\mathbb{E} \log(1 + \sum_i e^{t_i/\tau}) = \int_0^\infty
 # e^{-s}\, (1 - \varphi_k(s)^M)\, \frac{ds}{s}$. The trapezoidal rule in $\log s$ gives this integral to the last digits.
 
 # %% tags=["remove-input"]
@@ -128,8 +128,8 @@ run.code(geometry.Programme.loss, geometry.Programme.partial)
 # %% [markdown]
 # ## The programme, solved twice
 #
-# Newton's method moves free unit vectors; the dual of the convex problem bounds how far above the optimum they are, as in
-# {prf:ref}`sbm-certificate`. cvxpy solves for the matrix $G$ itself. Five classes with unequal shares:
+# Newton's method moves free unit vectors. The dual of the convex problem bounds how far their loss is above the optimum, as in
+# {prf:ref}`sbm-certificate`. The library cvxpy solves for the matrix $G$ itself. The table has five classes with unequal shares:
 
 # %%
 twice = measure.solved_twice(torch.tensor([0.4, 0.3, 0.15, 0.1, 0.05], dtype=torch.float64))
@@ -144,8 +144,8 @@ run.table(
 )
 
 # %% [markdown]
-# Three statements about the optimum, tested on free vectors: equal classes form the simplex frame; exchanging classes of equal
-# share changes no cosine; two classes are antipodal.
+# Three statements about the optimum are tested on free vectors. Equal classes form the simplex frame. Exchanging classes of equal
+# share changes no cosine. Two classes are antipodal.
 
 # %%
 found = [geometry.optimal_gram([1 / k] * k, 0.5, m, law) + 1 / (k - 1) for k in (2, 3, 5, 10) for m, law in CASES]
@@ -167,7 +167,7 @@ run.say(
 # %% [markdown]
 # ## One majority class, two minorities
 #
-# Three classes, the first $R$ times as frequent as each of the others; label-aware negatives, $M = 1$. Move $R$.
+# The first of three classes is $R$ times as frequent as each of the others; negatives are label-aware, and $M = 1$. The slider moves $R$.
 
 # %%
 positions = measure.directions((0.3, 0.5, 1.0), np.linspace(0, 3, 121))
@@ -223,7 +223,7 @@ show(
 run.code(geometry.collapse_threshold)
 
 # %% [markdown]
-# **Against the exact derivative.** $R^*$ is found a second time as the root of the derivative of the programme's own loss, which uses none of these formulas;
+# **Against the exact derivative.** Let $R^*$ be the threshold ratio. It is found a second time as the root of the derivative of the programme's own loss, without these formulas, and
 # free vectors are solved 2 % on either side of $R^*$. The table has three minority classes; the claims are judged on two and five as well.
 
 # %%
@@ -267,7 +267,7 @@ show(
 # %% [markdown]
 # ## The phase diagram
 #
-# $R^*$ over the temperature. Move the number of negatives.
+# The figure shows $R^*$ over the temperature. The slider moves the number of negatives.
 
 # %% tags=["hide-input"]
 diagram = measure.phases(np.geomspace(0.2, 2, p.temperatures))
@@ -282,7 +282,7 @@ show(
 )
 
 # %% [markdown]
-# How fast $R^*$ grows as the temperature falls, and in which direction the number of negatives moves it:
+# How fast does $R^*$ grow as the temperature falls? In which direction does the number of negatives move $R^*$?
 
 # %%
 slope = {law: [np.diff(np.log([R(b, t, 1, law) for t in (1 / 20, 1 / 40)]))[0] / 20 for b in SIZES] for law in LAWS}
@@ -315,12 +315,12 @@ run.say(
 )
 
 # %% [markdown]
-# At $M = \infty$ with label-aware negatives $R^*$ stays bounded even as $\tau \to 0$: it tends to $2B^2/(B-1)$. No finite $M$ has
-# a bound. In $\log(1 + \sum_i e^{t_i/\tau})$ the 1 of the positive pair is lost only where $M \varepsilon \gg 1$, that is
-# $M \gg e^{2/\tau}$: at τ = 0.2 even 256 negatives are far from infinitely many, at τ = 1 sixteen are nearly enough.
+# At $M = \infty$ with label-aware negatives $R^*$ tends to $2B^2/(B-1)$ as $\tau \to 0$. At any finite $M$ it grows without bound.
+# The reason is the 1 of the positive pair in $\log(1 + \sum_i e^{t_i/\tau})$, which is negligible only where $M \varepsilon \gg 1$,
+# that is $M \gg e^{2/\tau}$. At τ = 0.2 even 256 negatives are far from infinitely many; at τ = 1 sixteen are nearly enough.
 #
-# **The regularity of the loss.** At $M = 1$ the threshold depends on the loss through $r = \psi'(-2)/\psi'(0)$ alone: how hard the
-# loss still pushes two antipodal classes apart, relative to two classes that coincide.
+# **The regularity of the loss.** At $M = 1$ the threshold depends on the loss through $r = \psi'(-2)/\psi'(0)$ alone. This ratio says
+# how hard the loss still pushes two antipodal classes apart, relative to two classes that coincide.
 
 # %%
 by_loss = {loss: [R(4, 0.5, 1, law, loss) for law in LAWS] for loss in geometry.LOSSES}
@@ -356,8 +356,8 @@ run.table(
 # order $1/R$, so this is of order $1/R^2$, as are the terms in $b$ of the minority pairs. Set the derivative of their sum to 0.
 # :::
 #
-# With one majority class no other class holds its vector in place, and the minorities push it as far as they can. Several majorities
-# hold each other in place; the directions outside their frame are left to the minorities, which can spread there.
+# A single majority class is held in place by no other class, and the minorities push its vector to their antipode. Several majorities
+# hold each other in place. The minorities then spread in the directions outside the frame of the majorities.
 
 # %%
 curve, ends = measure.several(minorities=3)
@@ -390,9 +390,9 @@ run.say(
 # %% [markdown]
 # ## Two relatives
 #
-# **Cross-entropy.** In the layer-peeled model of {cite:t}`fang2021` features *and* classifiers are free, with mean squared lengths $E_H$ and $E_W$. Beyond a
-# ratio the minority *classifiers* align; this result of theirs is said from memory, the paper was not read for this book. The convex form has the Gram matrix of
-# both, $X \succeq 0$ of size $2K$:
+# **Cross-entropy.** In the layer-peeled model of {cite:t}`fang2021` features *and* classifiers are free, with mean squared lengths of at most $E_H$ and $E_W$. Beyond
+# a ratio the minority *classifiers* align. This result of theirs is said from memory, since the paper was not read for this book. The variable of the convex form is the
+# Gram matrix of features and classifiers together, $X \succeq 0$ of size $2K$:
 #
 # $$
 # \begin{aligned}
@@ -401,8 +401,8 @@ run.say(
 # \end{aligned}
 # $$
 #
-# Only the product of the two budgets matters. One majority and three minority classes, beside contrastive learning at $M = \infty$,
-# label-aware, τ = 0.5:
+# Only the product of the two budgets $E_H$ and $E_W$ matters. The figure has one majority and three minority classes, beside contrastive
+# learning at $M = \infty$, label-aware, τ = 0.5:
 
 # %%
 curve = measure.peeled((1.0, 2.0, 5.0, 10.0), np.geomspace(1, 1000, 16))
@@ -431,9 +431,9 @@ run.table(
 )
 
 # %% [markdown]
-# The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides: with a small budget cross-entropy collapses
-# the features as well; with a large one both features and classifiers stay apart at this ratio. Without a penalty it ends, at any shares, where the logits are the
-# one-hot labels less $1/K$ (SELI, {cite:t}`thrampoulidis2022`, said from memory; the tests find these logits with cvxpy): three minorities then have the cosine −1/2 in the limit, a frame of their own.
+# The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides. With a small budget cross-entropy collapses
+# the features as well; with a large budget features and classifiers stay apart at this ratio. Without a penalty cross-entropy ends, at any shares, where the logits are
+# the one-hot labels less $1/K$ (SELI, {cite:t}`thrampoulidis2022`, said from memory; the tests find these logits with cvxpy). Three minorities then tend to the cosine −1/2, a frame of their own.
 #
 # :::{prf:proposition} Non-negative features (known before; the sketch is ours)
 # :label: collapse-frame
@@ -455,9 +455,9 @@ run.say(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds
 # %% [markdown]
 # ## From the theory to networks
 #
-# A perceptron with two hidden layers maps points to the sphere and is trained with this loss, $M = \infty$, label-aware. One class
-# is the majority. All ratios and seeds train side by side in one stack. The proportions enter as exact weights $\pi_k$ and
-# $q_{kj}$, with equally many points of each class in a batch: a rare class is rare in the loss, not noisy.
+# A perceptron with two hidden layers maps points to the sphere. It is trained with the contrastive loss at $M = \infty$, label-aware,
+# and one class is the majority. All ratios and seeds train side by side in one stack. A batch has equally many points of each class,
+# and the proportions enter as exact weights $\pi_k$ and $q_{kj}$. The loss of a rare class is therefore no noisier than that of others.
 
 # %% tags=["remove-input"]
 run.code(collapse_nets.loss)
@@ -505,8 +505,8 @@ run.say(
 )
 
 # %% [markdown]
-# **With non-negative features.** The networks on Gaussian classes once more, with a softplus behind the last layer, at half and at
-# twice the $R^*$ from above:
+# **With non-negative features.** The networks on Gaussian classes are trained once more, with a softplus behind the last layer, at half
+# and at twice the $R^*$ of features of any sign:
 
 # %%
 largest = measure.largest_cosine(p, points["Gaussian classes"], (0.5, 2.0))
@@ -518,13 +518,13 @@ run.say(
 )
 
 # %% [markdown]
-# On data that the networks separate, training ends where the programme says. Some of the images that they have not seen fall to another class. Beyond the
-# threshold the majority is the antipode of the minorities; a few minority images that fall to the majority therefore lower the mean cosine much.
+# On data that the networks separate, training ends where the programme says. Some fresh images are placed in another class. Beyond the threshold the majority
+# is the antipode of the minorities, and a few minority images that are placed in the majority therefore lower the mean cosine much.
 #
 # ## Residual networks on images
 #
-# The same on CIFAR-10, with real counts in place of weights: one class has $R$ times as many images as each minority, an anchor's negatives are drawn from its
-# batch as it is (iid), and with all of them the loss is SupCon. Networks are trained at half and at twice the $R^*$ of each number of negatives.
+# On CIFAR-10 real counts take the place of weights: one class has $R$ times as many images as each minority. The negatives of an anchor are drawn from its whole
+# batch (iid); where all of the batch are negatives, the loss is SupCon. Networks are trained at half and at twice the $R^*$ of each number of negatives.
 
 # %%
 residual = majorities.measured(run.units)
@@ -543,14 +543,14 @@ else:
 # %% [markdown]
 # ## Reported beside reproduced
 #
-# The abstract of {cite:t}`nguyen2026` prints no number, and the figures of the paper are not known to us: no published number stands
-# beside those above. It announces a convex programme, angular symmetry and a threshold. The claims `collapse-10a` and `10b`,
+# The abstract of {cite:t}`nguyen2026` prints no number, and we do not know the figures of the paper. No published number therefore
+# stands beside those above. The abstract announces a convex programme, angular symmetry and a threshold. The claims `collapse-10a` and `10b`,
 # `collapse-2`, and `collapse-3` to `4b` test them in the form derived here, which may differ from the paper's.
 #
 # ## Claims
 #
-# Exact optima have no seeds: their verdict rests on the number alone ({doc}`../how-to-read` has the rule of verdicts). Date and origin
-# of each threshold stand with the claim.
+# Exact optima have no seeds, and their verdict rests on the number alone ({doc}`../how-to-read` has the rule of verdicts). Each claim
+# gives the date and origin of its threshold.
 
 # %% tags=["hide-input"]
 run.save(data={"train": images.digest(train_set), "test": images.digest(test_set)})
@@ -569,9 +569,9 @@ run.short(
 # ## What the statements leave out
 #
 # * **"Whenever the imbalance exceeds a threshold"** is the abstract's wording for an extreme case that it does not spell out. Read as *one* majority class the
-#   statement is right for InfoNCE. Read as any split into large and small classes it is not: with three majority classes and $M = 1$ no ratio that was tried
+#   statement is right for InfoNCE. Read as any split into large and small classes the statement is wrong: with three majority classes and $M = 1$ no ratio that was tried
 #   collapses the minorities (`collapse-8a`). With a triplet loss no ratio collapses them even under one majority class.
-# * **"Depends on the number of negatives"**: the direction depends on the law that draws them (`collapse-6a`, `6b`).
+# * **"Depends on the number of negatives."** The direction of this effect depends on the law that draws the negatives (`collapse-6a`, `6b`).
 # * **Two classes do not collapse.** With $K = 2$ the optimum is antipodal at any imbalance (`collapse-7`): if a
 #   two-class training collapses, its loss, batches or optimiser are to blame, not the optimal geometry.
 
@@ -588,14 +588,14 @@ run.table(["", "cosine between minorities"], [(what, f"{float(g[-1, -2]):.4f}") 
 # %% [markdown]
 # ## Limits
 #
-# * The optimum knows classes alone: every point of a class is its mean. The programme says nothing of augmentation, capacity or the
-#   order of training; an unlabelled contrastive loss has other positives.
+# * The optimum is about classes alone, since every point of a class is its mean. The programme says nothing of augmentation, capacity
+#   or the order of training, nor of a contrastive loss without labels, which has other positives.
 # * The networks are small, their classes separable, and the proportions enter as weights. Counts in real batches add noise: a class
 #   with a share below one in a batch often provides no negative.
-# * The learning rate and the number of steps were chosen by how near the loss comes to the programme's optimum, on networks of other
-#   seeds; their cosines on these digits were seen before the run above, but after the thresholds of the claims were set.
-# * Rate and length of the residual networks are not tuned. Weight decay, which real training has, is left out: the programme has none.
-# * Just below $R^*$ minorities are already close to one another (the table of thresholds): in practice trouble begins earlier.
+# * The learning rate and the number of steps were chosen on networks of other seeds, by how near the loss comes to the programme's
+#   optimum. The cosines of those networks on these digits were seen before the run above, after the claims' thresholds were set.
+# * Learning rate and epochs of the residual networks are not tuned. They train without weight decay, since the programme has none.
+# * Just below $R^*$ the minorities are already close to one another (the table of thresholds). In practice harm begins before $R^*$.
 
 # %% [markdown]
 # ## Stamp

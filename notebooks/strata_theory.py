@@ -13,9 +13,9 @@
 # %% [markdown]
 # # The theory of L_spread, line by line
 #
-# **Question.** {cite:t}`detailsmatter2022` give their loss a theory: what it tends to with many samples, how many strata a subsample finds, how well a classifier of means tells strata apart, and how a
-# loss is corrected when labels are wrong. Which of these statements are right as they stand, which need a condition, and what do they say in numbers?
-# Each is computed exactly where possible, checked by a method that does not share its derivation, and says what it rests on. The last table lists all.
+# **Question.** {cite:t}`detailsmatter2022` give their loss a theory. It says where the loss tends with many samples, which *strata* (unlabelled subgroups of a class) a subsample holds, how well a
+# classifier of means tells strata apart, and how a loss is corrected when labels are wrong. Which of these statements are right as they stand? Which need a condition? What do they say in numbers?
+# This page computes each statement exactly where possible and checks it by a method that does not share its derivation. A table below lists all statements and what each rests on.
 #
 # ## Parameters
 
@@ -96,8 +96,8 @@ computed, simulated = "computed, float64, CPU", f"simulated, {p.preset}, CPU, se
 #
 # with $u$ uniform on the unit vectors of $\mathbb{R}^d$, orthogonal to the corners.
 #
-# The **spread** $b$ runs from 0, class collapse, to 1, where all classes share one sphere. The two views of a sample have the cosine $s$ between their $u$. Cosines then depend on one angle alone.
-# The expectation of the logarithm of a sum is one integral, $\mathbb{E} \log S = \int_0^\infty (e^{-t} - \mathbb{E} e^{-tS})\, \frac{dt}{t}$, which is computed to the last digits.
+# The **spread** $b$ runs from 0 to 1. At $b = 0$ each class is one point (*class collapse*); at $b = 1$ all classes share one sphere. The vectors $u$ of the two views of a sample have the cosine $s$.
+# All cosines then depend on one angle. The expectation of the logarithm of a sum is one integral, $\mathbb{E} \log S = \int_0^\infty (e^{-t} - \mathbb{E} e^{-tS})\, \frac{dt}{t}$, computed to the last digits.
 
 # %% tags=["remove-input"]
 run.code(spread_limit.terms, spread_limit.loss)
@@ -135,8 +135,8 @@ run.say(
 #
 # $L_{\text{align}}$, a sum of cosines, is lowest with every class in one point (proved in the paper). $L_{\text{uniform}}$ is lowest with every class uniform on the whole sphere (proved in the
 # paper, as for the unsupervised loss in {doc}`alignment_uniformity`). $L_{\text{neg}}$ is lowest with classes collapsed to the corners of a regular simplex. For this last step the paper relaxes
-# the problem to one class against the rest and checks first-order conditions. For more than two classes these conditions show a stationary point, not a minimum. The statement is nevertheless
-# true:
+# the problem to one class against the rest and checks first-order conditions. For more than two classes these conditions show a stationary point, not a minimum. The corners are the minimum
+# nevertheless:
 # :::{prf:proposition} The minimum of L_neg (stated in the paper, the proof corrected here)
 # :label: st-neg
 # With balanced classes, $L_{\text{neg}} \ge -\alpha / ((K - 1) \tau)$. Equality holds exactly for classes collapsed to a regular simplex, which needs dimension $K - 1$ or more.
@@ -164,7 +164,7 @@ run.say(
 )
 
 # %% [markdown]
-# Alignment and separation pull to $b = 0$, uniformity to $b = 1$; $\alpha$ decides between them.
+# $L_{\text{align}}$ and $L_{\text{neg}}$ pull to $b = 0$, and $L_{\text{uniform}}$ pulls to $b = 1$. The weight $\alpha$ decides between them.
 # :::{prf:proposition} The balance (derived here)
 # :label: st-balance
 # Among the distributions above, the sum of the three limits is convex in $b$. With $A_d(\kappa) = I_{d/2}(\kappa) / I_{d/2-1}(\kappa)$, it is lowest where
@@ -179,8 +179,8 @@ run.say(
 # to 1. All other terms are linear in $b$. Setting the derivative to 0 gives the equation, and $A_d(0) = 0$ gives $\alpha^*$.
 # :::
 #
-# For $s = 1$, $\alpha^* = (K-1)/(2K-1)$ is the limit of many negatives of the threshold in {doc}`lspread_strata`, where the second variation at the collapsed point gives the threshold. Here the
-# threshold ends a continuous transition. Views that differ ($s < 1$) *lower* the threshold: classes collapse at a smaller $\alpha$.
+# For $s = 1$, $\alpha^* = (K-1)/(2K-1)$. The threshold in {doc}`lspread_strata`, which comes from the second variation at the collapsed point, tends to this value with many negatives. Here
+# $\alpha^*$ ends a continuous transition. Views that differ ($s < 1$) *lower* the threshold: classes collapse at a smaller $\alpha$.
 
 # %%
 tug, start = draw.pulls(tau), 0.4  # expectations behind the limits, over b
@@ -208,7 +208,7 @@ run.say(
 # %% [markdown]
 # ## What a subsample holds
 #
-# The paper's thought experiment: two strata $z, z'$ have the probabilities $p$ and $q$, and a sample has $n = tN$ points. Does the sample hold both strata, one, or none?
+# The paper makes a thought experiment. Two strata $z, z'$ have the probabilities $p$ and $q$, and a sample has $n = tN$ points, a share $t$ of $N$. Does the sample hold both strata, one, or none?
 # :::{prf:proposition} Appendix C.2 (proved in the paper)
 # :label: st-held
 # For $n$ independent draws,
@@ -270,9 +270,9 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # %% [markdown]
 # ### Encoders trained on a share of the data
 #
-# The thought experiment goes on: $f_t$ is trained on the share $t$, and $\delta(f_t, z, z') = \lVert \mu_z - \mu_{z'} \rVert$, $\mu_z = \mathbb{E}[f_t(x) \mid z]$, is the distance of two strata. The
-# paper takes three cases apart, both strata seen, one, or none, and reasons by H-divergence {cite:p}`bendavid2010` and total variation. This book read the cases and not the form of the bounds; of
-# observations 1 to 3 (distances, mutual information) the subjects, of lemma 4 and corollary 1 the numbers alone. What follows stands in their place and does not claim to be them.
+# In its second part, $f_t$ is trained on the share $t$. The distance of two strata is $\delta(f_t, z, z') = \lVert \mu_z - \mu_{z'} \rVert$ with $\mu_z = \mathbb{E}[f_t(x) \mid z]$. The paper treats three
+# cases (both strata seen, one, none) and reasons by H-divergence {cite:p}`bendavid2010` and total variation. The text that we read has the cases without the form of the bounds. It has the subjects of
+# observations 1 to 3 (distances, mutual information), and of lemma 4 and corollary 1 only the numbering. The statements below are ours and may differ from those of the paper.
 # :::{prf:lemma} Distance, divergence, information (derived here)
 # :label: st-apart
 # Let $f$ map to unit vectors, $w$ be the unit vector along $\mu_z - \mu_{z'}$, and $d_{\mathcal{H}} = 2 \sup_{h \in \mathcal{H}} | P_z(h) - P_{z'}(h) |$ for half-spaces of features. Then
@@ -289,7 +289,7 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # :::{prf:corollary} The cases (derived here)
 # :label: st-cases
 # $\mathbb{E}\, \delta(f_t, z, z')$ is the mean of its three conditional means, weighted by the chances of {prf:ref}`st-held`. Each of the three is at most $2\, \mathrm{TV}(P_z, P_{z'})$: no
-# encoder takes apart what the points do not, seen or not. The bound is the same in every case and does not order them.
+# encoder moves two strata farther apart than their points allow, seen or not. The bound is the same in every case and does not order the cases.
 # :::
 # :::{prf:proposition} Observations 1 and 2, our reading (derived here)
 # :label: st-observed
@@ -300,7 +300,7 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # Lemma 1 has $\delta_{zi}$ in $e^{-\lambda \delta_{zi}^2/2}$ alone. In lemma 2 the derivative after $d_z(S(z))$ is $1/\eta$ minus a softmax, at least 0; after $d_z(i)$ it is minus a softmax.
 # :::
 #
-# Two classes have two common strata of 120 points and two rare ones of 6 each, Gaussians with all distances within a class equal. Small perceptrons train on subsets and are read on fresh points.
+# Each of two classes has two common strata of 120 points and two rare strata of 6. The strata are Gaussians, and all distances within a class are equal. Small perceptrons train on subsets and are read on fresh points.
 
 # %%
 pairs, nets = thought.measured(subsets.trained(list(range(p.seed, p.seed + p.sets)), p.parts))
@@ -337,7 +337,7 @@ run.say(
 # d_z(i) = \eta \sum_{z' \in S_i} p(z' \mid S_i) (\delta_{zz'}^2 / 2 - 1),
 # \end{aligned} $$
 #
-# for some $\lambda, \eta > 0$. The text keeps the multipliers without giving a value. With $\lambda$ large enough lemma 1 says nothing: the bound grows like $\lambda$. The multiplier 1 is not
+# for some $\lambda, \eta > 0$, to which the text gives no value. With $\lambda$ large enough lemma 1 says nothing, since the bound grows like $\lambda$. The multiplier 1 is not
 # enough, because of two steps of the proof. The first step takes $\mu_z^\top \mu_i = 1 - \delta_{zi}^2 / 2$, which needs means of length 1, that is, strata in one point. The second step replaces
 # $f(x)$ by its mean inside a convex function, where Jensen's inequality points the other way.
 # :::{prf:proposition} Equal lengths (derived here)
@@ -351,8 +351,8 @@ run.say(
 # in $f$, so its mean over a stratum is at least its value at the mean.
 # :::
 #
-# Ten strata in two classes lie on the unit vectors of $\mathbb{R}^{16}$: randomly turned copies of a von Mises–Fisher cloud of concentration $\kappa$, so that equal concentrations give exactly
-# equal lengths. The concentrations double from 5 to 160. The statements are about the points at hand as the whole distribution, and nothing is estimated.
+# Ten strata in two classes lie on the unit vectors of $\mathbb{R}^{16}$. Each is a randomly turned copy of a von Mises–Fisher cloud of concentration $\kappa$, so that equal concentrations give
+# exactly equal lengths. The concentrations double from 5 to 160. The points at hand are taken as the whole distribution, and nothing is estimated.
 
 # %% tags=["remove-input"]
 run.code(mean_classifier.FeatureStrata.fine_bound, mean_classifier.FeatureStrata.coarse_bound)
@@ -392,7 +392,7 @@ run.say(
 # %% [markdown]
 # ## Collapsed classes
 #
-# If every class collapses to a corner of the simplex, its $m$ strata cannot be told apart. What is the cost? $c = -1/(K-1)$, $C = mK$.
+# If every class collapses to a corner of the simplex, its $m$ strata cannot be told apart. What does the collapse cost? Let $c = -1/(K-1)$ and $C = mK$.
 # :::{prf:lemma} Lemma 3 (bounds proved in the paper; value and best classifier derived here)
 # :label: st-collapsed
 # With $W_z = v_{S(z)}$ the coarse-to-fine loss is
@@ -418,7 +418,7 @@ run.table([*header, "cost of collapse", "log m"], lines)
 # %% [markdown]
 # ## Wrong labels
 #
-# Two classes are balanced; each label is right with probability $p$, and $q = 1 - p$. A triplet drawn by *labels* often is no true triplet.
+# Two classes are balanced. Each label is right with probability $p$, and $q = 1 - p$. A *triplet* is an anchor, a positive and a negative. Drawn by wrong labels, it often has no true positive or no true negative.
 # :::{prf:lemma} Lemma 5 (proved in the paper)
 # :label: st-triplet
 # A share $p^3 + q^3$ of the noisy triplets has a true positive and a true negative. A share $pq$ each has two positives, two negatives, or the two exchanged.
@@ -433,7 +433,7 @@ run.table([*header, "cost of collapse", "log m"], lines)
 # has the mean of $-\sigma(x, x^+) + G(x^+, x^-)$ under true labels.
 # :::
 #
-# The weights solve five equations in five unknowns, two for the numerator and three for the pairs. The function below makes the equations by going through all cases of right and wrong labels.
+# The weights solve five equations in five unknowns, two for the numerator and three for the pairs. The function below makes these equations from all cases of right and wrong labels.
 
 # %% tags=["remove-input"]
 run.code(label_noise.correction_system)
@@ -476,8 +476,8 @@ run.say(
 # %% [markdown]
 # ## Many points at once
 #
-# With $m$ points in the log-sum, one positive among them, the correction needs an average for each number $j = 0 \dots m$ of noisy positives, and weights $w$ with $P w = e$. $P_{ij}$ is the
-# chance of $i$ true positives among $j$ noisy ones, and $e$ the indicator of $i = 1$.
+# Let the log-sum have $m$ points, one positive among them. The correction then needs an average for each number $j = 0 \dots m$ of noisy positives, and weights $w$ with $P w = e$. Here $P_{ij}$ is
+# the chance of $i$ true positives among $m$ points of which $j$ are labelled positive, and $e$ is the indicator of $i = 1$.
 # :::{prf:lemma} Lemma 7 (stated in the paper, which does not present the proof)
 # :label: st-many
 # $P = p\, Q + q\, J Q$. Column $j$ of $Q$ is the law of a sum of two binomials, $j$ with chance $p$ and $m - j$ with chance $q$; $J$ reverses the order, for an anchor whose own label is wrong.
@@ -531,7 +531,7 @@ run.say(
 # %% [markdown]
 # ## Statement by statement
 #
-# The paper prints no numbers with its theory. The table has what each statement rests on, and what this run found.
+# The paper prints no numbers with its theory. The table says what each statement rests on, and what this run found.
 
 # %% tags=["hide-input"]
 even = lengths[lengths.m % 2 == 0]
@@ -564,7 +564,7 @@ run.say(f"""| statement | rests on | this run |
 # %% [markdown]
 # ## Claims
 #
-# {doc}`../how-to-read` has the rule of verdicts. Numbers without seeds get a point verdict; of encoders, the small ones on Gaussian strata alone were trained.
+# {doc}`../how-to-read` has the rule of verdicts. Numbers without seeds get a point verdict. The only encoders trained here are the small ones on Gaussian strata.
 
 # %%
 run.save(seeds=0, data={"train": images.digest(digits)})
@@ -582,21 +582,21 @@ run.short(
 # %% [markdown]
 # ## What was wrong, or said too simply
 #
-# * **The step on L_neg.** The paper's first-order conditions show that the collapsed simplex is stationary. It is the minimum, by {prf:ref}`st-neg`.
-# * **"One stratum alone becomes rarer with more samples."** Only beyond $n^*$ ({prf:ref}`st-peak`). The formulas are right; a public text copy lost the stroke through an $\in$ in them.
-# * **Lemmas 1 and 2.** With multiplier 1 both are false for strata of equal length ({prf:ref}`st-equal`), by little. The multiplier depends on the representation, so the lemmas do not compare two
+# * **The step on L_neg.** The paper's first-order conditions show only that the collapsed simplex is stationary; {prf:ref}`st-neg` shows that it is the minimum.
+# * **"One stratum alone becomes rarer with more samples."** This is true only beyond $n^*$ ({prf:ref}`st-peak`). The formulas are right; a public text copy of them lost the stroke through an $\in$.
+# * **Lemmas 1 and 2.** With multiplier 1 both lemmas fail for strata of equal length ({prf:ref}`st-equal`), by little. The multiplier depends on the representation, so the lemmas do not compare two
 #   representations; `lspread-17a` tries it on trained encoders.
-# * **Instability** of the correction for many points is a theorem ({prf:ref}`st-spectrum`), and no choice of weights avoids it: $w$ is unique.
+# * **Instability.** That the correction for many points is unstable is a theorem ({prf:ref}`st-spectrum`). No choice of weights avoids the instability, since $w$ is unique.
 #
 # ## Limits
 #
 # * {prf:ref}`st-balance` is about one family of distributions. With no limit on the dimension this family contains an optimum: the limits are convex in the cosines, and averaging over all
 #   exchanges within and of classes leaves one cosine within classes and one across. As $d \to \infty$, $A_d \to 0$, the sum is linear in $b$, and the passage becomes a jump at $\alpha^*$. From
 #   $\alpha^*$ on, collapse is therefore best in every dimension that holds the simplex. Below $\alpha^*$, the best of all distributions in a given dimension is not shown.
-# * Bounds on strata were tried on generated clouds and simple representations of digits, the thought experiment on small perceptrons and Gaussian strata. The correction is for two balanced classes
-#   with symmetric noise and a known share of right labels; {doc}`label_noise_and_coresets` uses it on data.
-# * The thresholds of claims 7 to 10 come from our specification of the paper, written with a pilot of these computations in view, on other random strata. The outcome of 7b, 7c, 8a, 8e, 9c, 10c and
-#   16e follows from what is derived above. The sizes of strata were chosen after the thresholds, with a second-order estimate of Jensen's gap in view.
+# * The bounds on strata were tried on generated clouds and simple representations of digits. The thought experiment was tried on small perceptrons and Gaussian strata. The correction is for two
+#   balanced classes with symmetric noise and a known share of right labels; {doc}`label_noise_and_coresets` uses it on data.
+# * The thresholds of claims 7 to 10 come from our specification of the paper. A pilot of these computations on other random strata was known when the specification was written. The outcome of 7b,
+#   7c, 8a, 8e, 9c, 10c and 16e follows from the propositions above. The sizes of strata were chosen after the thresholds, when a second-order estimate of Jensen's gap was known.
 
 # %% [markdown]
 # ## Stamp

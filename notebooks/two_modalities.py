@@ -14,10 +14,10 @@
 # # Two modalities: who pays where images meet captions?
 #
 # **Question.** {cite:t}`maity2024` study encoders of images, whose positive pairs are two views of one image. In CLIP
-# {cite:p}`radford2021` a positive pair is an image and its caption, and there are two encoders, called *towers*. If one class
-# has few pairs, does its representation move towards a look-alike, in which of the towers, and does that cost it recall?
-# No paper that this book follows asks this. The chapter trains small towers on images with generated captions, so that which
-# classes are alike *in words* is set and not found.
+# {cite:p}`radford2021` a positive pair is an image and its caption, and there are two encoders, called *towers*. Let one class
+# have few pairs. Does its representation move towards that of a *look-alike*, a class that resembles it? In which of the towers?
+# And does the rare class lose recall? No paper that this book follows asks these questions. The chapter trains small towers on
+# images with generated captions. The generator of captions sets which classes are alike *in words*.
 #
 # ## Parameters
 
@@ -77,16 +77,16 @@ pairs = modalities.pairs_of(p.data, names, treated)
 run.code(losses.clip)
 
 # %% [markdown]
-# The image tower is a small convolutional net, the text tower a bag of words with one hidden layer; a linear map takes each
-# to the joint space. What is judged is the towers' own features, before these maps, as {cite:t}`radford2021` do when they train
-# classifiers on CLIP.
+# The image tower is a small convolutional net, and the text tower is a bag of words with one hidden layer. A linear map takes the
+# features of each tower to the joint space. This chapter judges the features before the map, on which {cite:t}`radford2021` train
+# their classifiers too.
 #
 # ## The captions
 #
-# A caption is an opening, a content word, a joiner, another content word. Each class has six words of its own, and six more in
-# common with its look-alike: 1 with 7, 3 with 8, 4 with 9, 5 with 6; in CIFAR-10 airplane with ship, automobile with truck,
-# deer with horse, cat with dog. A content word is a common one with the probability `shared`. The other classes have no word
-# in common with any.
+# A caption is an opening, a content word, a joiner and another content word. Each class has six content words of its own. Two
+# look-alikes have six more in common. The digits are paired 1 with 7, 3 with 8, 4 with 9 and 5 with 6; the classes of CIFAR-10
+# airplane with ship, automobile with truck, deer with horse and cat with dog. With the probability `shared` a content word is one
+# of the six common words. A class outside these pairs has no content word in common with any other.
 
 # %%
 first = modalities.examples(arms, [names[k] for k in dict.fromkeys(sum(pairs, ()))])  # by class
@@ -95,13 +95,13 @@ first = modalities.examples(arms, [names[k] for k in dict.fromkeys(sum(pairs, ()
 run.table(["class", "its first captions"], [(name, "; ".join(some)) for name, some in first.items()])
 
 # %% [markdown]
-# One class $k$ keeps a share of its pairs, drawn anew for every seed; the others keep theirs. The balanced towers are trained on
-# all pairs.
+# One class $k$ keeps a share of its pairs, drawn anew for every seed, and the other classes keep all of theirs. The *balanced*
+# towers are trained on all pairs.
 #
 # ## Training
 #
-# Harms are judged in a tower only where training added 5 points to the balanced accuracy of a head on its features, beyond
-# the same tower at its random start.
+# A *head* is a logistic regression of the class on a tower's features. Harms are judged in a tower only where training raised the
+# balanced accuracy of a head by 5 points over a head on the same tower at its random start.
 
 # %%
 accuracy = {(t, arm): seen[t].accuracy(arm) for t in TOWERS for arm in ("balanced", "untrained")}
@@ -124,8 +124,8 @@ run.say(
 #
 # In each tower, $\mathrm{RH}(k, j; k) = (1 - \bar c_{kj}^{\,k}) / (1 - \bar c_{kj}^{\,\mathrm{bal}})$, with $\bar c_{kj}$ the mean
 # cosine between the held-out items of classes $k$ and $j$: images in the one tower, captions in the other. Below 1 the rare
-# class $k$ has come nearer to $j$ ({doc}`cifar10_undersampling` has the details). The null is RH of balanced towers of one seed
-# over those of another: what undersampling nothing does.
+# class $k$ has come nearer to $j$ ({doc}`cifar10_undersampling` has the details). The *null* is the RH of balanced towers of one
+# seed over balanced towers of another: no class is undersampled in either.
 
 # %% tags=["remove-input"]
 run.code(harms.representation_harm)
@@ -181,10 +181,11 @@ run.show(
 # %% [markdown]
 # ## Mediation: the cost in recall
 #
-# A head, a logistic regression of the class on a tower's features, is trained on 75 % of the held-out pairs. As in
-# {doc}`mediation`, $Y(T, M)$ is the recall of class $k$ with the head's labels balanced ($T = 0$) or class $k$ cut there too
-# ($T = 1$), on the balanced tower ($M = 0$) or on that with class $k$ rare ($M = 1$). Then $\mathrm{NIE} = Y(0,1) - Y(0,0)$ is what
-# the tower alone costs, $\mathrm{NDE} = Y(1,0) - Y(0,0)$ what the labels alone cost, and $\mathrm{TE} = Y(1,1) - Y(0,0)$ the whole.
+# The head is trained on 75 % of the held-out pairs. As in {doc}`mediation`, $Y(T, M)$ is the recall of class $k$. $T$ stands for the
+# head's labels: they are balanced ($T = 0$), or class $k$ is cut among them too ($T = 1$). $M$ stands for the tower: class $k$ is
+# balanced ($M = 0$) or rare ($M = 1$) among its pairs. The natural indirect effect $\mathrm{NIE} = Y(0,1) - Y(0,0)$ is the change that
+# the tower alone makes. The natural direct effect $\mathrm{NDE} = Y(1,0) - Y(0,0)$ is the change that the labels alone make, and the
+# total effect is $\mathrm{TE} = Y(1,1) - Y(0,0)$. A negative effect is a loss of recall.
 
 # %%
 found = {t: outcomes.of(seen[t], "paper", p.ratio).effects() for t in TOWERS}
@@ -211,14 +212,14 @@ run.show(
 run.table(["tower", *kept], [(t, *(f"{e:+.3f}" for e in them.values())) for t, them in effects.items()])
 
 # %% [markdown]
-# Where TE equals NDE, the few labels that are left have taken the recall already, and the tower has nothing more to take. Then
-# only NIE tells the towers apart.
+# Where TE equals NDE, cutting the labels has already cost all the recall that is lost, and the tower costs no more. In that case
+# the NIE alone shows a difference between towers.
 
 # %% [markdown]
 # ## Claims
 #
-# Each claim stands against its null, which is computed from pairs of balanced towers of two seeds. {doc}`../how-to-read` has
-# the rule.
+# Each claim stands against its null, which comes from the balanced towers of two seeds. {doc}`../how-to-read` has the rule of
+# verdicts.
 
 # %%
 here, beyond, fit = {}, {}, {}
@@ -246,10 +247,11 @@ run.short(
 # %% [markdown]
 # ## Limits
 #
-# * The captions are two words of a small grammar, and the text tower reads no order. Real captions say more, and leave more out.
-# * Look-alikes are set in words. In images a pair may be more or less alike than another class that has no word in common.
-# * Two classes are rare, one at a time; verdicts are about these two.
-# * The joint space itself, zero-shot classification and retrieval, for which CLIP is used most, are not judged.
+# * A caption holds two content words of a small grammar, and the text tower ignores their order. Real captions say more about an
+#   image, and leave more out.
+# * Look-alikes are alike in words by design. Their images may be less alike than those of classes that share no word.
+# * Few classes are rare, one at a time. The verdicts are about the classes that `undersampled` names.
+# * The chapter judges neither the joint space nor zero-shot classification and retrieval, the main uses of CLIP.
 
 # %% [markdown]
 # ## Stamp

@@ -106,8 +106,8 @@ def registered(records_: list[RunRecord]) -> str:
     changed = sum("changes" in claim.registered for claim in every)
     late = sum(str(claim.registered["date"]) > begun.get(claim.study, "9") for claim in every)
     text = (
-        f"The [scoreboard](scoreboard.md) has, with each of the {len(every)} claims, the date and the commit of its "
-        f"threshold. With {noted} of them a note says what was known when the threshold was set, such as a pilot; "
+        f"The scoreboard gives, for each of the {len(every)} claims, the date and the commit of its threshold. "
+        f"With {noted} of them a note says what was known when the threshold was set, such as a pilot; "
         f"{changed} were changed later, and the reason stands there."
     )
     doubt = "are dated after a run of record of their study had begun: that their thresholds were fixed before that run"
