@@ -43,7 +43,8 @@ recovery_second: str = "all"  # {class, all, none} the other reading, shown besi
 dro_epochs: int = 15  # [1, 100000] of cross-entropy and GroupDRO
 dro_batch_size: int = 128  # [2, 65536] images a step
 dro_optimiser: str = "adamw"  # {adamw, sgd} with momentum 0.9
-dro_learning_rate: float = 0.005  # (0, 1000] constant
+dro_learning_rate: float = 0.005  # (0, 1000] at the start
+dro_drop_every: int = 0  # [0, 100000] epochs between tenfold drops of the rate; 0 is a constant rate
 dro_weight_decay: float = 0.01  # [0, 1000] of cross-entropy and GroupDRO
 dro_augment: str = "digits"  # {digits, spread, spread_mnist, mnist, none}
 dro_step: float = 0.01  # (0, 1000] of the groups' weights
@@ -449,7 +450,6 @@ run.short(
 #   claim rests on them.
 # * Nothing is chosen on validation groups: training runs for a fixed number of epochs. Published GroupDRO numbers rest on a
 #   validation set with known groups.
-# * On ISIC the public code lowers the rate after epoch 15; here it is constant.
 # * A class also has strata that are not the background: the digits themselves. Clusters that follow the digits are right about the
 #   features and count as wrong here.
 

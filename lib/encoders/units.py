@@ -13,10 +13,11 @@ from lib.encoders.majority_settings import MajorityUnit
 from lib.encoders.robust_settings import RobustUnit
 from lib.encoders.settings import Unit
 from lib.encoders.sphere_settings import SphereUnit
+from lib.encoders.stepped_settings import SteppedRobustUnit, SteppedUnit
 from lib.encoders.text_settings import TextUnit
 
 AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | LevelUnit | FactorUnit | ClipUnit | MaskedUnit
-AnyUnit |= RemedyUnit | MajorityUnit | SphereUnit
+AnyUnit |= RemedyUnit | MajorityUnit | SphereUnit | SteppedUnit | SteppedRobustUnit
 
 
 def read_unit(text: str) -> AnyUnit:

@@ -12,6 +12,7 @@ from torch import Tensor
 from lib.encoders import robust
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.robust_settings import RobustSettings, RobustUnit
+from lib.encoders.stepped_settings import SteppedRobustSettings, SteppedRobustUnit, SteppedSettings, SteppedUnit
 from lib.images import spurious
 from lib.images.strata import Strata
 from lib.losses import group_dro
@@ -43,7 +44,8 @@ def plan(p: SimpleNamespace) -> Applications:
     """An encoder for each loss and seed; GroupDRO with the groups recovered from each, and with the true ones.
 
     Groups are recovered from L_spread once more with the other centre (OTHER).  Cross-entropy alone is trained as
-    GroupDRO is, so that the two differ in the weights of the groups alone.  ValueError: twice the same centre.
+    GroupDRO is, so that the two differ in the weights of the groups alone; both rates fall in steps where
+    ``dro_drop_every`` is not 0.  ValueError: twice the same centre.
     """
     if p.recovery_second == p.recovery_centre:
         raise ValueError(f"recovery_second={p.recovery_second!r} is recovery_centre too; name another")
@@ -53,17 +55,23 @@ def plan(p: SimpleNamespace) -> Applications:
     own = ("batch_size", "epochs", "learning_rate", "period", "augment", "joint", "temperature", "alpha")
     contrastive = common | {name: getattr(p, name) for name in own}
     seeds = range(p.seed, p.seed + p.seeds)
+    plain, weighted = (CoarseSettings, CoarseUnit), (RobustSettings, RobustUnit)
+    if p.dro_drop_every:
+        classifier["drop_every"] = p.dro_drop_every
+        plain, weighted = (SteppedSettings, SteppedUnit), (SteppedRobustSettings, SteppedRobustUnit)
     encoders = {}
     for label, loss in LOSSES.items():
-        s = CoarseSettings(**(classifier if label == PLAIN else contrastive), loss=loss)
-        encoders[label] = [CoarseUnit(s, seed) for seed in seeds]
+        settings, unit = plain if label == PLAIN else (CoarseSettings, CoarseUnit)
+        s = settings(**(classifier if label == PLAIN else contrastive), loss=loss)
+        encoders[label] = [unit(s, seed) for seed in seeds]
     dro = {"step": p.dro_step, "adjustment": p.dro_adjustment, "even": p.dro_even}
     recovery = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_centre}
-    s = RobustSettings(**classifier, **dro, **recovery)
-    robust = {label: [RobustUnit(s, base.seed, base) for base in bases] for label, bases in encoders.items()}
+    settings, unit = weighted
+    s = settings(**classifier, **dro, **recovery)
+    robust = {label: [unit(s, base.seed, base) for base in bases] for label, bases in encoders.items()}
     other = replace(s, centre=p.recovery_second)
-    robust[OTHER] = [RobustUnit(other, base.seed, base) for base in encoders[SPREAD]]
-    robust[TRUE] = [RobustUnit(s, seed) for seed in seeds]
+    robust[OTHER] = [unit(other, base.seed, base) for base in encoders[SPREAD]]
+    robust[TRUE] = [unit(s, seed) for seed in seeds]
     return Applications(encoders, robust)
 
 
