@@ -147,8 +147,9 @@ for name, cells in tables.items():
         first_figure, first_panel = next(iter(published.items()))
         of_paper = first_panel.query("row == column").value.mean()
         paper_says = f"; in the paper's figure of {first_figure}, {of_paper:+.3f}"
-        missed, rows = zip(*map(figures.elsewhere, published.values()), strict=True)
-        goes = f"In the paper's {len(rows)} panels the look-alike is the most affected other class in "
+        whole = [p for figure, p in published.items() if figure in figures.TEN] or list(published.values())
+        missed, rows = zip(*map(figures.elsewhere, whole), strict=True)
+        goes = f"In the paper's {len(rows)} panels of {len(whole[0].row.unique())} classes the look-alike is the most affected other class in "
         goes += f"{sum(rows) - sum(map(len, missed))} of {sum(rows)} rows. "
     frame = matrices.beside(run, figures.beside(published), {"": cells}, {"": name})
     run.show(
