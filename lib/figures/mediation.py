@@ -1,11 +1,81 @@
-"""Charts of mediation: effects by kind of head, the encoder's share of the lost recall, the pathway, assumptions."""
+"""Charts of mediation: effects beside the paper's, by kind of head, the encoder's share, the pathway, assumptions."""
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
-from lib.figures import charts
+from lib.figures import charts, matrices, sliders
 from lib.figures.theme import BLUE, GREY, INK, LEGEND, ORANGE, series, tips
 from lib.intervals import Estimate
+from lib.studies.shared.arms import known_pairs
+from lib.study import report
+
+TEN = {  # the paper's panels of ten classes, of TE and of NIE, by figure
+    "SimCLR, 1 %": "simclr_1pct",
+    "SimCLR, 5 %": "simclr_5pct",
+    "SimSiam, 1 %": "simsiam_1pct",
+    "BCL, 1 %": "bcl_1pct",
+}
+SIX = {  # its panels of six classes, by effect and figure; of rNDE it prints the negative
+    "TE": {
+        "SimCLR, 1 %, six classes": "simclr_1pct_TE_6class.csv",
+        "SimCLR, 5 %, six classes": "simclr_5pct_TE_6class.csv",
+        "BCL, 1 %, six classes": "bcl_1pct_TE_6class.csv",
+    },
+    "NIE": {
+        "SimCLR, 1 %, six classes": "simclr_1pct_NIE_6class.csv",
+        "SimCLR, 5 %, six classes": "simclr_5pct_NIE_6class.csv",
+        "BCL, 1 %, six classes": "bcl_1pct_NIE_6class.csv",
+    },
+    "rNDE": {
+        "SimCLR, 1 %, six classes": "simclr_1pct_minus_rNDE_6class.csv",
+        "SimCLR, 5 %, six classes": "simclr_5pct_minus_rNDE_6class.csv",
+    },
+}
+
+
+def printed(effect: str) -> dict[str, pd.DataFrame]:
+    """The paper's panels of an effect, by figure: row, column, value; none of NDE and rNIE."""
+    found = {figure: report.matrix(config, effect) for figure, config in TEN.items() if effect in ("TE", "NIE")}
+    sign = -1 if effect == "rNDE" else 1
+    for figure, name in SIX.get(effect, {}).items():
+        wide = sign * pd.read_csv(report.REPORTED / name, index_col=0)
+        found[figure] = wide.rename_axis("row").reset_index().melt("row", var_name="column")
+    return found
+
+
+def elsewhere(panel: pd.DataFrame) -> tuple[dict[str, str], int]:
+    """The classes whose most affected other class is not their look-alike, with that class; and how many have one.
+
+    panel: row, column, value of a change of decisions; the most affected class has the largest change, of either sign.
+    """
+    wide = panel.pivot(index="row", columns="column", values="value")
+    wide = wide[list(wide.index)].abs()
+    most = wide.mask(np.eye(len(wide), dtype=bool)).idxmax(axis=1)
+    pairs = [(wide.index[k], wide.index[j]) for k, j in known_pairs(tuple(wide.index))]
+    return {k: most[k] for k, j in pairs if most[k] != j}, len(pairs)
+
+
+def beside(published: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """What ``matrices.beside`` takes for one panel in which a reader chooses among the paper's: with ``figure``."""
+    if not published:
+        return {}
+    parts = [cells.assign(figure=figure) for figure, cells in published.items()]
+    return {", CIFAR-10": pd.concat(parts, ignore_index=True)}
+
+
+def matrix(df: pd.DataFrame, classes: tuple[str, ...], effect: str) -> alt.ConcatChart:
+    """The matrices of an effect; where the frame has ``figure``, buttons choose the panel of the paper."""
+    chart = matrices.heatmaps(df, classes, effect)
+    if "figure" not in df:
+        return chart
+    figures = list(df.figure.dropna().unique())
+    paper = chart.concat[0].transform_filter("datum.figure === pick_figure")
+    for layer in paper.layer:
+        layer.title = alt.Title(alt.ExprRef("'paper: ' + pick_figure"), subtitle="CIFAR-10", anchor="start")
+    chart.concat[0] = paper
+    pick = sliders.buttons("pick_figure", "figure of the paper ", figures, figures[0])
+    return sliders.controlled(chart, pick, hint="choose a figure of the paper; the other panels are SimCLR's")
 
 
 def effects(means: dict[str, dict[str, Estimate]]) -> tuple[alt.VConcatChart, pd.DataFrame]:
