@@ -54,7 +54,8 @@ def test_what_is_called_recorded_is_in_the_files_of_the_runs_of_record():
     """A run that judges none of a row's claims and measured none of its quantities does not count."""
     for row in EVERY:
         found = {run.folder for run in row.recorded()}
-        for folder in RECORDED.glob(f"{row.study}/*/" if row.study else "none"):
+        runs = RECORDED.glob(f"{row.study}/*/provenance.json" if row.study else "none")
+        for folder in (path.parent for path in runs):
             params = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["params"]
             here = all({str(params[n]), *str(params[n]).split(",")} & set(w) for n, w in row.where if n in params)
             judged = set(column(folder / "claims.csv", "claim")) & set(row.claims)
