@@ -190,10 +190,12 @@ def test_small_nets_share_the_other_studies_encoders():
         ({"learning_rates": "simclr:0.1"}, "write label=rate, as simclr=0.1"),
         ({"published": True}, "published=True: 'vicreg' has no public code; there are simclr, simsiam, bcl"),
         ({"start_control": True}, "net 'convnet' has no ImageNet weights"),
+        ({"imagenet_similarity": True}, r"=True: .*checkpoints/resnet18-f37072fd.pth is missing; .* get them by 'curl"),
         ({"undersampled": "12"}, "undersampled='12': '12' is unknown"),
     ],
 )
-def test_what_cannot_be_planned_is_refused(change, message):
+def test_what_cannot_be_planned_is_refused(change, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(study.ParameterError, match=message):
         study.complete(NAME, change)
 
@@ -234,3 +236,62 @@ def test_classes_that_look_alike_are_found_by_every_measure_from_outside():
     pixels = torch.nn.functional.normalize(x.flatten(1).double(), dim=1)
     wanted = (pixels[y == 0] @ pixels[y == 2].mT).mean()
     assert torch.allclose(found["raw pixels"][0, 2], wanted)
+
+
+class Means(torch.nn.Module):
+    """In place of a net of ImageNet: the mean of every channel, (n, 3); it counts what it sees."""
+
+    seen = 0
+
+    def forward(self, x):
+        assert x.shape[1:] == (3, 224, 224) and x.dtype == torch.float32 and not self.training
+        assert not torch.is_grad_enabled()
+        self.seen += len(x)
+        return x.mean((2, 3))
+
+
+@pytest.fixture
+def means(monkeypatch):
+    net = Means()
+    monkeypatch.setattr(similarity, "weights", lambda: None)
+    monkeypatch.setattr(similarity.nets, "of_square", lambda name, channels, side, pretrained: (net, 3))
+    return net
+
+
+def test_a_net_of_imagenet_sees_standardised_images_of_its_size(means):
+    """Even images of three colours, and grey ones: resizing keeps them, so that the mean is the formula's."""
+    mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    colours = torch.tensor([[255, 0, 0], [10, 200, 30], [90, 90, 90]], dtype=torch.uint8)
+    wanted = ((colours / 255 - mean) / deviation).double()
+    assert torch.allclose(similarity.imagenet_features(colours[:, :, None, None].expand(3, 3, 32, 32)), wanted)
+    grey = colours[2:, :1, None, None].expand(120, 1, 8, 8)  # more than a batch
+    assert torch.allclose(similarity.imagenet_features(grey), wanted[2:].expand(120, 3)) and means.seen == 123
+
+
+def test_similarity_by_imagenet_is_taken_and_judged_where_it_is_asked_for_alone(means, monkeypatch):
+    """Class a is rare and orange: b is nearest in colour, then c, then d, and a moved towards them in this order."""
+    colours = torch.tensor([[250, 120, 0], [250, 160, 0], [150, 200, 0], [0, 0, 250]], dtype=torch.uint8)
+    g, y = torch.Generator().manual_seed(0), torch.arange(4).repeat_interleave(9)
+    x = colours[y][:, :, None, None].repeat(1, 1, 8, 8)
+    x[..., 4:] += 5  # an edge, which gradients need
+    z = torch.eye(4, dtype=torch.float64)[y] + 0.1 * torch.randn(3, 36, 4, generator=g, dtype=torch.float64)
+    moved = z + (y == 0)[:, None] * torch.tensor([0.0, 0.9, 0.5, 0.1])
+    balanced = [embedded(each, y) for each in z]
+    under = [[embedded(each, y)] for each in moved]
+    seen = Evidence(("a", "b", "c", "d"), (0,), y, balanced, under, untrained=balanced)
+    monkeypatch.setattr(comparison.pretrain, "images_of", lambda settings, split: SimpleNamespace(x=x))
+    arms = SimpleNamespace(balanced=[[SimpleNamespace(settings=None)]])
+    found, none_cut = comparison.from_outside(arms, seen, True)
+    assert found["net of ImageNet"].flatten().tolist() == pytest.approx([1, 1, 1])
+    assert "similarity-imagenet" in none_cut
+    without = [set(each) for each in comparison.from_outside(arms, seen)]
+    assert without == [set(found) - {"net of ImageNet"}, set(none_cut) - {"similarity-imagenet"}]
+    assert means.seen == 36, "once"
+
+
+def test_damaged_imagenet_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/resnet18-f37072fd.pth").write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"resnet18-f37072fd.pth is damaged; expected torchvision's ImageNet weights"):
+        similarity.weights()

@@ -77,7 +77,12 @@ class Comparison:
 
 
 def plan(p: SimpleNamespace) -> Comparison:
-    """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images."""
+    """Every method on balanced and undersampled data, SimCLR's mitigations and controls, and SimCLR on fewer images.
+
+    ValueError: parameters that contradict each other, or ImageNet weights asked for that are not there.
+    """
+    if p.imagenet_similarity:
+        alike.weights()
     classes, treated = classes_of(p)
     few = treated[: p.further_classes or None]
     rates, base = _rates(p), settings_of(p, classes)
@@ -167,6 +172,7 @@ OUTSIDE = {
     "similarity-pixels": "raw pixels",
     "similarity-hog": "oriented gradients",
     "similarity-random": "net untrained",
+    "similarity-imagenet": "net of ImageNet",
 }
 # The label that a claim is about.
 ABOUT = {"harms-8a": "simsiam", "harms-8b": "simsiam", "harms-8c": "simsiam"}
@@ -196,16 +202,16 @@ def similarity(seen: Evidence, without: bool = False) -> tuple[Tensor, Tensor]:
     return seen.cosines("balanced")[seeds][:, own][:, keep], 1 - rh[:, keep]
 
 
-def from_outside(arms: Arms, seen: Evidence) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def from_outside(arms: Arms, seen: Evidence, imagenet: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Rank correlations of similarity and 1 - RH in rows, (seeds, T) by measure; of the null, (N,) by claim.
 
-    See ``lib.studies.shared.similarity``; arms: those that ``seen`` was read of.
+    See ``lib.studies.shared.similarity``, also for imagenet; arms: those that ``seen`` was read of.
     """
     x = pretrain.images_of(arms.balanced[0][0].settings, "test").x
-    cosines, without = alike.outside(seen, x), null.harm(seen)
+    cosines, without = alike.outside(seen, x, imagenet), null.harm(seen)
     every, rh = cosines | {"the encoder itself": seen.cosines("balanced")}, evidence.harm_matrix(seen)[1]
     found = {name: alike.in_rows(each, rh, seen.treated) for name, each in every.items()}
-    names = OUTSIDE.items() if without else ()
+    names = [(claim, name) for claim, name in OUTSIDE.items() if without and name in cosines]
     return found, {claim: alike.in_rows(cosines[name], without[0], seen.treated).mean(1) for claim, name in names}
 
 
