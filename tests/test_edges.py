@@ -286,6 +286,21 @@ CASES["nt_xent"] = case(
     block=4,
     weights=torch.ones(N),
 )
+CASES["clip"] = case(losses.clip, FREE | {"temperature": "above 0"}, **VIEWS, temperature=0.5)
+CASES["nt_xent_of_pairs"] = case(
+    losses.nt_xent_of_pairs,
+    FREE | {"counts": "weights", "temperature": "above 0"},
+    **VIEWS,
+    counts=torch.ones(N, N),
+    temperature=0.5,
+)
+CASES["masked_pixels"] = case(
+    losses.masked_pixels,
+    {"predicted": "alone", "patches": "alone", "hidden": "codes"},
+    predicted=Z.float(),
+    patches=Z.flip(0).float(),
+    hidden=torch.arange(4).reshape(2, 2),
+)
 CASES["simsiam"] = case(
     losses.simsiam,
     dict.fromkeys(("p1", "z1", "p2", "z2"), "views"),

@@ -52,7 +52,7 @@ def test_a_mean_prediction_costs_the_variance_of_standardised_pixels():
 
 @pytest.mark.parametrize("hidden", [torch.zeros(3, 1, dtype=torch.int64), torch.zeros(2, 0, dtype=torch.int64)])
 def test_positions_that_do_not_fit_are_refused(hidden):
-    with pytest.raises(ValueError, match="positions"):
+    with pytest.raises(ValueError, match="hidden is int64 of shape"):
         losses.masked_pixels(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4), hidden)
 
 

@@ -14,10 +14,9 @@ def masked_pixels(predicted: Tensor, patches: Tensor, hidden: Tensor) -> Tensor:
     predicted, patches: (N, T, k), k pixels of T patches; hidden: (N, H) positions of those that were hidden, H >= 1.
     Returns a scalar.  ValueError: shapes that do not fit, k < 2.
     """
-    checks.tensors(predicted=(predicted, "N T k", checks.FLOATS), patches=(patches, "N T k", checks.FLOATS))
-    if hidden.ndim != 2 or len(hidden) != len(patches) or not hidden.shape[1] or patches.shape[2] < 2:
-        expected = "positions (N, H) of one hidden patch or more, of patches (N, T, k) with k >= 2"
-        raise ValueError(f"{expected} are expected, got {tuple(hidden.shape)} and {tuple(patches.shape)}")
+    given = {"predicted": (predicted, "N T k>=2", checks.FLOATS), "patches": (patches, "N T k>=2", checks.FLOATS)}
+    size = checks.tensors(**given)
+    checks.tensors(**given, hidden=(hidden, "N H", checks.codes(size["T"])))
     index = hidden[:, :, None].expand(-1, -1, patches.shape[2])
     target = patches.gather(1, index)
     target = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + 1e-6).sqrt()
