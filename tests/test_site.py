@@ -268,6 +268,19 @@ def test_the_front_page_has_findings_the_forest_and_an_answer_a_study(assembled)
     assert len(rows) == len(study.names())
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Methods differ: RH runs from 0.8 to 1.1. More.", "Methods differ: RH runs from 0.8 to 1.1."),
+        ("RH is 0.91 on average; The others are not.", "RH is 0.91 on average."),
+    ],
+)
+def test_an_answer_ends_with_what_was_found(said, shown):
+    output = {"data": {"text/markdown": f":::{{note}}\n{said}\n:::"}}
+    cell = SimpleNamespace(metadata={"tags": ["in-short"]}, outputs=[output])
+    assert front_page._answer(SimpleNamespace(notebook=SimpleNamespace(cells=[cell]))) == shown
+
+
 def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
     four = {"data": "cifar10", "classes": "airplane,ship,automobile,truck"}
     run = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-9", **four), "recorded")

@@ -138,5 +138,5 @@ def _answer(run: RunRecord) -> str:
         if "in-short" in cell.metadata.get("tags", []):
             text = "".join("".join(o.get("data", {}).get("text/markdown", "")) for o in cell.get("outputs", []))
             body = re.sub(r"^:::.*$", "", text, flags=re.M).strip().replace("\n", " ")
-            return re.split(r"(?<=[.:;!?])\s+(?=[A-Z0-9*$])", body)[0]
+            return re.sub(";$", ".", re.split(r"(?<=[.;!?])\s+(?=[A-Z0-9*$])", body)[0])
     return ""
