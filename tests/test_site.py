@@ -276,9 +276,9 @@ def test_the_front_page_has_findings_the_forest_and_an_answer_a_study(assembled)
     ],
 )
 def test_an_answer_ends_with_what_was_found(said, shown):
-    output = {"data": {"text/markdown": f":::{{note}}\n{said}\n:::"}}
-    cell = SimpleNamespace(metadata={"tags": ["in-short"]}, outputs=[output])
-    assert front_page._answer(SimpleNamespace(notebook=SimpleNamespace(cells=[cell]))) == shown
+    output = nbformat.v4.new_output("display_data", {"text/markdown": f":::{{note}}\n{said}\n:::"})
+    cell = nbformat.v4.new_code_cell(outputs=[output], metadata={"tags": ["in-short"]})
+    assert front_page._answer(SimpleNamespace(notebook=nbformat.v4.new_notebook(cells=[cell]))) == shown
 
 
 def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
