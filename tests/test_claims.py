@@ -1,8 +1,10 @@
 """lib.claims: every case of the verdict rule, and the verdicts of the published figures."""
 
 import ast
+import functools
 import math
 import re
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -417,3 +419,20 @@ def test_every_claim_of_mathematics_is_judged_on_no_data():
             if not claims.known()[call.args[0].value].data and given.get("source") != "authors":
                 silent += [] if given.get("data") == "none" else [call.args[0].value]
     assert silent == []
+
+
+def git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, encoding="utf-8").stdout
+
+
+@functools.cache
+def words_at(commit: str) -> set[str]:
+    """The words of claims, library and notebooks at a commit; none where there is no such commit."""
+    return set(git("grep", "-hoE", "[A-Za-z][A-Za-z0-9_-]*", commit, "--", "claims", "lib", "notebooks").split())
+
+
+def test_the_commit_that_registered_a_claim_has_the_claim():
+    """A threshold is dated by a commit that anybody can open; a rebase leaves names that nobody can."""
+    if git("rev-parse", "--is-shallow-repository").strip() != "false":
+        pytest.skip("this tree has no whole history")
+    assert [c.id for c in claims.known().values() if c.id not in words_at(str(c.registered["commit"]))] == []
