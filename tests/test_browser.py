@@ -422,7 +422,7 @@ def test_every_kind_of_text_is_measured(page, book):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[test]").Axe()
     _open(page, f"{book.resolve().as_uri()}/index.html")
     page.evaluate("""() => {
-      const grounds = ['#888', '#777', '#999'].map(ground => [ground, '#888']); // one ink, three grounds
+      const grounds = ['#666', '#777', '#999'].map(ground => [ground, '#888']); // one ink, three grounds
       document.querySelector('article').insertAdjacentHTML('beforeend', grounds.map(([ground, ink]) =>
         `<div style="background: ${ground}"><p class="faint" style="color: ${ink}"><b>faint</b> words</p></div>`
       ).join(''));
