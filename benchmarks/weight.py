@@ -1,7 +1,8 @@
 """What a page costs its reader: bytes, requests, and how long the browser's main thread is busy with it.
 
-``python -m benchmarks.weight FOLDER [--name NAME] [--pages PAGE ...]`` serves a built book, opens its pages in Chromium
-with the processor slowed down, and writes a row a page into ``benchmarks/weight.csv``, in place of those of that name.
+``python -m benchmarks.weight FOLDER [--name NAME] [--pages PAGE ...] [--widths PIXELS ...] [--modes MODE ...]`` serves
+a built book, opens its pages in Chromium with the processor slowed down, and writes a row a page, width and mode into
+``benchmarks/weight.csv``, in place of those of that name.
 Busy is the time of the main thread on its processor, so that other work on the machine does not count.
 """
 
@@ -43,10 +44,10 @@ def pages(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in [*folder.glob("*.html"), *folder.glob("notebooks/*.html")])
 
 
-def measured(browser: Browser, home: str, page: str) -> dict:
+def measured(browser: Browser, home: str, page: str, width: int = 1280, mode: str = "light") -> dict:
     """A page's bytes and requests until it is at rest, and the seconds its main thread is busy: at the start, and when
     a reader has gone down to the end."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=mode)
     tab = context.new_page()
     session = context.new_cdp_session(tab)
     sizes: list[float] = []
@@ -76,6 +77,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, help="pages of a built book, build/_build/html")
     parser.add_argument("--name", default="present", help="of the rows in the table")
     parser.add_argument("--pages", nargs="+", metavar="PAGE", help="of the folder; default: all")
+    parser.add_argument("--widths", nargs="+", type=int, default=[1280], metavar="PIXELS", help="of the window")
+    parser.add_argument("--modes", nargs="+", choices=("light", "dark"), default=["light"], help="of the colours")
     options = parser.parse_args(arguments)
     if not (options.folder / "index.html").exists():
         parser.error(f"{options.folder} holds no index.html; build the book first, with: make book")
@@ -89,8 +92,10 @@ def main(arguments: list[str]) -> int:
         browser = p.chromium.launch(executable_path=found, args=FLAGS)
         home = f"http://127.0.0.1:{server.server_port}"
         rows = [
-            {"name": options.name, "page": n} | measured(browser, home, n)
+            {"name": options.name, "page": n, "width": width, "mode": mode} | measured(browser, home, n, width, mode)
             for n in options.pages or pages(options.folder)
+            for width in options.widths
+            for mode in options.modes
         ]
         browser.close()
     server.shutdown()

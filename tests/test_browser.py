@@ -5,6 +5,7 @@ The whole book where it was built and nothing has changed since; else the small 
 
 import functools
 import http.server
+import io
 import math
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lib import claims
 from lib.figures.cifar10_undersampling import NULL
@@ -206,16 +208,39 @@ def test_a_search_has_the_right_page_first_with_a_snippet(page, home, book, quer
     assert query.split()[0].lower()[:5] in first.inner_text().lower()
 
 
-def test_a_phone_needs_no_sideways_scrolling(browser, book):
+# Words of tables that stand on two lines, and formulas whose beginning or end no scrolling reaches.
+BROKEN = """() => {
+  const broken = node => [...node.data.matchAll(/[\\w.]+/g)].filter(word => {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1;
+  }).map(word => word[0]);
+  const words = [];
+  for (const cell of document.querySelectorAll('.scroll :is(td, th)')) {
+    if (!cell.checkVisibility()) continue;
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) words.push(...broken(texts.currentNode));
+  }
+  const cut = [...document.querySelectorAll('div.math')].filter(box => {
+    const formula = box.querySelector('math').getBoundingClientRect(), edge = box.getBoundingClientRect().left;
+    return formula.left < edge - 1 || formula.right - edge > box.scrollWidth + 1;
+  });
+  return [...words, ...cut.map(box => box.textContent.trim().slice(0, 30))];
+}"""
+
+
+def test_a_phone_needs_no_sideways_scrolling_and_breaks_no_word(browser, book):
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page, wide = context.new_page(), []
+    page, amiss = context.new_page(), []
     for name in written(book):
         _open(page, f"{book.resolve().as_uri()}/{name}")
         width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
-        if width > 390:
-            wide.append((name, width))
+        boards = "[...document.querySelectorAll('.scroll:has(> .board)')].filter(e => e.scrollWidth > e.clientWidth)"
+        amiss += [(name, what) for what in page.evaluate(BROKEN)]
+        amiss += [(name, width)] * (width > 390) + [(name, "board")] * page.evaluate(f"{boards}.length")
     context.close()
-    assert wide == []
+    assert amiss == []
 
 
 FIT = """() => [...document.querySelectorAll('.chart')].map(chart => {
@@ -245,6 +270,13 @@ def test_a_chart_of_panels_is_stacked_where_it_is_narrow_and_fitted_anew_where_i
     page.set_viewport_size({"width": 1280, "height": 900})
     chart.scroll_into_view_if_needed()  # a chart is drawn anew when it comes into view
     page.wait_for_function("document.querySelector('#fig-phase .chart').dataset.columns === '2'")
+
+
+def test_panels_without_numbers_on_their_axes_have_none_when_they_are_stacked(page, book):
+    page.set_viewport_size({"width": 390, "height": 900})
+    _open(page, f"{book.resolve().as_uri()}/notebooks/lspread_strata.html")
+    assert page.locator("#fig-map .chart").get_attribute("data-columns") == "1"
+    assert page.locator("#fig-map .role-axis-label text").count() == 0
 
 
 def test_the_front_page_fits_one_screen(page, book):
@@ -293,9 +325,22 @@ def test_sliders_are_shown_when_they_are_asked_for_and_get_the_keyboard(page, bo
     assert not button.is_visible()
 
 
-@pytest.mark.parametrize(("width", "mode"), [(390, "light"), (1280, "dark")])
-def test_where_the_still_picture_does_not_serve_a_chart_is_drawn_when_it_comes_into_view(browser, book, width, mode):
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=mode)
+def test_a_still_picture_has_the_ink_of_a_dark_page(browser, book):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{book.resolve().as_uri()}/{STUDY}", wait_until="load")
+    still = page.locator("#fig-pairs img.still")
+    page.locator("#fig-pairs").scroll_into_view_if_needed()
+    still.wait_for(state="visible")
+    seen = np.asarray(Image.open(io.BytesIO(still.screenshot())).convert("L"))
+    context.close()
+    assert np.median(seen) < 40  # the ground
+    assert (seen > 180).mean() > 0.005  # words and axes
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_where_the_still_picture_does_not_serve_a_chart_is_drawn_when_it_comes_into_view(browser, book, mode):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme=mode)
     page = context.new_page()
     page.goto(f"{book.resolve().as_uri()}/notebooks/sbm_theory.html", wait_until="load")
     last = page.locator(".chart").last
@@ -324,6 +369,8 @@ def test_the_scoreboard_begins_with_headline_claims_and_shows_what_is_asked_for(
     shown = page.locator("table.board tr[data-paper]:visible")
     every = claims.known()
     assert shown.count() == sum(bool(c.headline) for c in every.values())
+    filters, first = page.locator("form.filters").bounding_box(), page.locator("table.board:visible").first
+    assert filters["y"] + filters["height"] <= first.bounding_box()["y"]
     page.locator("label", has_text="all claims").click()
     assert shown.count() == len(every)
     page.locator("label", has_text="this book’s").click()

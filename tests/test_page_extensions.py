@@ -24,7 +24,7 @@ def extension(name: str):
     return module
 
 
-find, light, mathml = (extension(name) for name in ("find", "light", "mathml"))
+find, light, mathml, typeset = (extension(name) for name in ("find", "light", "mathml", "typeset"))
 NAMES = {"m": mathml.NAMESPACE}
 
 
@@ -164,3 +164,38 @@ def test_a_parameter_says_what_its_words_and_hint_are():
     ).to_dict()
     assert made["usermeta"]["controls"] == {"s": {"words": ["a", "b"]}, "hint": "go."}
     assert Path(ROOT / "book/_static/charts.js").read_text(encoding="utf-8").count("control.words") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("<p>by -0.955 and [-.1, 2]</p>", "<p>by −0.955 and [−.1, 2]</p>"),
+        ("<td>4e-10, 1e-16</td>", "<td>4 × 10<sup>−10</sup>, 10<sup>−16</sup></td>"),
+        ("<p>5 % of 100 %</p>", "<p>5\u00a0% of 100\u00a0%</p>"),
+        ("<p>CIFAR-10, harms-1, f(x)-1, 2020-11</p>", "<p>CIFAR-10, harms-1, f(x)-1, 2020-11</p>"),
+        ('<a href="a-1" title="-1"><code>x = -1e-3</code></a>', '<a href="a-1" title="-1"><code>x = -1e-3</code></a>'),
+        ("<svg><text>-1</text></svg><pre>-1 %</pre>", "<svg><text>-1</text></svg><pre>-1 %</pre>"),
+    ],
+)
+def test_numbers_are_set_in_text_and_left_alone_elsewhere(given, wanted):
+    assert typeset.numbers(given) == wanted
+
+
+def test_data_sets_have_their_names_where_nobody_types_them():
+    text = "<p>digits_coarse and cifar10; cifar10_undersampling</p><code>digits_coarse</code>"
+    named = "<p>8 × 8 digits in two classes and CIFAR-10; cifar10_undersampling</p><code>digits_coarse</code>"
+    assert typeset.numbers(text, sets=True) == named and typeset.numbers(text) == text
+
+
+def test_a_cell_of_many_words_keeps_a_width():
+    words = "distance of the estimate from the true effect < 0.05"
+    made = light.page(f"<table><tr><td>short</td><td>{words}</td></tr></table>", "", "book")
+    assert f'<td>short</td><td class="long">{words}</td>' in made
+
+
+def test_a_still_picture_is_in_the_ink_of_the_page():
+    made = live_charts.slim(b'<svg width="9"><text aria-label="x" fill="currentColor">a</text></svg>')
+    root = ElementTree.fromstring(made)
+    assert (
+        root[0].tag == "style" and "prefers-color-scheme: dark" in root[0].text and "aria-label" not in root[1].attrib
+    )

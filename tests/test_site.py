@@ -354,7 +354,7 @@ def test_the_scoreboard_counts_the_headline_claims_that_hold_on_their_papers_own
     text = (tmp_path / "out/scoreboard.md").read_text().split("own figures")[1].split("## What would")[0]
     assert "the papers print a number for 3." in text
     assert "**1 hold, 1 do not hold**, and 1 hold on some of their data sets alone" in text
-    assert text.count("<td>cifar10</td>") == 3 and text.count("<td>other</td>") == 1
+    assert text.count("<td>CIFAR-10</td>") == 3 and text.count("<td>other</td>") == 1
 
 
 def test_the_page_on_reading_names_the_claims_that_need_no_gate_with_their_reason(assembled):

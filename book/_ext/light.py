@@ -23,7 +23,7 @@ USED_BY = {
     "proof": ('class="proof',),
     "exercise": ("exercise", "solution"),
     "charts": ('class="chart"',),
-    "scoreboard": ('id="scoreboard"',),
+    "scoreboard": ('id="choice"',),
 }
 INLINE = {"toggle": "togglebutton", "sd-tab": "design-tabs"}  # words of scripts in the page, and what they serve
 ICONS = "vendor/fontawesome/*/js/all.min.js"
@@ -33,6 +33,8 @@ ICON = re.compile(
 FONT_AWESOME = re.compile(r"\s*<(?:script|link)[^>]*vendor/fontawesome[^>]*>(?:</script>)?")
 VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1" />'
 TABLE = re.compile(r'(?P<before><div class="scroll[^>]*>\s*)?(?P<table><table\b.*?</table>)', re.S)
+CELL = re.compile(r"<td>((?:(?!</?t[dr]\b|<table).)*)</td>", re.S)
+LONG = 40  # characters of a cell that keeps a width of its own
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr[^>]*>\s*(?:<th[^>]*>(?:<p></p>)?</th>\s*)+</tr>\s*</thead>")
 EMPTY_CELL = re.compile(r"<th\b([^>]*)>\s*(?:<p>\s*</p>)?\s*</th>")
 PURGED = (
@@ -117,18 +119,20 @@ def page(text: str, icons: str, project: str) -> str:
     """A page with its icons drawn in it, its tables in scrolling regions, no empty heads, one title, one viewport."""
     text = FONT_AWESOME.sub("", text)
     text = ICON.sub(lambda m: _icon(m["name"], m["class"], m[0], icons), text)
-    text = TABLE.sub(
-        lambda m: (
-            m[0]
-            if m["before"]
-            else f'<div class="scroll" tabindex="0" role="region" aria-label="table">{m["table"]}</div>'
-        ),
-        text,
-    )
+    text = CELL.sub(lambda m: f'<td class="long">{m[1]}</td>' if _long(m[1]) else m[0], TABLE.sub(_region, text))
     text = EMPTY_CELL.sub(r"<td\1></td>", EMPTY_HEAD.sub("", text))
     again = re.escape(html.escape(project))
     text = re.sub(rf"<title>\s*{again} (?:&#8212;|-|—) {again}", f"<title>{html.escape(project)}", text)
     return re.sub(r'<meta name="viewport"[^>]*>', "", text).replace("<head>", f"<head>{VIEWPORT}", 1)
+
+
+def _region(table: re.Match) -> str:
+    before = table["before"] or '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    return f"{before}{table['table']}" + ("" if table["before"] else "</div>")
+
+
+def _long(cell: str) -> bool:
+    return len(html.unescape(re.sub(r"<[^>]+>", "", cell)).strip()) >= LONG
 
 
 def _icon(name: str, classes: str, instead: str, known: str) -> str:

@@ -12,5 +12,5 @@
   addEventListener('load', reach);
   document.fonts.ready.then(reach);  // a formula is as wide as its font makes it
   addEventListener('resize', reach);
-  addEventListener('scroll', event => event.target.classList?.contains('scroll') && reach(), true);
+  addEventListener('scroll', event => event.target.matches?.('.scroll, div.math') && reach(), true);
 })();

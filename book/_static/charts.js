@@ -4,6 +4,7 @@
   'use strict';
   const HERE = document.currentScript.src, NEAR = '500px', TRIES = 8, LETTER = 6.4;
   const SMALLER = 0.9;  // of its size, to which a still picture may shrink
+  const CLOSE = 1.06;  // of its column, to which a chart may be wide before it shrinks as a whole
   const OPTIONS = {renderer: 'svg', actions: false, mode: 'vega-lite'};
   const KEYED = ['color', 'fill', 'shape', 'strokeDash', 'size', 'opacity'];
   let loaded;
@@ -17,6 +18,15 @@
       document.head.append(script);
     });
     return loaded;
+  }
+
+  // How much narrower the digits of Arial, for which charts are designed, are than those of the reader's font; at most 1.
+  let digits;
+  function narrower() {
+    if (digits) return digits;
+    const pen = document.createElement('canvas').getContext('2d');
+    pen.font = '100px system-ui, -apple-system, "Segoe UI", sans-serif';
+    return digits = Math.min(1, 55.6 / pen.measureText('0').width);
   }
 
   // Every view of a specification, with what holds it.
@@ -58,7 +68,9 @@
     const spec = structuredClone(given), narrow = room < 520;
     walk(spec, node => {
       if (node.hconcat && node.hconcat.length > columns) {
-        node.hconcat.forEach(child => walk(child, inner => {  // axes that only the first panel had
+        let labelled = false;
+        walk(node.hconcat[0], inner => { labelled ||= !!inner.encoding?.y && (inner.encoding.y.axis?.labels ?? inner.encoding.y.axis) !== false && inner.encoding.y.axis !== null; });
+        if (labelled) node.hconcat.forEach(child => walk(child, inner => {  // axes that only the first panel had
           const axis = inner.encoding?.y?.axis;
           if (axis && axis.labels === false) delete axis.labels;
         }));
@@ -97,6 +109,10 @@
           }
         }
       }
+      if (node.mark?.type === 'text' && node.mark.fontSize) {  // numbers stay in their cells, and words in their boxes
+        const size = node.mark.fontSize;
+        node.mark.fontSize = Math.min(size, Math.max(size < 10 ? 6.5 : 10, size * f * narrower()));
+      }
       const title = node.title;
       if (typeof title === 'string') node.title = wrap(title, across);
       else if (title?.text) {
@@ -122,14 +138,16 @@
     if (!room || chart.drawing || (chart.result && Number(chart.dataset.room) === room)) return;
     chart.drawing = true;
     const given = (chart.given ??= JSON.parse(chart.querySelector('script').textContent));
-    let columns = columnsOf(given), factor = 1, width = Infinity, last = Infinity;
+    let columns = columnsOf(given), factor = 1, last = Infinity;
+    let width = chart.parentElement.querySelector('img.still')?.naturalWidth ?? 0;  // as it would be drawn first
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      chart.result?.finalize();
-      chart.result = await vegaEmbed(target, fitted(given, room, columns, factor), OPTIONS);
-      const svg = target.querySelector('svg.marks');
-      width = Number(svg.getAttribute('width'));
-      if (width <= room || (columns === 1 && width > last - 4)) break;  // narrower views no longer help
-      last = columns === 1 ? width : Infinity;
+      if (attempt || width <= room) {
+        chart.result?.finalize();
+        chart.result = await vegaEmbed(target, fitted(given, room, columns, factor), OPTIONS);
+        width = Number(target.querySelector('svg.marks').getAttribute('width'));
+        if (width <= room * CLOSE || (columns === 1 && width > last - 4)) break;  // narrower views no longer help
+      }
+      last = columns === 1 && attempt ? width : Infinity;
       const wide = Math.max(...sizes(given)) * factor * Math.max(1, Math.min(columns, 4));
       const less = Number.isFinite(wide) && wide > 0 ? factor * Math.max(0.5, (wide - (width - room) - 2) / wide) : 1;
       if (columns > 1 && less < 0.72) [columns, factor] = [Math.min(columns - 1, Math.max(1, Math.floor(columns * room / width))), 1];
@@ -200,10 +218,10 @@
     chart.querySelector('[id^=chart-]').textContent = `The chart cannot be drawn: ${error.message}`;
     console.error(error);
   };
-  // Whether the still picture serves: on light ground, in a column that is wide enough.
+  // Whether the still picture serves: in a column that is wide enough.
   async function pictured(chart) {
     const figure = chart.parentElement, still = figure.querySelector('img.still');
-    if (!still || chart.result || dark()) return false;
+    if (!still || chart.result) return false;
     figure.classList.add('pictured');
     still.loading = 'eager';
     await still.decode().catch(() => {});
@@ -213,14 +231,13 @@
       const button = document.createElement('button');
       button.type = 'button';
       button.className = 'move';
-      button.textContent = 'Show the sliders';
+      button.textContent = /"input":"range"/.test(chart.querySelector('script').textContent) ? 'Show the sliders' : 'Show the choices';
       button.addEventListener('click', () => start(chart).then(() => chart.querySelector('form input')?.focus()));
       still.after(button);
     }
     return serves;
   }
 
-  const dark = () => document.documentElement.dataset.theme === 'dark';
   const start = chart => vega().then(() => draw(chart)).catch(error => fail(chart, error));
   window.bookCharts = {all: () => Promise.all([...document.querySelectorAll('.chart')].map(start))};
 
@@ -246,6 +263,5 @@
       near.observe(chart);
     }
     addEventListener('resize', anew);
-    new MutationObserver(anew).observe(document.documentElement, {attributeFilter: ['data-theme']});
   });
 })();

@@ -9,7 +9,7 @@
     ['marks', 'made as', [['', 'any'], ['replication', 'replication'], ['reduced', 'reduced'], ['analogue', 'analogue'], ['exact', 'exact']]],
   ];
   addEventListener('DOMContentLoaded', () => {
-    const place = document.getElementById('scoreboard'), rows = [...document.querySelectorAll('table.board tr[data-paper]')];
+    const place = document.getElementById('choice'), rows = [...document.querySelectorAll('table.board tr[data-paper]')];
     if (!place || !rows.length) return;
     const chosen = {headline: 'yes'};
     const form = document.createElement('form'), count = document.createElement('p');

@@ -4,7 +4,7 @@ import html
 import math
 
 from lib import claims
-from lib.book import in_order, judged, markup
+from lib.book import in_order, judged, markup, scale
 from lib.book.run_records import RunRecord
 from lib.study.report import CLASSES, NONE, SIGNS, badge
 
@@ -20,8 +20,8 @@ def papers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
         words.append({j["verdict"] for j in points})
         for j in points:
             cells = (
-                html.escape(claim.cite),
-                html.escape(j["data"]),
+                html.escape(in_order.paper(claim.cite)),
+                html.escape(scale.DATA.get(j["data"], j["data"])),
                 markup.number(j["effect"]),
                 test,
                 badge(j["verdict"]),

@@ -127,9 +127,17 @@ def answers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     for name in in_order.studies():
         link = f'<a href="notebooks/{name}.html">{html.escape(in_order.title(name))}</a>'
         run = chapters.get(name)
-        made = f'<span class="chip">{html.escape(run.face)}</span>' if run else badge(claims.NOT_RUN)
+        made = f'<span class="chip">{html.escape(_made_on(run))}</span>' if run else badge(claims.NOT_RUN)
         rows.append(f"* {link}: {_answer(run) if run else ''} {made}")
     return "\n".join(rows)
+
+
+def _made_on(run: RunRecord) -> str:
+    """What a run says of itself on a figure, its data by their name; of exact computation no data."""
+    data = run.provenance["params"].get("data", "")
+    if scale.computed(run.study):
+        return scale.COMPUTED
+    return run.face.replace(data, scale.DATA.get(data, data), 1)
 
 
 def _answer(run: RunRecord) -> str:

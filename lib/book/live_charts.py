@@ -12,6 +12,7 @@ CHART = re.compile(
     re.S,
 )
 UNHEARD = re.compile(rb' (?:aria-[\w-]+|role|class|pointer-events)="[^"]*"')  # of no use in an <img>
+INK = b"<style>@media (prefers-color-scheme: dark) { :root { color: #ced6dd } }</style>"  # as text on a dark page
 SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
 
 
@@ -31,8 +32,9 @@ def _light(match: re.Match) -> str:
 
 
 def slim(svg: bytes) -> bytes:
-    """A still picture without the words that Vega gives each mark, half of its bytes; the <img> has them in short."""
-    return UNHEARD.sub(b"", svg)
+    """A still picture in the ink of the page, without the words that Vega gives each mark, half of its bytes; the <img>
+    has them in short."""
+    return re.sub(rb"(<svg\b[^>]*>)", lambda m: m[1] + INK, UNHEARD.sub(b"", svg), count=1)
 
 
 def still(text: str, content: Callable[[str], bytes]) -> str:

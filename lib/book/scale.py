@@ -51,12 +51,18 @@ NETS = {
 }
 EACH = {"images_per_class": "training images of each class", "images_per_stratum": "training images of each stratum"}
 MATHEMATICS = "mathematics"
+COMPUTED = "exact computation and simulation"
+
+
+def computed(name: str) -> bool:
+    """Whether all claims of a study are about mathematics."""
+    return _about(name) == [MATHEMATICS]
 
 
 def ran(name: str, params: dict) -> str:
     """A run in words: its data, how much of them, net, length of training, seeds, encoders."""
-    if _about(name) == [MATHEMATICS]:
-        return f"exact computation and simulation, {_many(params['seeds'], 'seeds')}"
+    if computed(name):
+        return f"{COMPUTED}, {_many(params['seeds'], 'seeds')}"
     made = claims.made_on(params)
     parts = [DATA.get(made.data, made.data)]
     if params.get("classes", "all") != "all":

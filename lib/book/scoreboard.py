@@ -50,7 +50,7 @@ def groups() -> dict[str, dict[str, list[claims.Claim]]]:
 
 def board(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """The tables of all claims, a heading a paper, a table a study."""
-    parts = [markup.raw(f'<div id="scoreboard" data-own="{OWN}">{interval_plot.legend()}</div>')]
+    parts = [markup.raw(f'<div id="choice" data-own="{OWN}">{interval_plot.legend()}</div>')]
     for paper, studies in groups().items():
         if paper == OWN:
             parts.append(f"### {OWN.capitalize()}")
