@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import altair as alt
 import pandas as pd
 import pytest
+import vl_convert
 from fontTools.ttLib import TTFont
 
-from lib.book import live_charts
+from lib.book import live_charts, text_width
 from lib.figures import charts, sbm_theory, sliders
 from lib.hashing import ROOT
 from lib.study import page as study_figures
@@ -199,3 +201,22 @@ def test_a_still_picture_is_in_the_ink_of_the_page():
     assert (
         root[0].tag == "style" and "prefers-color-scheme: dark" in root[0].text and "aria-label" not in root[1].attrib
     )
+
+
+@pytest.mark.parametrize("weight", [400, 600])
+@pytest.mark.parametrize("text", ["automobile", "L_attract, clamped", "0.95 [-1, 2]", "{KMQW@%}"])
+def test_a_text_is_as_wide_as_vega_takes_it_to_be(text, weight):
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelPadding=0, labelLimit=999, labelFontSize=40)
+    axis.labelFontWeight = weight
+    chart = alt.Chart(pd.DataFrame({"name": [text]})).mark_bar().encode(alt.Y("name:N", axis=axis))
+    svg = vl_convert.vegalite_to_svg(chart.to_dict() | {"padding": 0})
+    assert float(re.search(r"translate\((\d+),", svg)[1]) == pytest.approx(
+        text_width.width(text, 40, weight == 600), abs=2
+    )
+
+
+def test_a_still_picture_keeps_the_widths_of_its_texts():
+    text = '<text font-size="10px" font-weight="600">a &lt; b</text>'
+    made = live_charts.slim(f'<svg>{text}<text font-size="10px">☃☃</text></svg>'.encode()).decode()
+    bold = sum({"a": 556, " ": 278, "<": 584, "b": 611}[sign] for sign in "a < b") / 100
+    assert f'textLength="{bold:.1f}"' in made and made.count("textLength") == 1

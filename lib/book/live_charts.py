@@ -6,13 +6,15 @@ import json
 import re
 from collections.abc import Callable
 
+from lib.book import text_width
+
 CHART = re.compile(
     r'<div class="chart">.*?<div id="chart-(?P<id>[^"]*)"></div>(?P<script>.*?</script>)</div>'
     r'<img class="still" style="display:none" src="(?P<still>[^"]*)"(?P<alt>[^>]*)>',
     re.S,
 )
-UNHEARD = re.compile(rb' (?:aria-[\w-]+|role|class|pointer-events)="[^"]*"')  # of no use in an <img>
-INK = b"<style>@media (prefers-color-scheme: dark) { :root { color: #ced6dd } }</style>"  # as text on a dark page
+UNHEARD = re.compile(r' (?:aria-[\w-]+|role|class|pointer-events)="[^"]*"')  # of no use in an <img>
+INK = "<style>@media (prefers-color-scheme: dark) { :root { color: #ced6dd } }</style>"  # as text on a dark page
 SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
 
 
@@ -32,9 +34,12 @@ def _light(match: re.Match) -> str:
 
 
 def slim(svg: bytes) -> bytes:
-    """A still picture in the ink of the page, without the words that Vega gives each mark, half of its bytes; the <img>
-    has them in short."""
-    return re.sub(rb"(<svg\b[^>]*>)", lambda m: m[1] + INK, UNHEARD.sub(b"", svg), count=1)
+    """A still picture in the ink of the page, its texts as wide as they were laid out.
+
+    The words that Vega gives each mark are left out, half of its bytes; the <img> has them in short.
+    """
+    drawn = text_width.fixed(UNHEARD.sub("", svg.decode()))
+    return re.sub(r"(<svg\b[^>]*>)", lambda m: m[1] + INK, drawn, count=1).encode()
 
 
 def still(text: str, content: Callable[[str], bytes]) -> str:
