@@ -208,7 +208,7 @@ def test_a_search_has_the_right_page_first_with_a_snippet(page, home, book, quer
     assert query.split()[0].lower()[:5] in first.inner_text().lower()
 
 
-# Words of tables that stand on two lines, and formulas whose beginning or end no scrolling reaches.
+# Words of tables that stand on two lines, formulas with an end that no scrolling reaches, and formulas over their edge.
 BROKEN = """() => {
   const broken = node => [...node.data.matchAll(/[\\w.]+/g)].filter(word => {
     const range = document.createRange();
@@ -226,7 +226,11 @@ BROKEN = """() => {
     const formula = box.querySelector('math').getBoundingClientRect(), edge = box.getBoundingClientRect().left;
     return formula.left < edge - 1 || formula.right - edge > box.scrollWidth + 1;
   });
-  return [...words, ...cut.map(box => box.textContent.trim().slice(0, 30))];
+  const squeezed = [...document.querySelectorAll('span.math > math')].filter(formula => {
+    const ends = [...formula.querySelectorAll('*')].map(e => e.getBoundingClientRect().right);
+    return formula.checkVisibility() && Math.max(...ends) > formula.getBoundingClientRect().right + 2;
+  });
+  return [...words, ...[...cut, ...squeezed].map(e => e.textContent.trim().slice(0, 30))];
 }"""
 
 
