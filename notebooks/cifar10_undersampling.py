@@ -127,8 +127,8 @@ if drawn:
         figures.image_grid(drawn),
         alt=f"Training images of {len(drawn)} classes: the {stay} images of each "
         f"that stay at a share of {p.ratio:g}, and some of those that are dropped.",
-        caption=f"Each class keeps {stay} images when it is undersampled to {p.ratio:g} (left); some of the dropped images are at "
-        f"the right, paler. Seed {p.seed}.",
+        caption=f"Each class keeps {stay} images when it is undersampled to {p.ratio:g}; some of the dropped images "
+        f"stand beside them, paler. Seed {p.seed}.",
         data=counts,
         source="lib/sources.py:undersample",
     )

@@ -212,7 +212,7 @@ run.show(
     alt="Cosine within classes over α relative to α*, exact optimum and free vectors from two starts. The cosine rises to 1 without a "
     f"jump at α*; the two starts differ by at most {apart:.2f}, and in loss by {gap:.3f}, far below α*.",
     caption=f"The cosine rises to 1 without a jump at α*; the two starts end at most {apart:.2f} apart. τ = 0.5. Dashed: collapse becomes "
-    "stable. In d dimensions classes stay closer than on the line; in the right panel the simplex fills the space.",
+    "stable. In d dimensions classes stay closer than on the line; for K = 4 and d = 3 the simplex fills the space.",
     data=pd.concat([curve, dots]),
     source="lib/strata/spread_optimum.py:optimal_within",
     face=computed,
@@ -354,10 +354,12 @@ chosen = spread.by_held_out(arms)  # L_spread's arms, best first: accuracy on he
 for arm, values in chosen.items():
     run.note(f"held-out accuracy, {arm}", values)
 if chosen:
-    words = ", ".join(f"{arm} {float(values.mean()):.3f}" for arm, values in chosen.items())
+    words = "; ".join(f"{arm}: {float(values.mean()):.3f}" for arm, values in chosen.items())
     two = ",".join(sorted(arm.removeprefix("L_spread ") for arm in list(chosen)[:2]))  # rising
     rest = f"PRESET={p.preset} P='alphas={two}' GRID='temperature=0.1,0.3,0.5,0.7,0.9'"
-    run.say(f"Held-out images: {words}. The second half would be `make sweep STUDY=lspread_strata {rest}`.")
+    run.say(
+        f"Accuracy on held-out images, by loss: {words}. The second half would be `make sweep STUDY=lspread_strata {rest}`."
+    )
 
 # %% [markdown]
 # ## Reported beside reproduced
@@ -520,11 +522,11 @@ run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
 better = f"The claim that L_spread transfers better than SupCon **{run.verdict('lspread-3a')}**." if carried else ""
-values = "; ".join(f"{arm} {e.value:.2f}" for arm, e in (carried or end).items())
+values = "; ".join(f"{arm}: {e.value:.2f}" for arm, e in (carried or end).items())
 run.short(
     "A closed form gives the weight $\\alpha^*$ above which $L_{\\text{spread}}$ collapses balanced classes; numerical curvature finds the "
     f"same $\\alpha^*$ within {root:.0e}. {above.sum()} of the paper's {len(settings)} balanced settings lie above their $\\alpha^*$. "
-    f"Accuracy on {'hidden strata' if carried else 'the labels'} of {p.data}: {values}. {better}"
+    f"Accuracy on {'hidden strata' if carried else 'the labels'} of {p.data} is, by loss, {values}. {better}"
 )
 
 # %% [markdown]

@@ -238,7 +238,7 @@ gaps = np.stack([theory.apart(cosines, published) for cosines in found.values()]
 # %% tags=["hide-input"]
 for i, j in np.ndindex(gaps.shape):
     run.note(f"gap to the shipped theory figure, {list(found)[j]}, share {shares[i]:g}", gaps[i, j])
-chart, df = draw.matrices({"shipped": published} | found, [f"π₁ = 2^{np.log2(share):.0f}" for share in shares])
+chart, df = draw.matrices({"shipped": published} | found, [f"π₁ = 1/{1 / share:.0f}" for share in shares])
 run.show(
     "shipped-theory",
     chart,
@@ -287,8 +287,8 @@ run.show(
     draw.curves(df, "α₁₂", "cosine"),
     alt=f"Cosines over the share of block 1 for four connectivities. At share 1/192 and connectivity 0.4 cos(h1, h2) is "
     f"{collapsed.effect:.3f} under the population objective and {cos12['as_coded'][-1, -1]:.3f} as coded.",
-    caption=f"At share 1/192 and connectivity 0.4 cos(h₁, h₂) is {collapsed.effect:.3f} under the population objective (left) "
-    f"and {cos12['as_coded'][-1, -1]:.3f} as coded (right).",
+    caption=f"At share 1/192 and connectivity 0.4 cos(h₁, h₂) is {collapsed.effect:.3f} under the population objective "
+    f"and {cos12['as_coded'][-1, -1]:.3f} as coded.",
     data=df,
     source="lib/sbm/population.py:population_optimum",
     face=exact,

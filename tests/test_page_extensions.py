@@ -171,10 +171,10 @@ def test_a_parameter_says_what_its_words_and_hint_are():
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ("<p>by -0.955 and [-.1, 2]</p>", "<p>by −0.955 and [−.1, 2]</p>"),
+        ("<p>by -0.955 and [-.1, 2]</p>", "<p>by −0.955 and [−0.1, 2]</p>"),
         ("<td>4e-10, 1e-16</td>", "<td>4 × 10<sup>−10</sup>, 10<sup>−16</sup></td>"),
         ("<p>5 % of 100 %</p>", "<p>5\u00a0% of 100\u00a0%</p>"),
-        ("<p>CIFAR-10, harms-1, f(x)-1, 2020-11</p>", "<p>CIFAR-10, harms-1, f(x)-1, 2020-11</p>"),
+        ("<p>CIFAR-10, harms-1, f(x)-1, v.2, 1.2.3</p>", "<p>CIFAR-10, harms-1, f(x)-1, v.2, 1.2.3</p>"),
         ('<a href="a-1" title="-1"><code>x = -1e-3</code></a>', '<a href="a-1" title="-1"><code>x = -1e-3</code></a>'),
         ("<svg><text>-1</text></svg><pre>-1 %</pre>", "<svg><text>-1</text></svg><pre>-1 %</pre>"),
     ],

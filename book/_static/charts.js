@@ -117,7 +117,7 @@
       if (typeof title === 'string') node.title = wrap(title, across);
       else if (title?.text) {
         title.text = wrap(title.text, across * 0.9);
-        if (title.subtitle) title.subtitle = wrap(title.subtitle, across * 1.1);
+        if (title.subtitle) title.subtitle = wrap([title.subtitle].flat().join(' '), across * 1.1);
       }
       for (const key of ['layer', 'concat', 'hconcat', 'vconcat']) {
         (node[key] || []).forEach(child => scale(child, even, key === 'layer' ? own : undefined, key === 'layer' ? tall : undefined));

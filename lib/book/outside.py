@@ -3,6 +3,7 @@
 A run's folder may come from anyone, so every executed notebook is treated alike.  A chart is its Vega-Lite
 specification, from which the book makes the HTML and the script anew; of other HTML only the tags of ``TAG`` remain,
 and of Markdown also the directives, roles and links that the studies use.  What is left out stands there as text.
+The value of a cell's last line is no part of what the study says.
 """
 
 import json
@@ -54,10 +55,15 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "markdown":
             cells.append(cell | {"source": markdown(cell.source), "metadata": {"tags": tags}})
         if cell.cell_type == "code":
-            outputs = [_output(output) for output in cell.outputs]
+            outputs = [_output(output) for output in cell.outputs if not _returned(output)]
             cells.append(cell | {"outputs": outputs, "metadata": {"tags": tags}})
     about = {k: v for k, v in notebook.metadata.items() if k in ("kernelspec", "language_info")}
     return nbformat.from_dict(notebook | {"cells": cells, "metadata": about})
+
+
+def _returned(output: nbformat.NotebookNode) -> bool:
+    """Whether it is the value of a cell's last line, which nobody said: what a study says is displayed."""
+    return output.output_type == "execute_result" and set(output.data) <= {"text/plain"}
 
 
 def _output(output: nbformat.NotebookNode) -> nbformat.NotebookNode:

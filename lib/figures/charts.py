@@ -1,5 +1,6 @@
 """The kinds of chart that several studies share, and the frames they draw."""
 
+import textwrap
 from collections.abc import Iterable
 
 import altair as alt
@@ -58,8 +59,11 @@ def _matrix(part, order, name, neutral, reach, titles, cell, bare, hover):
         if c in part
     ]
     first, _, rest = name.partition(", ")  # "this run, digits, quick, …": the source above, the rest below
-    title = alt.Title(first, subtitle=rest, anchor="start")
-    base = alt.Chart(part, title=title, width=cell * len(present), height=cell * len(rows)).encode(
+    width = cell * len(present)
+    title = alt.Title(
+        first, subtitle=textwrap.wrap(rest, max(width // 6, 12)), anchor="start"
+    )  # about 6 pixels a letter
+    base = alt.Chart(part, title=title, width=width, height=cell * len(rows)).encode(
         alt.X(
             "column:N",
             sort=present,
