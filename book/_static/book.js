@@ -2,11 +2,13 @@
 (() => {
   'use strict';
   const WIDE = '.scroll, div.math, .highlight pre, .output pre, .bd-toc, .sidebar-scrollbar';
-  const reach = () => {
-    for (const box of document.querySelectorAll(WIDE)) {
-      const wide = box.scrollWidth > box.clientWidth || (box.scrollHeight > box.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(box).overflowY));
+  const reach = () => {  // measured first, then marked: every mark would have the page laid out anew
+    const found = [...document.querySelectorAll(WIDE)].map(box => [box, box.scrollWidth > box.clientWidth
+      || (box.scrollHeight > box.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(box).overflowY)),
+      box.scrollWidth > box.clientWidth + box.scrollLeft + 2]);
+    for (const [box, wide, cut] of found) {
       if (wide) box.tabIndex = 0;
-      box.classList.toggle('cut', box.scrollWidth > box.clientWidth + box.scrollLeft + 2);
+      box.classList.toggle('cut', cut);
     }
   };
   addEventListener('load', reach);

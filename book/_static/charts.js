@@ -139,7 +139,7 @@
     chart.drawing = true;
     const given = (chart.given ??= JSON.parse(chart.querySelector('script').textContent));
     let columns = columnsOf(given), factor = 1, last = Infinity;
-    let width = chart.parentElement.querySelector('img.still')?.naturalWidth ?? 0;  // as it would be drawn first
+    let width = Number(chart.parentElement.querySelector('img.still')?.getAttribute('width'));  // as it would be drawn first
     for (let attempt = 0; attempt < TRIES; attempt++) {
       if (attempt || width <= room) {
         chart.result?.finalize();
@@ -221,7 +221,7 @@
   // Whether the still picture serves: in a column that is wide enough.
   async function pictured(chart) {
     const figure = chart.parentElement, still = figure.querySelector('img.still');
-    if (!still || chart.result) return false;
+    if (!still || chart.result || still.getAttribute('width') * SMALLER > chart.clientWidth) return false;
     figure.classList.add('pictured');
     still.loading = 'eager';
     await still.decode().catch(() => {});

@@ -15,21 +15,27 @@ CHART = re.compile(
 )
 UNHEARD = re.compile(r' (?:aria-[\w-]+|role|class|pointer-events)="[^"]*"')  # of no use in an <img>
 INK = "<style>@media (prefers-color-scheme: dark) { :root { color: #ced6dd } }</style>"  # as text on a dark page
+SIZE = re.compile(r'<svg\b[^>]*? width="([\d.]+)" height="([\d.]+)"')
 SPEC = re.compile(r"\}\)\((?=\{)")  # where altair's script is handed the chart
 
 
-def light(text: str) -> str:
-    """HTML in which the specification of every chart of altair stands as data, without a script of its own."""
-    return CHART.sub(_light, text)
+def light(text: str, content: Callable[[str], bytes] = lambda name: b"") -> str:
+    """HTML in which the specification of every chart of altair stands as data, without a script of its own.
+
+    content: of a file of figures, by name, from which a still picture's size is taken.
+    """
+    return CHART.sub(lambda match: _light(match, content), text)
 
 
-def _light(match: re.Match) -> str:
+def _light(match: re.Match, content: Callable[[str], bytes]) -> str:
     script = match["script"]
     spec = json.JSONDecoder().raw_decode(script, SPEC.search(script).end())[0]
     data = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    size = SIZE.search(content(match["still"].rpartition("/")[2]).decode())
+    room = f' width="{size[1]}" height="{size[2]}"' if size else ""
     return (
         f'<div class="chart"><div id="chart-{match["id"]}"></div><script type="application/json">{data}</script></div>'
-        f'<img class="still" loading="lazy" src="{match["still"]}"{match["alt"]}>'
+        f'<img class="still" loading="lazy" src="{match["still"]}"{room}{match["alt"]}>'
     )
 
 

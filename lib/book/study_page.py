@@ -136,7 +136,7 @@ def _adapt(cell, run: RunRecord, page: str) -> None:
             output.data["text/markdown"] = CLAIM.sub(linked, report.verdicts(judged, records_, names))
         if "text/html" in output.get("data", {}):
             text = _links("".join(output.data["text/html"]), run, "../" * page.count("/"))
-            output.data["text/html"] = live_charts.light(text)
+            output.data["text/html"] = live_charts.light(text, lambda name: run.figures.get(name, b""))
     opening.explain(cell)
 
 
