@@ -22,8 +22,8 @@ def test_a_pronoun_that_goes_with_an_occupation_costs_the_rare_gender_all_its_re
     """Words say nothing but the gender: each pronoun is called the occupation that it is more frequent in."""
     monkeypatch.setattr(natural, "texts", lambda s, seed: (people((9, 1), (2, 8)), people((5, 5), (5, 5))))
     found = natural.read(TextSettings(), [0, 1])
-    assert found.gap[:, 0].tolist() == [[1, -1], [1, -1]]  # every woman a nurse, every man a surgeon
-    assert found.gap[:, 1:].abs().max() == 0  # no pronoun is left, or none tells an occupation
+    assert found.gap[:, 1].tolist() == [[1, -1], [1, -1]]  # every woman a nurse, every man a surgeon
+    assert found.gap[:, [0, 2]].abs().max() == 0  # no pronoun is left, or none tells an occupation
     assert found.share.tolist() == [[0.9, 0.2]] * 2
     assert found.accuracy.tolist() == [[0.5, 0.5, 0.5]] * 2
 

@@ -16,7 +16,7 @@ from lib.text import Biographies, generated, scrub
 
 # Shares of women in the generated texts, set by this book: spread out, in the direction of public talk.
 WOMEN = {"accountant": 0.4, "dentist": 0.3, "nurse": 0.9, "physician": 0.5, "psychologist": 0.7, "surgeon": 0.15}
-TRAININGS = ("as they come", "scrubbed", "even genders")
+TRAININGS = ("even genders", "as they come", "scrubbed")
 JUDGED = 4  # times as many generated texts are judged as train
 
 
@@ -40,7 +40,8 @@ def texts(s: TextSettings, seed: int) -> tuple[Biographies, Biographies]:
     a fifth of the data's texts, and this fifth, the fold of the seed.
     """
     if s.data != "generated":
-        return tuple(simcse.texts_of(replace(s, scrubbed=False), part, seed % simcse.FOLDS) for part in ("train", "test"))
+        s, fold = replace(s, scrubbed=False), seed % simcse.FOLDS
+        return simcse.texts_of(s, "train", fold), simcse.texts_of(s, "test", fold)
     options = {"cue": s.cue, "stereotype": s.stereotype, "length": s.sentences}
     train = generated.generate(s.per_group, 2 * seed + 100, WOMEN, **options)
     return train, generated.generate(JUDGED * s.per_group, 2 * seed + 101, **options)
@@ -61,7 +62,7 @@ def read(s: TextSettings, seeds: list[int]) -> Recognised:
 def _repeat(s: TextSettings, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     train, test = texts(s, seed)
     even = train.take(simcse.kept(train, BALANCED, 1.0, seed))
-    arms = ((train, test), (_scrubbed(train), _scrubbed(test)), (even, test))
+    arms = ((even, test), (train, test), (_scrubbed(train), _scrubbed(test)))
     found = torch.stack([called(*arm) for arm in arms])  # (3, n)
     counts, y = train.counts().double(), test.occupation
     accuracy = torch.tensor([balanced_accuracy_score(y, one) for one in found], dtype=torch.float64)
