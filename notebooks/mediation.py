@@ -408,7 +408,8 @@ else:
 # and steps. $Z$ is the policy, set by hand, so that it is independent of everything. Heads and the images that they read are not
 # augmented, so that $Z$ reaches recall through the representation alone. With the distance for $M$, the estimate is the change of
 # recall over the change of the distance (Wald's ratio, which is two-stage least squares with one switch and each class its own
-# control). $F$ says how clear of 0 the change of the distance is; below 10 an instrument counts as weak. Undersampling the
+# control). $F$ says how clear of 0 the change of the distance is; below 10 an instrument counts as weak. The ratio has
+# Fieller's interval, and none where the change of the distance is not clear of 0. Undersampling the
 # encoder is an instrument too, and its ratio is what the effects of this page give. Were the distance all that recall depends on, both
 # ratios would be the same.
 
