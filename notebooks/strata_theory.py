@@ -517,7 +517,9 @@ for v in variance.itertuples():
     ratio[v.p, v.m] = run.note(f"variance ratio of the corrected log-sum, m = {v.m}, p = {v.p}", v.value, seeds=0).value
 
 # %% tags=["hide-input"]
-words = f"With 60 % right labels and 8 points the absolute weights sum to {lengths.value[lengths.p == '0.6'].iloc[-1]:.1e}."
+words = (
+    f"With 60 % right labels and 8 points the absolute weights sum to {lengths.value[lengths.p == '0.6'].iloc[-1]:.1e}."
+)
 alt = f"Sum of absolute weights, condition number and variance of the corrected log-sum against the number of points, logarithmic: all grow exponentially. {words}"
 caption = f"{words} Dashed: (2p − 1) to the power −2⌈m/2⌉, the lower bound of the theorem."
 run.show("growth", draw.growth(grown), alt, caption, grown, "lib/strata/label_noise.py:lemma7_weights", simulated)
