@@ -417,6 +417,7 @@ def test_axe_finds_no_serious_fault(browser, book):
     Text of the same colour, size and weight on the same ground is measured once a page.
     """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[test]").Axe()
+    again = type(axe)("0")  # in a page that has axe already
     options = {"resultTypes": ["violations"]}
     structure = options | {"rules": {"color-contrast": {"enabled": False}}}
     contrast = options | {"runOnly": ["color-contrast"]}
@@ -431,7 +432,7 @@ def test_axe_finds_no_serious_fault(browser, book):
             page.emulate_media(color_scheme=mode)
             page.wait_for_function("mode => document.documentElement.dataset.theme === mode", arg=mode)
             assert page.evaluate(KINDS_OF_TEXT) > 0
-            found.append((mode, axe.run(page, context="[data-kind-of-text]", options=contrast).response))
+            found.append((mode, again.run(page, context="[data-kind-of-text]", options=contrast).response))
         for mode, response in found:
             assert response["testEngine"]["name"] == "axe-core"
             serious = [v for v in response["violations"] if v["impact"] in ("serious", "critical")]
