@@ -184,13 +184,13 @@ def test_the_losses_are_l_spread_and_the_cross_entropy_of_whom_the_head_sees():
         return nets.loss(task, net, model, rows, torch.Generator().manual_seed(4), OneCPU("float32")).item()
 
     z, logits = model(nets.shifted(x, False, torch.Generator().manual_seed(4)))
-    assert loss(task.pupil(0, rows)) == pytest.approx(float(F.cross_entropy(logits, y)), rel=1e-5)
+    assert loss(task.pupil(0, rows)) == pytest.approx(F.cross_entropy(logits, y).item(), rel=1e-5)
     counter = replace(task.pupil(0, rows), loss="spread", headed=torch.arange(100) < 10)  # of the rows, 0 and 9
     views = nets.augment.view(x.repeat(2, 1, 1, 1), nets.VIEWS["digits"], torch.Generator().manual_seed(4))
     z, logits = model(views)
     seen = torch.tensor([0, 1, 12, 13])
     wanted = losses.spread(z[:12], z[12:], y, 0.5, 0.5) + F.cross_entropy(logits[seen], y.repeat(2)[seen])
-    assert loss(counter) == pytest.approx(float(wanted), rel=1e-5)
+    assert loss(counter) == pytest.approx(wanted.item(), rel=1e-5)
 
 
 def test_a_damaged_outcome_is_refused(tmp_path, monkeypatch):
