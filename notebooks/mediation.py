@@ -415,9 +415,8 @@ else:
 
 # %%
 by_policy, own = {}, [(k, j) for k, j in pairs if k in seen.treated]
-if arms.second and own:
-    other_policy = augmented.read(arms)
-    switched, cut = augmented.by_policy(seen, other_policy, own), augmented.by_cut(seen, recall["paper"].NIE, own)
+if seen.second and own:
+    switched, cut = augmented.by_policy(seen, own), augmented.by_cut(seen, recall["paper"].NIE, own)
     worth = switched.slope * cut.distance  # (seeds,) change of recall
     by_policy = {"instrument-number": worth - recall["paper"].NIE.mean(1) / 2}
 
@@ -473,7 +472,7 @@ for claim, each in distances.items():
     run.judge(claim, each, data=claims.NOTHING)
 
 # %% tags=["remove-input"]
-run.save(seeds=len(seen.balanced), measures=evidence.measures([seen, other_policy] if by_policy else [seen]))
+run.save(seeds=len(seen.balanced), measures=seen.measures())
 run.verdicts()
 
 # %% [markdown]

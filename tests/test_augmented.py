@@ -30,8 +30,8 @@ def test_the_slope_is_what_recall_was_made_to_follow():
     gain = 2 * 0.1 * 2 / 3  # two of three distances fall by 0.1
     second = [encoder(d - 0.1, r + gain) for d, r in ((0.5, 0.8), (0.6, 0.7))]
     y, none = torch.arange(3), [[encoder(0.3, 0.5)] * 3] * 2
-    both = [evidence.Evidence(("a", "b", "c"), (0, 1, 2), y, row, none) for row in (first, second)]
-    found = augmented.by_policy(*both, PAIRS)
+    seen = evidence.Evidence(("a", "b", "c"), (0, 1, 2), y, first, none, second=second)
+    found = augmented.by_policy(seen, PAIRS)
     assert found.distance.tolist() == pytest.approx([-0.1 * 2 / 3] * 2)
     assert found.recall.tolist() == pytest.approx([gain] * 2) and found.slope.tolist() == pytest.approx([-2.0] * 2)
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from lib import mediation
 from lib.intervals import Estimate
 from lib.mediation import Confounded, Effects, Toy
-from lib.studies.shared import augmented, evidence, null, outcomes
-from lib.studies.shared.arms import arms_of, classes_of, settings_of, with_mild
+from lib.studies.shared import evidence, null, outcomes
+from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild, with_second
 from lib.studies.shared.evidence import Evidence
 
 # The names of statsmodels' ``Mediation`` for the effects, and the sign that turns its effect into ours.
@@ -35,7 +35,7 @@ ASSUMPTIONS = {  # by claim, the model in which it is judged
 }
 
 
-def plan(p: SimpleNamespace) -> augmented.TwoPolicies:
+def plan(p: SimpleNamespace) -> Arms:
     """Balanced control, every treated class at one or two ratios, look-alike reference, untrained encoders, and a
     control of another policy of augmentation.
 
@@ -43,14 +43,14 @@ def plan(p: SimpleNamespace) -> augmented.TwoPolicies:
     """
     classes, treated = classes_of(p)
     if p.embeddings:
-        return augmented.with_second(p, evidence.checked(p, classes, treated))
+        return evidence.checked(p, classes, treated)
     arms = with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
     own = tuple(classes.index(name) for name in treated)
     asked = outcomes.asked(own, p.ratio, p.milder if arms.mild else None)
-    return augmented.with_second(p, replace(arms, measures=asked))
+    return with_second(p, replace(arms, measures=asked))
 
 
-def heads(arms: augmented.TwoPolicies) -> tuple[str, ...]:
+def heads(arms: Arms) -> tuple[str, ...]:
     """The kinds of head that can be trained: of a reader's encoders no embeddings of training images are known."""
     return tuple(kind for kind in outcomes.KINDS if arms.balanced or kind != "train")
 

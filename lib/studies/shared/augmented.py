@@ -1,31 +1,13 @@
 """Augmentation as an instrument: balanced encoders of a second policy, which differ from the others in it alone."""
 
-from dataclasses import dataclass, field, fields, replace
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lib import mediation
-from lib.encoders.settings import Unit
-from lib.studies.shared import evidence, outcomes
-from lib.studies.shared.arms import HARM, Arms, control
+from lib.studies.shared import outcomes
 from lib.studies.shared.evidence import Evidence
-
-
-@dataclass(frozen=True)
-class TwoPolicies(Arms):
-    """The encoders of an undersampling study; second: balanced ones of the same seeds, of another policy, or none."""
-
-    second: list[list[Unit]] = field(default_factory=list)
-
-    @property
-    def units(self) -> list[Unit]:
-        return [*super().units, *(unit for seed in self.second for unit in seed)]
-
-    @property
-    def asks(self) -> dict[Unit, set[str]]:
-        return super().asks | {unit: set(HARM["balanced"]) for seed in self.second for unit in seed}
 
 
 @dataclass(frozen=True)
@@ -53,37 +35,23 @@ class Moved:
         return outcomes.share_interval(self.recall, self.distance)
 
 
-def with_second(p: SimpleNamespace, arms: Arms) -> TwoPolicies:
-    """The same encoders, and those of ``second_augment``; none where it is the policy of all, or nothing is trained."""
-    second = []
-    if arms.balanced and p.second_augment != p.augment:
-        second = control(replace(arms.balanced[0][0].settings, augment=p.second_augment), p.seed, p.seeds)
-    return TwoPolicies(**{f.name: getattr(arms, f.name) for f in fields(Arms)}, second=second)
-
-
-def read(arms: TwoPolicies) -> Evidence:
-    """The encoders of the second policy, in the place of the balanced ones."""
-    alone = {name: [] for name in ("under", "mild", "null", "reference", "untrained")}
-    return evidence.of_arms(replace(arms, balanced=arms.second, **alone))
-
-
-def by_policy(seen: Evidence, second: Evidence, pairs: list[tuple[int, int]]) -> Moved:
+def by_policy(seen: Evidence, pairs: list[tuple[int, int]]) -> Moved:
     """What the second policy moves; pairs: class and look-alike (k, j)."""
-    return _moved(_of_balanced(seen, pairs), _of_balanced(second, pairs))
+    return _moved(*(_of(seen, arm, pairs) for arm in ("balanced", "second")))
 
 
 def by_cut(seen: Evidence, recall: Tensor, pairs: list[tuple[int, int]]) -> Moved:
     """What undersampling the encoder moves, in each pair its class k; recall: (seeds, T) NIE on the diagonal."""
     k, j = (list(axis) for axis in zip(*pairs, strict=True))
     t = [seen.treated.index(code) for code in k]
-    distance, before = _of_balanced(seen, pairs)
+    distance, before = _of(seen, "balanced", pairs)
     return _moved((distance, before), (1 - seen.cosines("under")[:, t, k, j], before + recall[:, t]))
 
 
-def _of_balanced(seen: Evidence, pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+def _of(seen: Evidence, arm: str, pairs: list[tuple[int, int]]) -> tuple[Tensor, Tensor]:
     """Distance to the look-alike and recall, (seeds, pairs)."""
     k, j = (list(axis) for axis in zip(*pairs, strict=True))
-    return 1 - seen.cosines("balanced")[:, k, j], seen.confusion("balanced")[:, k, k]
+    return 1 - seen.cosines(arm)[:, k, j], seen.confusion(arm)[:, k, k]
 
 
 def _moved(off: tuple[Tensor, Tensor], on: tuple[Tensor, Tensor]) -> Moved:
