@@ -175,8 +175,8 @@ def test_published_settings_are_those_of_the_public_code():
 
 def test_small_nets_share_the_other_studies_encoders():
     first = {u.name for u in plan_of("cifar10_undersampling", study.complete("cifar10_undersampling", {})).units}
-    second = {u.name for u in plan_of("mediation", study.complete("mediation", {})).units}
-    assert second <= first
+    alone = {"second_augment": study.complete("mediation", {})["augment"]}
+    assert {u.name for u in plan_of("mediation", study.complete("mediation", alone)).units} <= first
     simclr = plan().arms["simclr"]
     assert {u.name for seed in (*simclr.balanced, *simclr.under) for u in seed} <= first
 
