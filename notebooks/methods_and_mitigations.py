@@ -81,7 +81,7 @@ from lib.figures import charts, matrices
 from lib.figures import methods_and_mitigations as figures
 from lib.intervals import estimate
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.shared import evidence, further, pace
+from lib.studies.shared import evidence, further, outcomes, pace
 from lib.studies.shared import measured as measuring
 from lib.studies.shared.arms import PAPER_ORDER, known_pairs, treated_classes
 from lib.study import report
@@ -264,6 +264,49 @@ run.show(
     data=frame,
     source="lib/studies/shared/measured.py:measure",
 )
+
+# %% [markdown]
+# ### Effects on decisions
+#
+# The NIE changes the encoder alone. The total effect TE also cuts the labels of the head to `ratio`. Both change row $k$ of the
+# confusion: how often images of the undersampled class $k$ are called each class. {doc}`mediation` defines the effects and measures
+# them under SimCLR. The paper also prints the matrices of SimSiam and BCL.
+
+# %%
+of_decisions = {
+    label: outcomes.of(seen[label], "paper", p.ratio).effects() for label in comparison.PRINTED if label in seen
+}  # fields (seeds, T, K)
+effects = {
+    name: {label: evidence.cells(seen[label], getattr(e, name)) for label, e in of_decisions.items()}
+    for name in ("TE", "NIE")
+}
+for name, tables in effects.items():
+    for label, cells in tables.items():
+        run.note_matrix(f"{name} {label}", cells, ratio=p.ratio)
+
+# %% tags=["hide-input"]
+if of_decisions:
+    chart, frame = figures.effects(run, effects, classes)
+    changes = {
+        name: " and ".join(
+            f"{cells.query('row == column').value.mean():+.3f} under {comparison.PRINTED[label]} "
+            f"(paper {report.diagonal(f'{label}_1pct', name).mean():+.3f})"
+            for label, cells in tables.items()
+        )
+        for name, tables in effects.items()
+    }
+    found = f"TE changes recall by {changes['TE']}, NIE by {changes['NIE']}"
+    run.show(
+        "effects",
+        chart,
+        alt=f"Matrices of TE and NIE beside the paper's. On average {found}.",
+        caption=f"On average {found}. Rows: the undersampled class; columns: what its images are called; the diagonal is the change of "
+        "recall. Means over seeds; each effect has one scale.",
+        data=frame,
+        source="lib/studies/shared/outcomes.py:of",
+    )
+else:
+    run.say("This run has neither SimSiam nor BCL.")
 
 # %% [markdown]
 # ## What helps?

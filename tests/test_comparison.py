@@ -4,12 +4,14 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 
 from lib import study
 from lib.encoders.further_settings import REMEDIES, MaskedUnit
 from lib.encoders.settings import Settings
+from lib.figures import methods_and_mitigations as figures
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
@@ -17,6 +19,7 @@ from lib.studies.shared import measured as measuring
 from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
 from lib.studies.shared.measured import Measured
+from lib.study import report
 from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
@@ -83,6 +86,20 @@ def test_similarity_pairs_each_cell_with_its_cosine():
     near = math.cos(math.radians(10)) ** 2
     assert cosine.tolist() == pytest.approx([near * 2**-0.5, 0.0])
     assert pull.tolist() == pytest.approx([1 - (1 - near) / (1 - near * 2**-0.5), 0.0])
+
+
+def test_matrices_of_effects_stand_beside_the_printed_ones():
+    """A column an effect with its own scale; of a method that did not run nothing is drawn."""
+    cells = pd.DataFrame([("3", "8", 0.5, 0.1, 0.9)], columns=["row", "column", "value", "low", "high"])
+    run = SimpleNamespace(recorded=[], face=lambda: "digits")
+    chart, frame = figures.effects(run, {"TE": {"bcl": cells}, "NIE": {"bcl": cells}}, tuple("0123456789"))
+    for effect in ("TE", "NIE"):
+        printed = pd.read_csv(report.REPORTED / f"bcl_1pct_{effect}.csv", index_col=0).stack()
+        drawn = frame[(frame.effect == effect) & (frame.panel == f"paper: {effect} of BCL, CIFAR-10, 1 %")]
+        assert drawn.set_index(["row", "column"]).value.to_dict() == printed.to_dict()
+    assert list(dict.fromkeys(frame.panel))[1::2] == [f"this run: {e} of bcl, digits" for e in ("TE", "NIE")]
+    ends = [c["concat"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"][1] for c in chart.to_dict()["hconcat"]]
+    assert ends == pytest.approx([report.matrix("bcl_1pct", "TE").value.abs().max(), 0.5])
 
 
 def test_effects_by_hand():

@@ -14,7 +14,7 @@ from lib.records import Damaged
 from lib.sbm import estimate
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies import sbm_theory
-from lib.studies.shared import evidence, measured
+from lib.studies.shared import evidence, measured, outcomes
 from lib.study import Run
 
 SMALL = Settings(data="digits", classes=("0", "1", "2"), net="convnet", pretrained=False, epochs=1)
@@ -124,11 +124,11 @@ def taken(plan, seen: list[evidence.Evidence]) -> bool:
 
 def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "STORE", tmp_path)
-    changes = {"methods": "simclr,vicreg", "mitigations": "oversample", "sizes": "50", "clamp_control": False}
+    changes = {"methods": "simclr,bcl", "mitigations": "oversample", "sizes": "50", "clamp_control": False}
     plan = tiny("methods_and_mitigations", **changes)
     seen = {label: evidence.of_arms(arms) for label, arms in plan.arms.items()}
-    for one in seen.values():
-        measured.measure(one, ("0", "1", "2"))
+    nie = {label: measured.measure(one, ("0", "1", "2")).nie for label, one in seen.items()}
+    assert torch.allclose(outcomes.of(seen["bcl"], "paper", 0.05).effects().NIE, nie["bcl"])
     evidence.look_alikes(seen["simclr"])
     seen["simclr"].accuracy("untrained")
     comparison.similarity(seen["simclr"])

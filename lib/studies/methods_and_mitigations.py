@@ -48,6 +48,7 @@ PUBLISHED = {
         "augment": "bcl",
     },
 }
+PRINTED = {"simsiam": "SimSiam", "bcl": "BCL"}  # beside SimCLR the methods of which the paper prints TE and NIE
 FASTEST = 1000  # learning rate, as the range of the parameter learning_rate has it
 MEASURED = HARM | {"untrained": (*HARM["untrained"], "means")}  # random features are a measure of similarity
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
@@ -129,6 +130,8 @@ def plan(p: SimpleNamespace) -> Comparison:
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
     measures = {label: MEASURED if label == "simclr" else HARM for label in arms}
+    codes = tuple(map(classes.index, treated))
+    measures |= {label: outcomes.asked(codes, p.ratio, kinds=("paper",)) for label in PRINTED if label in arms}
     return Comparison({label: replace(one, measures=measures[label]) for label, one in arms.items()})
 
 
