@@ -1,8 +1,7 @@
-"""lib.encoders.chosen and its study: plain SimSiam stopped at every epoch, scikit-learn's neighbours, numbers by hand."""
+"""An epoch that test labels choose: against plain SimSiam stopped at every epoch, and its gains by enumeration."""
 
 import json
-from dataclasses import asdict
-from itertools import product
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -12,9 +11,12 @@ from lib import images
 from lib.encoders import chosen, pretrain, training
 from lib.encoders import store as stored
 from lib.encoders.further_settings import ChosenSettings, ChosenUnit
-from lib.encoders.settings import Settings, Unit
+from lib.encoders.settings import Settings
 from lib.encoders.training import Conditions, embed
 from lib.encoders.units import read_unit
+from lib.studies.shared import chosen as choice
+from lib.studies.shared.evidence import Embedded, Evidence, embedded
+from lib.studies.shared.measured import Measured
 
 PLAIN = Settings(
     "digits", method="simsiam", net="convnet", pretrained=False, head_width=16, head_out=8, epochs=4, batch_size=32,
@@ -58,7 +60,7 @@ def test_looks_are_as_far_apart_as_the_settings_say(few):
 
 def test_a_training_that_was_killed_goes_on(few, tmp_path):
     data, kept = few["train"], training.Keeper(tmp_path / "a.safetensors", "a", 0)
-    whole = chosen.train(SETTINGS, data, Conditions(8, 4))
+    whole = chosen.train(SETTINGS, data, Conditions(0, 4))
     chosen.train(SETTINGS, data, Conditions(0, 2, keeper=kept))
     again = chosen.train(SETTINGS, data, Conditions(0, 4, keeper=kept))
     assert again[1] == whole[1] and again[0].looks.tolist() == whole[0].looks.tolist()
@@ -87,3 +89,42 @@ def test_a_unit_is_written_and_read_back(few, tmp_path, monkeypatch):
 def test_settings_are_refused(given, words):
     with pytest.raises(ValueError, match=words):
         ChosenSettings(**asdict(PLAIN) | given)
+
+
+def test_gains_are_those_of_a_loop():
+    """Nine images, four looks; the optimism is that of the page's formula and never below 0."""
+    g, images_ = torch.Generator().manual_seed(0), 9
+    for _ in range(30):
+        counts = torch.stack([torch.randint(0, 6, (4,), generator=g), torch.randint(0, 5, (4,), generator=g)], 1)
+        found = {name: float(value) for name, value in choice.gains(counts, images_).items()}
+        a, b = ([count / n for count in column] for column, n in zip(counts.T.tolist(), (5, 4), strict=True))
+        at_a, at_b = a.index(max(a)), b.index(max(b))
+        assert found["all"] == pytest.approx(max(map(sum, counts.tolist())) / 9 - sum(counts[-1].tolist()) / 9)
+        assert found["own"] == pytest.approx((a[at_a] - a[-1] + b[at_b] - b[-1]) / 2)
+        optimism = (a[at_a] - a[at_b] + b[at_b] - b[at_a]) / 2
+        assert found["own"] - found["other"] == pytest.approx(optimism) and optimism >= 0
+
+
+def test_what_the_choice_changes_by_hand():
+    """Two seeds of a balanced encoder and of one that had class 1 of two undersampled; twenty test images."""
+    counts = iter([[[5, 5], [7, 6]], [[9, 8], [4, 4]], [[6, 6], [6, 6]], [[6, 3], [5, 5]]])
+
+    def encoder() -> Embedded:
+        return replace(embedded(torch.zeros(20, 1), torch.zeros(20)), known={"looks": torch.tensor(next(counts))})
+
+    rows = [(encoder(), [encoder()]) for _ in range(2)]
+    seen = Evidence(("a", "b", "c"), (1,), torch.zeros(20), *map(list, zip(*rows, strict=True)))
+
+    def made(rh: list[float], accuracy: float) -> Measured:
+        matrix = torch.tensor([[[x, 1.0, 1.0]] for x in rh], dtype=torch.float64)
+        return Measured(matrix, 0 * matrix, (1,), torch.full((2,), accuracy), torch.full((2, 1), accuracy / 2))
+
+    epochs, claims = choice.compared(seen, made([0.7, 0.9], 0.8), made([0.8, 0.6], 0.6), [(1, 0)])
+    last, best = epochs[choice.NEAREST]
+    assert last.tolist() == pytest.approx([(13 + 8) / 40, (12 + 10) / 40])
+    assert best.tolist() == pytest.approx([(13 + 17) / 40, (12 + 10) / 40])
+    assert [float(x[0]) for x in epochs["balanced accuracy"]] == pytest.approx([0.6, 0.8])
+    assert epochs["RH, look-alikes"][1].tolist() == pytest.approx([0.7, 0.9])
+    assert claims["chosen-gain"].tolist() == pytest.approx([9 / 40, 0])
+    assert claims["chosen-optimism"].tolist() == pytest.approx([0, (0.1 + 0.2) / 2 / 2])
+    assert claims["chosen-rh"].tolist() == pytest.approx([0.1, 0.3])

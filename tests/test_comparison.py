@@ -15,8 +15,8 @@ from lib.figures import methods_and_mitigations as figures
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
+from lib.studies.shared import chosen, similarity
 from lib.studies.shared import measured as measuring
-from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
 from lib.studies.shared.measured import Measured
 from lib.study import report
@@ -115,7 +115,8 @@ def test_every_label_of_the_plan_reads_its_own_encoders():
     methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "mae"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
     remedies = [f"simclr_{w}" for w in REMEDIES]
-    assert list(made.arms) == [*methods, *weightings, *remedies, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    controls = [EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    assert list(made.arms) == [*methods, *weightings, *remedies, *controls, chosen.LABEL]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
@@ -157,6 +158,20 @@ def test_a_remedy_is_plain_training_of_the_first_undersampled_classes_but_for_on
         assert a["learning_rate"] == (0.3 if remedy == "twin" else 0.1)
     every = plan(further_classes=0)
     assert every.arms["simclr_twin"].treated == every.arms["mae"].treated == ("3", "8")
+
+
+def test_the_chosen_epoch_is_of_simsiams_own_training():
+    made = plan(look_every=4, learning_rates="simsiam=0.7")
+    mine, plain = made.arms[chosen.LABEL], made.arms["simsiam"]
+    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3",), 0.05, seed) for seed in range(3)]
+    assert [u.seed for (u,) in mine.balanced] == [u.seed for (u,) in plain.balanced] and not mine.untrained
+    units = [unit for arm in (mine.balanced, mine.under) for seed in arm for unit in seed]
+    settings = vars(plain.balanced[0][0].settings)
+    assert (
+        all(vars(unit.settings) == settings | {"look_every": 4} for unit in units) and settings["learning_rate"] == 0.7
+    )
+    assert comparison.kind(chosen.LABEL) == "choice"
+    assert chosen.LABEL not in plan(look_every=0).arms and chosen.LABEL not in plan(methods="simclr,bcl").arms
 
 
 def test_a_gain_is_on_plain_training_of_the_same_classes():
@@ -208,6 +223,7 @@ def test_small_nets_share_the_other_studies_encoders():
         ({"published": True}, "published=True: 'vicreg' has no public code; there are simclr, simsiam, bcl"),
         ({"start_control": True}, "net 'convnet' has no ImageNet weights"),
         ({"imagenet_similarity": True}, r"=True: .*checkpoints/resnet18-f37072fd.pth is missing; .* get them by 'curl"),
+        ({"look_every": 3}, "look_every=3 does not divide epochs=20"),
         ({"undersampled": "12"}, "undersampled='12': '12' is unknown"),
     ],
 )

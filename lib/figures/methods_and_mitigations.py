@@ -9,8 +9,8 @@ from torch import Tensor
 from lib.figures import matrices
 from lib.figures.theme import COLOURS, GREY, INK, LEGEND
 from lib.intervals import Estimate
-from lib.studies.methods_and_mitigations import PRINTED
 from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.published import PRINTED
 from lib.study import Run, report
 
 
