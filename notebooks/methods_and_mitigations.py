@@ -576,10 +576,10 @@ run.table(["setting", *settings], [(name, *(getattr(s, name) for s in settings.v
 if epochs:
     lines = [(name, f"{a.mean():.3f}", f"{b.mean():.3f}", f"{moved[name]:+.3f}") for name, (a, b) in epochs.items()]
     run.table(["SimSiam", "last epoch", "chosen epoch", "chosen minus last"], lines)
-    gain, beyond = float(claimed["chosen-gain"].mean()), float(claimed["chosen-optimism"].mean())
+    gain, own, other = (moved[name].value for name in list(moved)[:3])
     run.say(
-        f"Test labels that choose the epoch add {gain:+.4f} to the share of test images that their nearest neighbour calls right. "
-        f"A half that chooses gains {beyond:+.4f} more than the other half."
+        f"Test labels that choose the epoch add {gain:+.4f} to the share of test images whose nearest training image has their "
+        f"label. Where one half of the test images chooses, that half gains {own:+.4f} and the other half {other:+.4f}."
     )
 else:
     run.say("This run chooses no epoch of SimSiam.")

@@ -123,6 +123,8 @@ def test_what_the_choice_changes_by_hand():
     last, best = epochs[choice.NEAREST]
     assert last.tolist() == pytest.approx([(13 + 8) / 40, (12 + 10) / 40])
     assert best.tolist() == pytest.approx([(13 + 17) / 40, (12 + 10) / 40])
+    other = epochs[f"{choice.NEAREST}, other half"]
+    assert [x.tolist() for x in other] == [pytest.approx([21 / 40, 22 / 40]), pytest.approx([30 / 40, 20 / 40])]
     assert [float(x[0]) for x in epochs["balanced accuracy"]] == pytest.approx([0.6, 0.8])
     assert epochs["RH, look-alikes"][1].tolist() == pytest.approx([0.7, 0.9])
     assert claims["chosen-gain"].tolist() == pytest.approx([9 / 40, 0])

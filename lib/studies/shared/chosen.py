@@ -10,6 +10,7 @@ from lib.studies.shared.measured import Measured
 
 LABEL = "simsiam, chosen epoch"
 NEAREST = "nearest neighbour, test images"
+HALVES = {"own": "half that chooses", "other": "other half"}
 
 
 def looks(encoder: Embedded) -> Tensor:
@@ -17,6 +18,11 @@ def looks(encoder: Embedded) -> Tensor:
     if "looks" not in encoder.known:
         encoder.known["looks"] = encoder.unit.read("checkpoint.safetensors")[f"{encoder.member}.looks"]
     return encoder.known["looks"]
+
+
+def sizes(images: int) -> Tensor:
+    """How many of so many images have an even position, and how many an odd one."""
+    return torch.tensor([images - images // 2, images // 2])
 
 
 def gains(counts: Tensor, images: int) -> dict[str, Tensor]:
@@ -27,7 +33,7 @@ def gains(counts: Tensor, images: int) -> dict[str, Tensor]:
     other half, mean over the halves that choose.  Own is never below other: each half gains most at its own best look.
     """
     gain = (counts - counts[..., -1:, :]).double()
-    total, halves = gain.sum(-1), torch.tensor([images - images // 2, images // 2])
+    total, halves = gain.sum(-1), sizes(images)
     best = counts.argmax(-2)  # (..., 2), of equal looks the first
     each = gain.gather(-2, best[..., None].expand(*best.shape, 2)) / halves  # (..., half that chooses, half that gains)
     own, other = (m.diagonal(dim1=-2, dim2=-1).mean(-1) for m in (each, each.flip(-1)))
@@ -44,9 +50,11 @@ def compared(
     every = zip(seen.balanced, seen.under, strict=True)
     counts = torch.stack([torch.stack([looks(e) for e in (balanced, *under)]) for balanced, under in every])
     gain = {name: each.mean(1) for name, each in gains(counts, len(seen.y)).items()}
-    last = last.only(chosen.treated)
-    end = counts[:, :, -1].sum(-1).double().mean(1) / len(seen.y)
-    found = {NEAREST: (end, end + gain["all"]), "balanced accuracy": (last.accuracy, chosen.accuracy)}
+    last, end = last.only(chosen.treated), counts[:, :, -1].double()
+    whole, half = end.sum(-1).mean(1) / len(seen.y), (end / sizes(len(seen.y))).mean((1, 2))
+    found = {NEAREST: (whole, whole + gain["all"])}
+    found |= {f"{NEAREST}, {HALVES[name]}": (half, half + gain[name]) for name in HALVES}
+    found["balanced accuracy"] = last.accuracy, chosen.accuracy
     before, after = (m.quantities(pairs) for m in (last, chosen))
     found |= {name: (before[name], after[name]) for name in before}
     moved = replace(last, rh=(chosen.rh - last.rh).abs()).paired_rh(pairs)
