@@ -35,9 +35,7 @@ reference_seeds: int = 3  # [0, 100] balanced encoders that choose the look-alik
 methods: str = "simclr,simsiam,bcl,vicreg,barlow_twins,supervised,mae"  # methods, simclr first
 mitigations: str = "groups,anchors,clusters,oversample,schedule,surgery,surgery_clusters,twin"  # of SimCLR
 masked_epochs: int = 1  # [1, 1000] times the epochs of the other methods for mae
-further_classes: int = (
-    1  # [0, 100] undersampled classes, the first, that mae, the remedies and the chosen epoch take; 0: all
-)
+further_classes: int = 1  # [0, 100] undersampled classes, the first, of mae, the remedies and the chosen epoch; 0: all
 look_every: int = 1  # [0, 100000] epochs between two looks at the test labels that choose SimSiam's epoch; 0: none
 equal_steps: bool = True  # a control with as many optimiser steps as the balanced encoders make
 clamp_control: bool = True  # a control with the clamp of the loss switched
