@@ -614,7 +614,7 @@ said = "; ".join(f"**{verdict}**: {', '.join(whats)}" for verdict, whats in foun
 run.short(
     f"{terms}, {len(judged)} methods that learned differ in how far a class with {100 * p.ratio:g} % of its images moves towards "
     f"its look-alike: RH runs from {lowest:.2f} ({strongest}) to {noted[weakest]['RH, look-alikes'].value:.2f} ({weakest}), where "
-    f"1 is no move. Of the claims, {said}."
+    f"1 is no move. Claims by verdict: {said}."
 )
 
 # %% [markdown]
