@@ -86,7 +86,7 @@ test: build/tested
 build/tested: .venv/test $(SOURCES)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 3 --dist loadscope --no-loadscope-reorder
 	@mkdir -p build && touch $@
 
 gpu: # on a borrowed machine there is no .venv: PYTHON trains there

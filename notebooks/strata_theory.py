@@ -517,7 +517,9 @@ for v in variance.itertuples():
     ratio[v.p, v.m] = run.note(f"variance ratio of the corrected log-sum, m = {v.m}, p = {v.p}", v.value, seeds=0).value
 
 # %% tags=["hide-input"]
-words = f"With 60 % right labels and 8 points the weights sum to {lengths.value[lengths.p == '0.6'].iloc[-1]:.1e}."
+words = (
+    f"With 60 % right labels and 8 points the absolute weights sum to {lengths.value[lengths.p == '0.6'].iloc[-1]:.1e}."
+)
 alt = f"Sum of absolute weights, condition number and variance of the corrected log-sum against the number of points, logarithmic: all grow exponentially. {words}"
 caption = f"{words} Dashed: (2p − 1) to the power −2⌈m/2⌉, the lower bound of the theorem."
 run.show("growth", draw.growth(grown), alt, caption, grown, "lib/strata/label_noise.py:lemma7_weights", simulated)
@@ -576,7 +578,7 @@ run.short(
     f"**{run.verdict('lspread-7c')}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
     f"{(first.excess > 0).mean():.0%} and {(second.excess > 0).mean():.0%} of the trials with equally concentrated strata. The correction for wrong labels costs variance: "
     f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points. Small "
-    f"encoders trained on shares of the data put two strata that they never saw {unseen:.2f} apart, pairs of common strata {gaps['lspread-16c']:+.2f} farther than pairs of rare ones."
+    f"encoders trained on shares of the data put two strata that they never saw {unseen:.2f} apart; the distance of two common strata exceeds that of two rare ones by {gaps['lspread-16c']:+.2f}."
 )
 
 # %% [markdown]

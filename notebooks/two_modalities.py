@@ -237,10 +237,10 @@ run.verdicts()
 # %% tags=["remove-input", "in-short"]
 run.short(
     f"A class that keeps {100 * p.ratio:g} % of its pairs has an RH of {look['image'].value:.2f} towards its look-alike in the image "
-    f"tower and {look['text'].value:.2f} in the text tower; 1 means no change. That it moves towards its look-alike: "
+    f"tower and {look['text'].value:.2f} in the text tower; 1 means no change. Verdict on the move: "
     f"**{run.verdict('modal-rh-image')}** for images, **{run.verdict('modal-rh-text')}** for captions. With itself it has an RH of "
     f"{own['image'].value:.2f} and {own['text'].value:.2f}: above 1 it is spread out. The tower alone changes its "
-    f"recall by {effects['image']['NIE'].value:+.3f} and {effects['text']['NIE'].value:+.3f}. That this is a loss: "
+    f"recall by {effects['image']['NIE'].value:+.3f} and {effects['text']['NIE'].value:+.3f}. Verdict on the loss: "
     f"**{run.verdict('modal-nie-image')}** for images, **{run.verdict('modal-nie-text')}** for captions."
 )
 

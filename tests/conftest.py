@@ -1,6 +1,7 @@
 """What every test shares: one thread, no download, and real data only where it lies on this machine."""
 
 import fcntl
+import gc
 import os
 import urllib.error
 from pathlib import Path
@@ -18,19 +19,17 @@ REAL = {
     "mnist": "MNIST/raw/t10k-images-idx3-ubyte",
     "bios_subset": "bias_in_bios/bios_subset.parquet",
 }
+gc.set_threshold(100_000)  # what the tests import is large and stays: collections would walk it all the time
 REAL_ROOT = Path(os.environ.get("DATA_ROOT") or "data").resolve()
 
 
-FIRST = (
-    "test_graph",
-    "test_campaign",
-    "test_benchmarks",
-    "test_browser",
-)  # the longest, so that no process waits for them at the end
+FIRST = ("browser", "graph", "campaign", "benchmarks", "classroom_fence", "damage", "processes", "site", "keys", "gpu")
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    """The longest modules first, so that no process waits for them at the end."""
+    place = {f"test_{name}": number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(autouse=True, scope="session")

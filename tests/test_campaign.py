@@ -31,6 +31,7 @@ null_seeds: 1
 reference_seeds: 1
 classes: 0,1,2
 ratio: 0.05
+epochs: 40
 head_width: 32
 milder: 0
 """
@@ -45,8 +46,11 @@ def git(root: Path, *words: str) -> str:
 
 
 def clone(root: Path) -> Path:
-    """A committed copy of the checkout with a list of one toy row."""
+    """A committed copy of the checkout with one study and a list of one toy row."""
     copy(root)
+    for path in (root / "notebooks").glob("*.py"):
+        if path.stem != STUDY:
+            path.unlink()
     (root / "presets/toy").mkdir()
     (root / f"presets/toy/{STUDY}.yaml").write_text(TOY)
     (root / "records.yaml").write_text(f"rows:\n- {{study: {STUDY}, preset: toy}}\n")

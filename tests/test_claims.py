@@ -115,6 +115,7 @@ def test_every_claim_on_a_share_over_seeds_is_one():
     shares |= {"disentangle-6c", "disentangle-6d", "disentangle-7e"}
     assert {c.id for c in claims.known().values() if c.share} == shares
     exact = {
+        "collapse-15b",
         "collapse-6a",
         "collapse-6b",
         "harms-12",
@@ -228,7 +229,7 @@ def test_every_harm_stands_against_its_null():
     of_graphs = ("harms-11", "harms-12", "harms-13", "harms-14d", "harms-14e", "harms-14f")
     wanted = {c.id for c in claims.known().values() if c.id.startswith((*harm, "harms-14")) and c.id not in of_graphs}
     wanted -= {c.id for c in claims.known().values() if c.id.startswith(of_graphs)}
-    assert {c.id for c in claims.known().values() if c.against} == wanted | {"harms-15"}
+    assert {c.id for c in claims.known().values() if c.against} == wanted | {"harms-15", "bios-natural"}
     assert {c.id for c in claims.known().values() if c.against == "placebo"} == {"alignment-9a", "alignment-9b"}
 
 

@@ -4,19 +4,22 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 
 from lib import study
 from lib.encoders.further_settings import REMEDIES, MaskedUnit
 from lib.encoders.settings import Settings
+from lib.figures import methods_and_mitigations as figures
 from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
+from lib.studies.shared import chosen, similarity
 from lib.studies.shared import measured as measuring
-from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
 from lib.studies.shared.measured import Measured
+from lib.study import report
 from lib.study.key import plan as plan_of
 
 NAME = "methods_and_mitigations"
@@ -85,6 +88,20 @@ def test_similarity_pairs_each_cell_with_its_cosine():
     assert pull.tolist() == pytest.approx([1 - (1 - near) / (1 - near * 2**-0.5), 0.0])
 
 
+def test_matrices_of_effects_stand_beside_the_printed_ones():
+    """A column an effect with its own scale; of a method that did not run nothing is drawn."""
+    cells = pd.DataFrame([("3", "8", 0.5, 0.1, 0.9)], columns=["row", "column", "value", "low", "high"])
+    run = SimpleNamespace(recorded=[], face=lambda: "digits")
+    chart, frame = figures.effects(run, {"TE": {"bcl": cells}, "NIE": {"bcl": cells}}, tuple("0123456789"))
+    for effect in ("TE", "NIE"):
+        printed = pd.read_csv(report.REPORTED / f"bcl_1pct_{effect}.csv", index_col=0).stack()
+        drawn = frame[(frame.effect == effect) & (frame.panel == f"paper: {effect} of BCL, CIFAR-10, 1 %")]
+        assert drawn.set_index(["row", "column"]).value.to_dict() == printed.to_dict()
+    assert list(dict.fromkeys(frame.panel))[1::2] == [f"this run: {e} of bcl, digits" for e in ("TE", "NIE")]
+    ends = [c["concat"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"][1] for c in chart.to_dict()["hconcat"]]
+    assert ends == pytest.approx([report.matrix("bcl_1pct", "TE").value.abs().max(), 0.5])
+
+
 def test_effects_by_hand():
     plain, m, pairs = measured(), measured(), [(0, 1), (2, 3)]
     m = replace(m, rh=m.rh + 0.1, nie=m.nie / 2)
@@ -98,7 +115,8 @@ def test_every_label_of_the_plan_reads_its_own_encoders():
     methods = ["simclr", "simsiam", "bcl", "vicreg", "barlow_twins", "supervised", "mae"]
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
     remedies = [f"simclr_{w}" for w in REMEDIES]
-    assert list(made.arms) == [*methods, *weightings, *remedies, EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    controls = [EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
+    assert list(made.arms) == [*methods, *weightings, *remedies, *controls, chosen.LABEL]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
@@ -142,6 +160,20 @@ def test_a_remedy_is_plain_training_of_the_first_undersampled_classes_but_for_on
     assert every.arms["simclr_twin"].treated == every.arms["mae"].treated == ("3", "8")
 
 
+def test_the_chosen_epoch_is_of_simsiams_own_training():
+    made = plan(look_every=4, learning_rates="simsiam=0.7")
+    mine, plain = made.arms[chosen.LABEL], made.arms["simsiam"]
+    assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3",), 0.05, seed) for seed in range(3)]
+    assert [u.seed for (u,) in mine.balanced] == [u.seed for (u,) in plain.balanced] and not mine.untrained
+    units = [unit for arm in (mine.balanced, mine.under) for seed in arm for unit in seed]
+    settings = vars(plain.balanced[0][0].settings)
+    assert (
+        all(vars(unit.settings) == settings | {"look_every": 4} for unit in units) and settings["learning_rate"] == 0.7
+    )
+    assert comparison.kind(chosen.LABEL) == "choice"
+    assert chosen.LABEL not in plan(look_every=0).arms and chosen.LABEL not in plan(methods="simclr,bcl").arms
+
+
 def test_a_gain_is_on_plain_training_of_the_same_classes():
     plain = measured()
     helped = Measured(plain.rh[:, 1:] + 0.1, plain.nie[:, 1:] / 2, (2,), accuracy_under=torch.tensor([[0.75]]))
@@ -175,8 +207,8 @@ def test_published_settings_are_those_of_the_public_code():
 
 def test_small_nets_share_the_other_studies_encoders():
     first = {u.name for u in plan_of("cifar10_undersampling", study.complete("cifar10_undersampling", {})).units}
-    second = {u.name for u in plan_of("mediation", study.complete("mediation", {})).units}
-    assert second <= first
+    alone = {"second_augment": study.complete("mediation", {})["augment"]}
+    assert {u.name for u in plan_of("mediation", study.complete("mediation", alone)).units} <= first
     simclr = plan().arms["simclr"]
     assert {u.name for seed in (*simclr.balanced, *simclr.under) for u in seed} <= first
 
@@ -191,6 +223,7 @@ def test_small_nets_share_the_other_studies_encoders():
         ({"published": True}, "published=True: 'vicreg' has no public code; there are simclr, simsiam, bcl"),
         ({"start_control": True}, "net 'convnet' has no ImageNet weights"),
         ({"imagenet_similarity": True}, r"=True: .*checkpoints/resnet18-f37072fd.pth is missing; .* get them by 'curl"),
+        ({"look_every": 3}, "look_every=3 does not divide epochs=20"),
         ({"undersampled": "12"}, "undersampled='12': '12' is unknown"),
     ],
 )

@@ -63,12 +63,12 @@ def test_measures_are_those_that_the_studies_take_of_the_same_encoders(trained, 
         asks.setdefault(unit, set()).update(names)
     assert found.keys() == asks.keys()
     plan = plans["mediation"]
-    first = {arm: getattr(plan, arm)[:1] for arm in ("balanced", "under", "mild", "reference", "untrained")}
+    first = {arm: getattr(plan, arm)[:1] for arm in ("balanced", "under", "mild", "reference", "untrained", "second")}
     for unit in replace(plan, null=[], **first).units:
         pretrain.run(unit)
     seen = evidence.of_arms(replace(plan, **first))
     seen.cosines("balanced"), seen.confusion("balanced"), seen.cosines("under"), seen.confusion("under")
-    seen.cosines("reference"), seen.confusion("untrained")
+    seen.cosines("reference"), seen.confusion("untrained"), seen.cosines("second"), seen.confusion("second")
     outcomes.of(seen, "paper", 0.25, "mild")
     for kind in outcomes.KINDS:
         outcomes.of(seen, kind, 0.05)

@@ -27,11 +27,14 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])
 def test_presets_plan_a_unit_an_experiment(preset):
     run = Run(NAME, study.complete(NAME, study.preset(NAME, preset)))
-    assert [u.settings.experiment for u in run.units[:6]] == [*ARMS, "two_classes", "coresets"]
-    assert [u.settings.head for u in run.units[:6]] == [0.2, 0.2, *[run.p.few_labels] * 2, 0.2, run.p.few_labels]
-    more = [(u.settings.experiment, u.settings.head) for u in run.units[6:]]
-    assert more[-1] == ("few_labels", run.p.few_labels) and (preset == "quick") == (len(more) == 1)
-    assert all(list(u.seeds) == list(range(run.p.seed, run.p.seed + run.p.seeds)) for u in run.units)
+    units = [u for u in run.units if isinstance(u, LabelUnit)]  # the others are of residual networks
+    small, few = [] if preset == "paper" else ["coresets"] * 2, run.p.few_labels
+    first = ["noise", "two_classes", "few_labels", "two_classes", *small]
+    assert [u.settings.experiment for u in units[: len(first)]] == first
+    assert [u.settings.head for u in units[: len(first)]] == [0.2, 0.2, few, 0.2, *[few] * len(small)]
+    more = [(u.settings.experiment, u.settings.head) for u in units[len(first) :]]
+    assert more[-1] == ("few_labels", few) and (preset == "quick") == (len(more) == 1)
+    assert all(list(u.seeds) == list(range(run.p.seed, run.p.seed + run.p.seeds)) for u in units)
 
 
 def test_the_quick_preset_is_the_notebooks_defaults():

@@ -1,5 +1,6 @@
 """lib.encoders.recorded: what a file of measures stands for, and what it does not."""
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from lib.records import Damaged
 from lib.sbm import estimate
 from lib.studies import methods_and_mitigations as comparison
 from lib.studies import sbm_theory
-from lib.studies.shared import evidence, measured
+from lib.studies.shared import chosen, evidence, measured, outcomes
 from lib.study import Run
 
 SMALL = Settings(data="digits", classes=("0", "1", "2"), net="convnet", pretrained=False, epochs=1)
@@ -112,7 +113,7 @@ def tiny(name: str, **changes):
     given["batch_size"] = 50
     plan = Run(name, study.complete(name, given | changes)).plan
     for unit in plan.units:
-        pretrain.run(unit)
+        importlib.import_module(unit.trainer).run(unit)
     return plan
 
 
@@ -124,12 +125,14 @@ def taken(plan, seen: list[evidence.Evidence]) -> bool:
 
 def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "STORE", tmp_path)
-    changes = {"methods": "simclr,vicreg", "mitigations": "oversample", "sizes": "50", "clamp_control": False}
+    changes = {"methods": "simclr,simsiam", "mitigations": "oversample", "sizes": "50", "clamp_control": False}
     plan = tiny("methods_and_mitigations", **changes)
     seen = {label: evidence.of_arms(arms) for label, arms in plan.arms.items()}
-    for one in seen.values():
-        measured.measure(one, ("0", "1", "2"))
-    evidence.look_alikes(seen["simclr"])
+    found = {label: measured.measure(one, ("0", "1", "2")) for label, one in seen.items()}
+    nie = outcomes.of(seen["simsiam"], "paper", 0.05).effects().NIE
+    assert torch.allclose(nie, found["simsiam"].nie)
+    pairs = evidence.look_alikes(seen["simclr"])
+    chosen.compared(seen[chosen.LABEL], found[chosen.LABEL], found["simsiam"], pairs)
     seen["simclr"].accuracy("untrained")
     comparison.similarity(seen["simclr"])
     comparison.from_outside(plan.arms["simclr"], seen["simclr"])

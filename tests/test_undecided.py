@@ -86,8 +86,8 @@ def test_the_spread_is_of_the_values_or_stands_behind_the_interval(tmp_path, val
     assert found.claim == NORMAL and found.spread == pytest.approx(0.03, rel=1e-4)
     assert len(others) == len(claims.known()) - 1 and NORMAL not in others
     assert found.seeds == undecided.seeds_needed(-0.07, found.spread, -0.05, False) == 20
-    assert found.encoders == 20 * 4, "of a seed: balanced, two undersampled, untrained"
-    assert found.cores == pytest.approx(20 * 4 * 100 / 2 / 3600), "1,200 s of twelve encoders, on two cores"
+    assert found.encoders == 20 * 5, "of a seed: balanced, two undersampled, untrained, another policy"
+    assert found.cores == pytest.approx(20 * 5 * 80 / 2 / 3600), "1,200 s of fifteen encoders, on two cores"
     assert 0 < found.gpu < found.cores
 
 
@@ -117,4 +117,4 @@ def test_a_claim_that_any_record_decides_is_closed_and_the_gate_is_named(tmp_pat
 
 def test_the_scoreboard_has_a_row_an_open_claim(tmp_path):
     text = undecided.table([pilot(tmp_path)])
-    assert f'<a href="#{NORMAL.id}">{NORMAL.id}</a>' in text and "<td>20</td><td>80</td>" in text
+    assert f'<a href="#{NORMAL.id}">{NORMAL.id}</a>' in text and "<td>20</td><td>100</td>" in text

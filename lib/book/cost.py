@@ -10,6 +10,7 @@ from lib.book import profiles
 from lib.encoders import image_sets
 from lib.encoders.clip_settings import ClipSettings
 from lib.encoders.coarse_settings import CoarseSettings
+from lib.encoders.deep_coreset_settings import CoresetSettings
 from lib.encoders.factor_settings import FactorSettings
 from lib.encoders.label_settings import LabelSettings
 from lib.encoders.majority_settings import MajoritySettings
@@ -21,7 +22,7 @@ from lib.encoders.units import AnyUnit
 from lib.study import Run
 
 AnySettings = Settings | TextSettings | CoarseSettings | LabelSettings | FactorSettings | ClipSettings
-AnySettings |= MajoritySettings | SphereSettings
+AnySettings |= MajoritySettings | SphereSettings | CoresetSettings
 # nets whose job takes the GPU alone
 ON_GPU = ("resnet18", "resnet34", "resnet50", "vit", "minilm", "bert", "pair_mlp", "pair_convnet", "mae", "alexnet")
 MOST_CORES = 4096
@@ -68,7 +69,7 @@ def estimate(wanted: list[list[AnyUnit]], workers: int, gpu: bool) -> tuple[floa
     for unit in (unit for job in wanted for unit in job):
         s = unit.settings
         seconds += len(unit.members) * _samples(s) / 1000 * s.total_epochs * _rate(s, gpu)
-        disk += len(unit.members) * DISK_MIB[s.net]
+        disk += DISK_MIB[s.net] * (1 if isinstance(s, CoresetSettings) else len(unit.members))
     return seconds / (1 if gpu else workers), disk
 
 

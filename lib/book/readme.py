@@ -9,6 +9,7 @@ import pandas as pd
 
 from lib import claims, records, study
 from lib.book import citation, in_order, run_records
+from lib.book.run_records import RunRecord
 from lib.hashing import ROOT
 
 # Findings of the front of the README: the claim, whose numbers judge it (a data set of a recorded run, or the authors),
@@ -37,7 +38,8 @@ FINDINGS = (
 
 def parts() -> dict[str, str]:
     """The text of every part by its marker."""
-    return {"findings": findings(), "tally": tally(), "studies": studies()}
+    runs = run_records.recorded()
+    return {"findings": findings(runs), "tally": tally(runs), "studies": studies()}
 
 
 def filled(text: str) -> str:
@@ -60,9 +62,9 @@ def studies() -> str:
     return "\n".join(lines)
 
 
-def tally() -> str:
+def tally(runs: list[RunRecord]) -> str:
     """How many claims there are, and what the recorded runs and the authors' own numbers say of them."""
-    judged = _recorded()
+    judged = _judged(runs)
     run, authors = (judged[judged.source == source] for source in ("run", "authors"))
     known = claims.known()
     return (
@@ -73,9 +75,9 @@ def tally() -> str:
     )
 
 
-def findings() -> str:
+def findings(runs: list[RunRecord]) -> str:
     """Three findings, each a sentence with its number."""
-    judged = _recorded()
+    judged = _judged(runs)
     lines = []
     for claim, source, sentence in FINDINGS:
         mine = judged[judged.claim == claim]
@@ -86,11 +88,10 @@ def findings() -> str:
     return "\n".join(lines)
 
 
-def _recorded() -> pd.DataFrame:
+def _judged(runs: list[RunRecord]) -> pd.DataFrame:
     """Every verdict of the recorded runs on present claims; one row where several runs agree on exact numbers."""
-    table = pd.concat([run.claims for run in run_records.recorded()]).drop_duplicates(
-        ["source", "claim", "data", "effect"]
-    )
+    one = ["source", "claim", "data", "effect"]
+    table = pd.concat([pd.DataFrame(columns=[*one, "verdict"]), *(run.claims for run in runs)]).drop_duplicates(one)
     return table[table.claim.isin(claims.known())]
 
 

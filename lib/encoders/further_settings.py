@@ -84,3 +84,42 @@ class RemedyUnit(FurtherUnit):
     settings: RemedySettings
     kind: ClassVar[type[Settings]] = RemedySettings
     trainer: ClassVar[str] = "lib.encoders.remedies"
+
+
+@dataclass(frozen=True)
+class ChosenSettings(Settings):
+    """How SimSiam is trained where the test labels choose the epoch that is kept, see ``lib.encoders.chosen``.
+
+    look_every: epochs between two looks at the test labels.
+    ValueError: another method than plain SimSiam, or looks of which none is at the last epoch.
+    """
+
+    method: str = "simsiam"
+    look_every: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.method != "simsiam" or self.weighting != "none" or self.equal_steps:
+            raise ValueError(
+                f"method={self.method!r}, weighting={self.weighting!r}, equal_steps={self.equal_steps}: an epoch is "
+                "chosen for plain SimSiam"
+            )
+        if self.look_every < 1 or self.epochs % self.look_every:
+            raise ValueError(
+                f"look_every={self.look_every} does not divide epochs={self.epochs}; it must, so that the last epoch "
+                "is looked at"
+            )
+
+
+@dataclass(frozen=True)
+class ChosenUnit(FurtherUnit):
+    """Encoders of the epoch that the test labels choose."""
+
+    settings: ChosenSettings
+    kind: ClassVar[type[Settings]] = ChosenSettings
+    trainer: ClassVar[str] = "lib.encoders.chosen"
+
+    @property
+    def name(self) -> str:
+        """That of ``Unit``, "simsiam_chosen" the method."""
+        return super().name.replace("-simsiam-", "-simsiam_chosen-", 1)

@@ -5,8 +5,9 @@ from typing import get_args
 
 from lib.encoders.clip_settings import ClipUnit
 from lib.encoders.coarse_settings import CoarseUnit
+from lib.encoders.deep_coreset_settings import CoresetUnit
 from lib.encoders.factor_settings import FactorUnit
-from lib.encoders.further_settings import MaskedUnit, RemedyUnit
+from lib.encoders.further_settings import ChosenUnit, MaskedUnit, RemedyUnit
 from lib.encoders.label_level_settings import LevelUnit
 from lib.encoders.label_settings import LabelUnit
 from lib.encoders.majority_settings import MajorityUnit
@@ -17,7 +18,7 @@ from lib.encoders.stepped_settings import SteppedRobustUnit, SteppedUnit
 from lib.encoders.text_settings import TextUnit
 
 AnyUnit = Unit | TextUnit | CoarseUnit | RobustUnit | LabelUnit | LevelUnit | FactorUnit | ClipUnit | MaskedUnit
-AnyUnit |= RemedyUnit | MajorityUnit | SphereUnit | SteppedUnit | SteppedRobustUnit
+AnyUnit |= RemedyUnit | ChosenUnit | MajorityUnit | SphereUnit | SteppedUnit | SteppedRobustUnit | CoresetUnit
 
 
 def read_unit(text: str) -> AnyUnit:

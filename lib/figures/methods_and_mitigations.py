@@ -1,4 +1,4 @@
-"""What the comparison of methods draws: learning rates that were tried, harm against similarity, the frontier."""
+"""What the comparison of methods draws: rates that were tried, effects beside the paper's, similarity, the frontier."""
 
 from pathlib import Path
 
@@ -6,9 +6,12 @@ import altair as alt
 import pandas as pd
 from torch import Tensor
 
+from lib.figures import matrices
 from lib.figures.theme import COLOURS, GREY, INK, LEGEND
 from lib.intervals import Estimate
 from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.published import PRINTED
+from lib.study import Run, report
 
 
 def trials(path: Path, best: dict[str, float]) -> tuple[list[str], list[tuple]]:
@@ -22,6 +25,24 @@ def trials(path: Path, best: dict[str, float]) -> tuple[list[str], list[tuple]]:
 
     lines = [(label, *(cell(label, *item) for item in row.items())) for label, row in wide.iterrows()]
     return ["balanced accuracy at learning rate", *map(str, wide.columns)], lines
+
+
+def effects(
+    run: Run, tables: dict[str, dict[str, pd.DataFrame]], classes: tuple[str, ...]
+) -> tuple[alt.HConcatChart, pd.DataFrame]:
+    """The paper's matrices of effects, those of runs of record and this run's, a column an effect with its own scale.
+
+    tables: by effect (TE, NIE) and method, row, column, value, low, high of this run.  Returns the chart and the frame
+    drawn.
+    """
+    parts = {}
+    for effect, here in tables.items():
+        panels = {f": {effect} of {PRINTED[m]}, CIFAR-10, 1 %": report.matrix(f"{m}_1pct", effect) for m in here}
+        own = {f": {effect} of {m}": cells for m, cells in here.items()}
+        parts[effect] = matrices.beside(run, panels, own, {f": {effect} of {m}": f"{effect} {m}" for m in here})
+    columns = [matrices.heatmaps(part, classes, effect, cell=24, columns=1) for effect, part in parts.items()]
+    chart = alt.hconcat(*columns, spacing=18).resolve_scale(color="independent")
+    return chart, pd.concat([part.assign(effect=effect) for effect, part in parts.items()], ignore_index=True)
 
 
 def similarity(seen: Evidence, cosine: Tensor, pull: Tensor, pairs: list[tuple[int, int]]) -> pd.DataFrame:

@@ -51,12 +51,15 @@ def gram(
     return np.asarray(g.value), value
 
 
-def layer_peeled(shares, features: float, classifiers: float) -> tuple[np.ndarray, np.ndarray, float]:
+def layer_peeled(
+    shares, features: float, classifiers: float, adjusted: bool = False
+) -> tuple[np.ndarray, np.ndarray, float]:
     """The layer-peeled model of cross-entropy (Fang et al. 2021): cosines of features and of classifiers, and the loss.
 
     min Σ_k π_k [log Σ_j exp X_{k,K+j} − X_{k,K+k}] over X ⪰ 0 of 2K rows, the features first, with
-    tr X_HH ≤ K·features and tr X_WW ≤ K·classifiers.  Exact in dimension 2K and more.  Returns two (K, K) matrices; a
-    vector of length 0 has cosines NaN.  ValueError: shares that do not sum to 1, budgets that are not positive.
+    tr X_HH ≤ K·features and tr X_WW ≤ K·classifiers.  Exact in dimension 2K and more.  adjusted: log π_j is added to
+    the logit of class j in the loss (Menon et al. 2021).  Returns two (K, K) matrices; a vector of length 0 has cosines
+    NaN.  ValueError: shares that do not sum to 1, budgets that are not positive.
     """
     p = np.asarray(shares, float)
     if not (p > 0).all() or abs(p.sum() - 1) > 1e-9:
@@ -65,7 +68,7 @@ def layer_peeled(shares, features: float, classifiers: float) -> tuple[np.ndarra
         raise ValueError(f"features={features!r}, classifiers={classifiers!r}: both budgets must be positive")
     k = len(p)
     x = cp.Variable((2 * k, 2 * k), PSD=True)
-    logits = x[:k, k:]
+    logits = x[:k, k:] + np.log(p)[None].repeat(k, 0) if adjusted else x[:k, k:]
     total = cp.sum(cp.hstack([p[i] * (cp.log_sum_exp(logits[i]) - logits[i, i]) for i in range(k)]))
     budgets = [cp.trace(x[:k, :k]) <= k * features, cp.trace(x[k:, k:]) <= k * classifiers]
     value = _solve(cp.Problem(cp.Minimize(total), budgets))

@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from lib.encoders import label_stacks
+from lib.encoders.deep_coreset_settings import CoresetUnit
 from lib.encoders.label_level_settings import LevelSettings, LevelUnit
 from lib.encoders.label_settings import CLASSED, KEPT, LABELLED, NOISE, READINGS, RIGHT, LabelSettings, LabelUnit
 from lib.images.sets import Images
 from lib.intervals import estimate
 from lib.strata import label_noise, noisy_labels
+from lib.studies.shared import deep_coresets
+from lib.studies.shared.deep_coresets import STACK, BySeed
 from lib.studies.shared.words import listed
 
 BATCH_OF_TWO = 24  # images a step of the triplet loss, whose terms are the triples of a batch
@@ -29,30 +32,37 @@ Values = dict[tuple, np.ndarray]
 class Labels:
     """The nets of each experiment, one unit each, and those at further levels.
 
+    coresets: a unit a seed where they are no small nets, GraNd among them, and then grand is none.
     sets: with the loss of lemma 7; grand: coresets by GraNd; more_noise: further shares of wrong labels; heads: by the
     share of right labels in the head; more_labelled: further shares of labels.  The last three may be none.
     """
 
     noise: LabelUnit
     two_classes: LabelUnit
-    coresets: LabelUnit
+    coresets: LabelUnit | BySeed
     few_labels: LabelUnit
     sets: LevelUnit
-    grand: LevelUnit
+    grand: LevelUnit | None
     more_noise: LevelUnit | None
     heads: dict[float, LevelUnit]
     more_labelled: LevelUnit | None
 
     @property
-    def units(self) -> list[LabelUnit]:
+    def units(self) -> list[LabelUnit | CoresetUnit]:
+        choosing = self.coresets.units if isinstance(self.coresets, BySeed) else (self.coresets, self.grand)
         more = [u for u in (self.more_noise, *self.heads.values(), self.more_labelled) if u]
-        return [self.noise, self.two_classes, self.coresets, self.few_labels, self.sets, self.grand, *more]
+        return [self.noise, self.two_classes, self.few_labels, self.sets, *choosing, *more]
+
+    def kept(self) -> Values:
+        """Accuracy on the held-out images of nets that learn from a coreset, by who keeps and the share, (seeds,)."""
+        found = self.coresets.accuracy() | (self.grand.accuracy() if self.grand else {})
+        return {(keeper, share): values for (_, share, keeper), values in found.items()}
 
 
 def plan(p: SimpleNamespace) -> Labels:
     """All seeds of an experiment are one unit.  Where labels are few, the head has the share ``few_labels`` of them.
 
-    ValueError: further levels that are no shares, or are there already.
+    ValueError: further levels that are no shares, or are there already; what ``by_seed`` refuses.
     """
     names = ("data", "images_per_class", "steps", "batch_size", "learning_rate", "temperature", "alpha")
     noise = LabelSettings("noise", **{name: getattr(p, name) for name in names})
@@ -69,10 +79,15 @@ def plan(p: SimpleNamespace) -> Labels:
         s = LevelSettings(**(asdict(like) | changes), levels=levels, points=p.sum_points)
         return LevelUnit(s, p.seed, p.seeds)
 
+    small = p.coreset_net == STACK
+    own = [LabelUnit(s, p.seed, p.seeds) for s in settings]
     return Labels(
-        *(LabelUnit(s, p.seed, p.seeds) for s in settings),
+        noise=own[0],
+        two_classes=own[1],
+        coresets=own[2] if small else deep_coresets.by_seed(p),
+        few_labels=own[3],
         sets=unit(settings[1], RIGHT),
-        grand=unit(settings[2], KEPT),
+        grand=unit(settings[2], KEPT) if small else None,
         more_noise=unit(noise, noisy) if noisy else None,
         heads={head: unit(noise, tuple(sorted(NOISE + noisy)), head=head) for head in heads},
         more_labelled=unit(settings[3], labelled) if labelled else None,
@@ -171,13 +186,13 @@ def swings(z: Tensor, y: Tensor, rights: tuple[float, ...], temperature: float) 
     return found
 
 
-def whole(unit: LabelUnit) -> np.ndarray:
+def whole(unit: LabelUnit | BySeed) -> np.ndarray:
     """Held-out accuracy of nets that saw all images by cross-entropy, (seeds,)."""
     kept = unit.tensors()
     return (kept["called_whole"] == kept["held_y"]).double().mean(-1).numpy()
 
 
-def times_right(unit: LabelUnit, share: float) -> dict[str, float]:
+def times_right(unit: LabelUnit | BySeed, share: float) -> dict[str, float]:
     """How often the nine nets of the first seed call an image right, mean over what each method keeps."""
     kept = unit.tensors()
     often = kept["right_often"][0].double()

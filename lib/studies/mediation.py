@@ -12,7 +12,7 @@ from lib import mediation
 from lib.intervals import Estimate
 from lib.mediation import Confounded, Effects, Toy
 from lib.studies.shared import evidence, null, outcomes
-from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild
+from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild, with_second
 from lib.studies.shared.evidence import Evidence
 
 # The names of statsmodels' ``Mediation`` for the effects, and the sign that turns its effect into ours.
@@ -36,7 +36,8 @@ ASSUMPTIONS = {  # by claim, the model in which it is judged
 
 
 def plan(p: SimpleNamespace) -> Arms:
-    """Balanced control, every treated class at one or two ratios, look-alike reference and untrained encoders.
+    """Balanced control, every treated class at one or two ratios, look-alike reference, untrained encoders, and a
+    control of another policy of augmentation.
 
     None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``evidence.read``.
     """
@@ -45,7 +46,8 @@ def plan(p: SimpleNamespace) -> Arms:
         return evidence.checked(p, classes, treated)
     arms = with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
     own = tuple(classes.index(name) for name in treated)
-    return replace(arms, measures=outcomes.asked(own, p.ratio, p.milder if arms.mild else None))
+    asked = outcomes.asked(own, p.ratio, p.milder if arms.mild else None)
+    return with_second(p, replace(arms, measures=asked))
 
 
 def heads(arms: Arms) -> tuple[str, ...]:

@@ -10,44 +10,15 @@ from lib.encoders import pretrain
 from lib.encoders.further_settings import REMEDIES
 from lib.encoders.settings import CLASSES, SIZES, WEIGHTINGS, Settings, Unit
 from lib.encoders.store import TOGETHER
+from lib.studies.shared import chosen as choice
 from lib.studies.shared import evidence, further, null, outcomes
 from lib.studies.shared import similarity as alike
 from lib.studies.shared.arms import HARM, Arms, arms_of, check_start, classes_of, settings_of, treated_units
 from lib.studies.shared.evidence import Evidence
 from lib.studies.shared.measured import Measured
+from lib.studies.shared.published import PRINTED, PUBLISHED
 from lib.studies.shared.words import chosen, listed, seeds_of
 
-# The settings of the public code of each method (Maity et al. 2024) where they are not those of SimCLR.
-PUBLISHED = {
-    "simclr": {},
-    "simsiam": {
-        "net": "resnet18",
-        "pretrained": False,
-        "head_out": 2048,
-        "feature": "projection",
-        "learning_rate": 0.06,
-        "final_learning_rate": 0.0,
-        "squared_learning_rate": False,
-        "nesterov": False,
-        "weight_decay": 0.0005,
-        "clamp": False,
-        "normalise": True,
-        "augment": "simsiam",
-    },
-    "bcl": {
-        "net": "resnet18",
-        "epochs": 300,
-        "learning_rate": 0.5,
-        "final_learning_rate": 0.000001,
-        "squared_learning_rate": False,
-        "warmup_epochs": 10,
-        "nesterov": False,
-        "weight_decay": 0.0005,
-        "temperature": 0.2,
-        "clamp": False,
-        "augment": "bcl",
-    },
-}
 FASTEST = 1000  # learning rate, as the range of the parameter learning_rate has it
 MEASURED = HARM | {"untrained": (*HARM["untrained"], "means")}  # random features are a measure of similarity
 EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "simclr, start switched"  # controls
@@ -57,8 +28,9 @@ EQUAL_STEPS, CLAMP, START = "simclr, equal steps", "simclr, clamp switched", "si
 class Comparison:
     """The arms of a study that compares methods and mitigations, by label.
 
-    A label is a method, a method with a weighting ("simclr_groups"), one of the controls, or SimCLR on fewer images
-    ("simclr, 60 images a class").  Mitigations and the equal-steps control share SimCLR's balanced encoders.
+    A label is a method, a method with a weighting ("simclr_groups"), one of the controls, SimCLR on fewer images
+    ("simclr, 60 images a class"), or SimSiam at the epoch that test labels choose.  Mitigations and the equal-steps
+    control share SimCLR's balanced encoders.
     """
 
     arms: dict[str, Arms]
@@ -128,7 +100,13 @@ def plan(p: SimpleNamespace) -> Comparison:
     for size in _sizes(p):
         s = replace(plain, images_per_class=size)
         arms[f"simclr, {size} images a class"] = arms_of(p, s, classes, treated, reference=False)
+    if p.look_every and "simsiam" in arms:
+        s = arms["simsiam"].balanced[0][0].settings
+        arms[choice.LABEL] = further.chosen(arms_of(p, s, classes, few, reference=False), p.look_every)
     measures = {label: MEASURED if label == "simclr" else HARM for label in arms}
+    measures |= {choice.LABEL: HARM | {arm: (*HARM[arm], "looks") for arm in ("balanced", "under")}}
+    codes = tuple(map(classes.index, treated))
+    measures |= {label: outcomes.asked(codes, p.ratio, kinds=("paper",)) for label in PRINTED if label in arms}
     return Comparison({label: replace(one, measures=measures[label]) for label, one in arms.items()})
 
 
@@ -185,7 +163,9 @@ ABOUT |= {claim + end: label for claim, label in REMEDY_CLAIMS.items() for end i
 
 
 def kind(label: str) -> str:
-    """Whether a label of a comparison is a "method", a "mitigation" by weights, a "remedy" or a "control"."""
+    """Whether a label is a "method", a "mitigation" by weights, a "remedy", a "control" or the "choice" of an epoch."""
+    if label == choice.LABEL:
+        return "choice"
     if label.startswith("simclr_"):
         return "remedy" if label.removeprefix("simclr_") in REMEDIES else "mitigation"
     return "control" if "," in label else "method"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lib import geometry
 from lib.geometry import collapse, collapse_nets, convex
+from lib.geometry import peeled as closed
 from lib.images.sets import Images
 from lib.studies.shared import majorities
 
@@ -137,6 +138,35 @@ def peeled(budgets: tuple[float, ...], ratios: np.ndarray) -> pd.DataFrame:
     alone = collapse.two_level(1, 3, torch.tensor(ratios), 0.5).b.tolist()
     found += [("features", "contrastive", r, b) for r, b in zip(ratios, alone, strict=True)]
     return pd.DataFrame(found, columns=["panel", "group", "ratio", "cosine"])
+
+
+LOSSES = {False: "cross-entropy", True: "logit-adjusted"}  # of the layer-peeled model
+
+
+def adjusted(budgets: np.ndarray, ratio: float = 100.0) -> pd.DataFrame:
+    """Cosines between three minorities over √(E_H E_W), with and without logit adjustment: panel, group, ratio (the
+    budget, on the axis of a ratio), cosine."""
+    shares, found = collapse.shares(1, 3, ratio).numpy(), []
+    for (adjust, loss), budget in product(LOSSES.items(), budgets):
+        h, w, _ = convex.layer_peeled(shares, budget, budget, adjust)
+        found += [("features", loss, budget, h[1, 2]), ("classifiers", loss, budget, w[1, 2])]
+    return pd.DataFrame(found, columns=["panel", "group", "ratio", "cosine"])
+
+
+def around_budget() -> pd.DataFrame:
+    """E* by closed form, and cvxpy's cosine between minority features beside it: loss, b, r, budget, below, above."""
+    found = []
+    for (adjust, loss), b, r in product(LOSSES.items(), (2, 3, 5), (2.0, 10.0, 100.0)):
+        end = closed.budget(b, r, adjust)
+        shares = collapse.shares(1, b, r).numpy()
+        cosine = [convex.layer_peeled(shares, e, e, adjust)[0][1, 2] for e in (0.98 * end, 1.02 * end)]
+        found.append((loss, b, r, end, *cosine))
+    return pd.DataFrame(found, columns=["loss", "b", "r", "budget", "below", "above"])
+
+
+def raised(sizes: tuple[int, ...], ratios: tuple[float, ...]) -> np.ndarray:
+    """E* with logit adjustment over E* without, (sizes, ratios)."""
+    return np.array([[closed.budget(b, r, True) / closed.budget(b, r) for r in ratios] for b in sizes])
 
 
 def pools(p: SimpleNamespace, train: Images, test: Images) -> dict[str, dict[str, Tensor]]:

@@ -12,9 +12,13 @@ from lib.studies.shared.words import chosen, seeds_of
 NULL_SHIFT = 100  # balanced encoders of these seeds stand against the study's balanced ones: RH without a treatment
 REFERENCE_SHIFT = 200  # and these choose the look-alikes on data without a published pairing
 
-ARMS = ("balanced", "under", "mild", "null", "reference", "untrained")
+ARMS = ("balanced", "under", "mild", "null", "reference", "untrained", "second")
 HARM = {"balanced": ("means", "confusion"), "under": ("means", "confusion"), "mild": ("means",), "null": ("means",)}
-HARM |= {"reference": ("means",), "untrained": ("confusion",)}  # the measures of RH and AH
+HARM |= {
+    "reference": ("means",),
+    "untrained": ("confusion",),
+    "second": ("means", "confusion"),
+}  # the measures of RH and AH
 
 PAPER_ORDER = ("airplane", "ship", "automobile", "truck", "bird", "deer", "horse", "cat", "dog", "frog")
 PAPER_PAIRS = (("airplane", "ship"), ("automobile", "truck"), ("deer", "horse"), ("cat", "dog"))
@@ -25,7 +29,8 @@ class Arms:
     """The encoders of an undersampling study, one list entry a seed; an entry lists the units of that seed.
 
     balanced: all images; under, mild: each class cut to ``ratio`` or ``milder``, in the order of ``treated``;
-    null, reference: balanced encoders of other seeds; untrained: the nets at their random start.
+    null, reference: balanced encoders of other seeds; untrained: the nets at their random start;
+    second: balanced encoders of another policy of augmentation.
     measures: the names of those that the study takes of the encoders of an arm, see ``evidence.Embedded``.
     """
 
@@ -38,6 +43,7 @@ class Arms:
     reference: list[list[Unit]]
     untrained: list[list[Unit]]
     measures: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    second: list[list[Unit]] = field(default_factory=list)
 
     @property
     def units(self) -> list[Unit]:
@@ -86,6 +92,14 @@ def with_mild(p: SimpleNamespace, arms: Arms) -> Arms:
     s = arms.balanced[0][0].settings
     mild = [treated_units(s, arms.treated, p.milder, seed) for seed in seeds_of(p)] if p.milder > p.ratio else []
     return replace(arms, mild=mild)
+
+
+def with_second(p: SimpleNamespace, arms: Arms) -> Arms:
+    """The same encoders, and those of ``second_augment``; none where it is the policy of all, or nothing is trained."""
+    if not arms.balanced or p.second_augment == p.augment:
+        return arms
+    s = replace(arms.balanced[0][0].settings, augment=p.second_augment)
+    return replace(arms, second=control(s, p.seed, p.seeds))
 
 
 def control(s: Settings | ClipSettings, first: int, count: int) -> list[list[Unit | ClipUnit]]:

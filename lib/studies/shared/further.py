@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from lib.encoders import settings
 from lib.encoders.further_settings import (
     REMEDIES,
+    ChosenSettings,
+    ChosenUnit,
     FurtherUnit,
     MaskedSettings,
     MaskedUnit,
@@ -33,6 +35,13 @@ def remedied(arms: Arms, s: Settings, remedy: str) -> Arms:
     """SimCLR's arms, of the settings s, with a remedy on the undersampled images; the balanced encoders stay."""
     changed = RemedySettings(**asdict(s) | {"weighting": remedy})
     return replace(arms, under=_others(arms.under, RemedyUnit, changed), reference=[], untrained=[])
+
+
+def chosen(arms: Arms, look_every: int) -> Arms:
+    """SimSiam's arms, with the epoch that test labels choose in place of the last."""
+    s = ChosenSettings(**asdict(arms.balanced[0][0].settings), look_every=look_every)
+    balanced, under = (_others(arm, ChosenUnit, s) for arm in (arms.balanced, arms.under))
+    return replace(arms, balanced=balanced, under=under)
 
 
 def _others(arm: list[list[Unit]], kind: type[FurtherUnit], s: Settings) -> list[list[FurtherUnit]]:

@@ -71,11 +71,13 @@ def of(seen: Evidence, kind: str, ratio: float, arm: str = "under") -> Outcomes:
     return Outcomes(tuple(codes), own, len(seen.classes), splits * seeds * (1 + 3 * len(own)))
 
 
-def asked(own: tuple[int, ...], ratio: float, milder: float | None) -> dict[str, tuple[str, ...]]:
-    """The measures that mediation takes by arm: those of RH and AH, and heads at one or two shares kept."""
+def asked(
+    own: tuple[int, ...], ratio: float, milder: float | None = None, kinds: tuple[str, ...] = KINDS
+) -> dict[str, tuple[str, ...]]:
+    """The measures that mediation takes by arm: those of RH and AH, and kinds of heads at one or two shares kept."""
     paper = [] if milder is None else [measure_name("paper", milder, own)]
-    found = {"balanced": (*HARM["balanced"], *(measure_name(kind, ratio, own) for kind in KINDS), *paper)}
-    found["under"] = (*HARM["under"], *(measure_name(kind, ratio) for kind in KINDS))
+    found = {"balanced": (*HARM["balanced"], *(measure_name(kind, ratio, own) for kind in kinds), *paper)}
+    found["under"] = (*HARM["under"], *(measure_name(kind, ratio) for kind in kinds))
     return HARM | found | ({} if milder is None else {"mild": (measure_name("paper", milder),)})
 
 

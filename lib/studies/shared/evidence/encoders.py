@@ -44,7 +44,7 @@ class Evidence:
     """Every encoder of an undersampling study, judged on the evaluation images.
 
     y: (n,) codes; classes: all class names; treated: codes of the undersampled classes (T of them).
-    balanced, null, reference, untrained: an encoder a seed; under, mild: T a seed; an arm not run is empty.
+    balanced, null, reference, untrained, second: an encoder a seed; under, mild: T a seed; an arm not run is empty.
     """
 
     classes: tuple[str, ...]
@@ -56,6 +56,7 @@ class Evidence:
     null: Row = field(default_factory=list)
     reference: Row = field(default_factory=list)
     untrained: Row = field(default_factory=list)
+    second: Row = field(default_factory=list)
 
     def each(self, arm: str, name: str, of: Callable[[Tensor], Tensor]) -> Tensor:
         """A measure of every encoder of an arm: (seeds, ...), or (seeds, T, ...)."""
@@ -179,7 +180,7 @@ def of_arms(arms: Arms) -> Evidence:
 
     treated, first = tuple(arms.classes.index(c) for c in arms.treated), arms.balanced[0][0]
     y = first.embeddings()[1] if first.done else pretrain.images_of(first.settings, "test").y
-    controls = (one(arm) for arm in (arms.null, arms.reference, arms.untrained))
+    controls = (one(arm) for arm in (arms.null, arms.reference, arms.untrained, arms.second))
     return Evidence(arms.classes, treated, y, one(arms.balanced), read(arms.under), read(arms.mild), *controls)
 
 
