@@ -13,7 +13,7 @@ import pytest
 import vl_convert
 from fontTools.ttLib import TTFont
 
-from lib.book import live_charts, text_width
+from lib.book import live_charts, scale, text_width
 from lib.figures import charts, sbm_theory, sliders
 from lib.hashing import ROOT
 from lib.study import page as study_figures
@@ -175,7 +175,7 @@ def test_a_parameter_says_what_its_words_and_hint_are():
     ("given", "wanted"),
     [
         ("<p>by -0.955 and [-.1, 2]</p>", "<p>by −0.955 and [−0.1, 2]</p>"),
-        ("<td>4e-10, 1e-16</td>", "<td>4 × 10<sup>−10</sup>, 10<sup>−16</sup></td>"),
+        ("<td>4e-10, 1e-16</td>", "<td>4\u00a0×\u00a010<sup>−10</sup>, 10<sup>−16</sup></td>"),
         ("<p>5 % of 100 %</p>", "<p>5\u00a0% of 100\u00a0%</p>"),
         ("<p>CIFAR-10, harms-1, f(x)-1, v.2, 1.2.3</p>", "<p>CIFAR-10, harms-1, f(x)-1, v.2, 1.2.3</p>"),
         ('<a href="a-1" title="-1"><code>x = -1e-3</code></a>', '<a href="a-1" title="-1"><code>x = -1e-3</code></a>'),
@@ -183,13 +183,13 @@ def test_a_parameter_says_what_its_words_and_hint_are():
     ],
 )
 def test_numbers_are_set_in_text_and_left_alone_elsewhere(given, wanted):
-    assert typeset.numbers(given) == wanted
+    assert typeset.numbers(given, {}) == wanted
 
 
 def test_data_sets_have_their_names_where_nobody_types_them():
     text = "<p>digits_coarse and cifar10; cifar10_undersampling</p><code>digits_coarse</code>"
     named = "<p>8 × 8 digits in two classes and CIFAR-10; cifar10_undersampling</p><code>digits_coarse</code>"
-    assert typeset.numbers(text, sets=True) == named and typeset.numbers(text) == text
+    assert typeset.numbers(text, scale.DATA) == named and typeset.numbers(text, {}) == text
 
 
 def test_a_cell_of_many_words_keeps_a_width():

@@ -151,8 +151,10 @@ def _fill(text: str, parts: dict[str, str | Callable[[], str]]) -> str:
 
 
 def _config() -> str:
-    """The configuration, with the repository and a Colab button where the repository's address is known."""
+    """The configuration with the names of data sets, and with the repository and a Colab button where the repository's
+    address is known."""
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config["sphinx"]["config"]["data_sets"] = scale.DATA
     if where := address.repository():
         config["repository"] = {"url": where, "branch": address.NOTEBOOKS}
         config["launch_buttons"] = {"colab_url": "https://colab.research.google.com"}
