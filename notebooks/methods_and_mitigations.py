@@ -565,7 +565,7 @@ run.table(["setting", *settings], [(name, *(getattr(s, name) for s in settings.v
 # choose, and then the other half $B$:
 #
 # $$
-# \tfrac12 \left[ a_A(e_A) - a_A(e_B) \right] + \tfrac12 \left[ a_B(e_B) - a_B(e_A) \right] \ge 0, \qquad e_A = \arg\max_e a_A(e),
+# \tfrac12 \left[ a_A(e_A) - a_A(e_B) \right] + \tfrac12 \left[ a_B(e_B) - a_B(e_A) \right] \ge 0, \qquad e_A = \operatorname{argmax}_e a_A(e),
 # $$
 #
 # is what the half that chooses gains on the last epoch beyond the other half, on average over the two. The last epoch cancels.
