@@ -72,6 +72,12 @@ def test_links_lead_to_other_sites_and_pictures_in_a_page_become_files():
     assert f"{{figure}} /{name}" in text and content.startswith(b"\x89PNG")
 
 
+def test_a_drawing_in_the_page_is_said_in_its_words():
+    drawn = '<li><a href="#x">It holds.</a><svg role="img" aria-label="recorded 0.1: holds"><rect></rect></svg></li>'
+    legend = '<p class="marks"><svg aria-hidden="true"><rect></rect></svg> recorded</p>'
+    assert plain_pages.html(f"{legend}<ul>{drawn}</ul>", {}) == "It holds. (recorded 0.1: holds)"
+
+
 def test_the_claims_of_the_scoreboard_do_not_fill_the_contents():
     name = next(iter(claims.known()))
     table = markup.raw(markup.table(("a",), [("b",)], "judgements"))

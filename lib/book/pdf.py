@@ -23,12 +23,13 @@ PACKAGES = "texlive-xetex texlive-latex-extra texlive-fonts-recommended latexmk 
 PROGRAMS = ("xelatex", "latexmk")
 SCALE = 2  # pixels of a still picture for each of the chart's
 FONTS = r"\setmainfont{FreeSerif}\setsansfont{FreeSans}\setmonofont[Scale=0.85]{DejaVu Sans Mono}"
+TALLEST = r"\makeatletter\AtBeginDocument{\spx@image@maxheight=.75\textheight}\makeatother"  # room for a caption
 LATEX = {
     "fontpkg": FONTS,
     "papersize": "a4paper",
     "pointsize": "10pt",
     "extraclassoptions": "openany,oneside",
-    "preamble": r"\setcounter{tocdepth}{1}",  # chapters and their sections
+    "preamble": r"\setcounter{tocdepth}{1}" + TALLEST,  # chapters and their sections
     "figure_align": "htbp",
 }
 

@@ -14,7 +14,7 @@ RAW = re.compile(r"^```\{raw\} html\n(.*?)\n```$", re.M | re.S)
 BLOCK = re.compile(r"^<(div|p)\b.*?</\1>$", re.M | re.S)
 SECTION = re.compile(r"^\(([\w-]+)\)=\n## (.*?)\n(.*?)(?=^\([\w-]+\)=\n## |\Z)", re.M | re.S)
 TABLE = re.compile(r"^\|.*\|$\n^\|[ :|-]+\|$(?:\n^\|.*\|$)*", re.M)
-ASIDE = ("links", "visually-hidden", "jumps", "reading")  # classes of what is of no use on paper
+ASIDE = ("links", "visually-hidden", "jumps", "reading", "marks")  # classes of what is of no use on paper
 FOLDED = {"hide-input", "remove-input", "hide-cell", "remove-cell", "solution"}
 SILENT = {"remove-cell", "remove-output", "hide-output", "hide-cell"}
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|$~^])")
@@ -134,6 +134,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
         given = {name: value or "" for name, value in attrs}
+        if tag == "svg" and not self.skipped and (label := given.get("aria-label")):
+            self.handle_data(f" ({label})")
         if self.skipped or tag in ("style", "script", "svg") or given.get("class") in ASIDE:
             self.skipped += tag not in ("br", "img")
         elif tag == "table":
