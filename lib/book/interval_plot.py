@@ -25,12 +25,12 @@ def picture(claim: claims.Claim, found: list[dict]) -> str:
     def at(value: float) -> float:
         return round(middle + value / reach * (middle - EDGE), 1)
 
-    drawn = [f'<rect class="passes" x="{middle}" y="0" width="{middle}" height="{height}"></rect>']
-    drawn.append(f'<line class="threshold" x1="{middle}" x2="{middle}" y1="0" y2="{height}"></line>')
+    drawn = [f'<rect class="passes" x="{middle}" y="0" width="{middle}" height="{height}"/>']
+    drawn.append(f'<line class="threshold" x1="{middle}" x2="{middle}" y1="0" y2="{height}"/>')
     for n, (j, (effect, low, high)) in enumerate(zip(found, lines, strict=True)):
         y = STEP * n + STEP / 2 + 2
         if not math.isnan(low):
-            drawn.append(f'<line class="{j["source"]}" x1="{at(low)}" x2="{at(high)}" y1="{y}" y2="{y}"></line>')
+            drawn.append(f'<line class="{j["source"]}" x1="{at(low)}" x2="{at(high)}" y1="{y}" y2="{y}"/>')
         drawn.append(_mark(j["source"], at(effect), y))
     words = "; ".join(_words(claim, j) for j in found)
     size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
@@ -40,10 +40,10 @@ def picture(claim: claims.Claim, found: list[dict]) -> str:
 def _mark(source: str, x: float, y: float) -> str:
     """A circle for the authors' numbers, a square for runs of record, a triangle for this run."""
     if source == "authors":
-        return f'<circle class="authors" cx="{x}" cy="{y}" r="3.6"></circle>'
+        return f'<circle class="authors" cx="{x}" cy="{y}" r="3.6"/>'
     if source == "recorded":
-        return f'<rect class="recorded" x="{x - 3.5:.1f}" y="{y - 3.5}" width="7" height="7"></rect>'
-    return f'<path class="run" d="M{x - 4:.1f} {y + 3.6}h8l-4 -7z"></path>'
+        return f'<rect class="recorded" x="{x - 3.5:.1f}" y="{y - 3.5}" width="7" height="7"/>'
+    return f'<path class="run" d="M{x - 4:.1f} {y + 3.6}h8l-4 -7z"/>'
 
 
 def _words(claim: claims.Claim, j: dict) -> str:
