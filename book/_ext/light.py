@@ -17,6 +17,7 @@ USED_BY = {
     "togglebutton": ("toggle", "admonition dropdown"),
     "clipboard": ('class="highlight',),
     "copybutton": ('class="highlight',),
+    "pygments": ('class="highlight',),
     "design-tabs": ("sd-tab",),
     "sphinx-design": ('class="sd-', " sd-"),
     "mystnb": ('class="cell',),
