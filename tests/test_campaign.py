@@ -31,7 +31,7 @@ null_seeds: 1
 reference_seeds: 1
 classes: 0,1,2
 ratio: 0.05
-epochs: 40
+epochs: 80
 head_width: 32
 milder: 0
 """
