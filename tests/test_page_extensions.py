@@ -223,3 +223,8 @@ def test_a_still_picture_keeps_the_widths_of_its_texts():
     made = live_charts.slim(f'<svg>{text}<text font-size="10px">☃☃</text></svg>'.encode()).decode()
     bold = sum({"a": 556, " ": 278, "<": 584, "b": 611}[sign] for sign in "a < b") / 100
     assert f'textLength="{bold:.1f}"' in made and made.count("textLength") == 1
+
+
+def test_the_style_of_code_stands_only_where_code_does():
+    assert light._used("_static/pygments.css", '<div class="highlight-python"><pre>x</pre></div>', "rerun")
+    assert not light._used("_static/pygments.css", "<p><code>make book</code></p>", "index")
