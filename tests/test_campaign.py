@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import pandas as pd
 import psutil
 import pytest
-from test_graph import copy, environment, python
+import yaml
+from test_graph import copy, edit, environment, python
 
 from lib import study
 from lib.book import campaign
@@ -31,13 +32,14 @@ null_seeds: 1
 reference_seeds: 1
 classes: 0,1,2
 ratio: 0.05
-epochs: 80
+epochs: 20
 head_width: 32
 milder: 0
 """
 
-VALUES = "import json; from pathlib import Path; from lib.book import campaign\n"
-VALUES += "print(json.dumps(campaign.rows(Path('records.yaml'))[0].run.values))"
+REPORTED = "        conditions.report(epoch + 1, history[-1])\n"
+HELD = "        while epoch == 9 and len(list(Path('build/encoders').glob('*/record.json'))) == int(os.environ['HOLD']):\n"
+HELD += "            time.sleep(1)\n"
 
 
 def git(root: Path, *words: str) -> str:
@@ -46,8 +48,13 @@ def git(root: Path, *words: str) -> str:
 
 
 def clone(root: Path) -> Path:
-    """A committed copy of the checkout with one study and a list of one toy row."""
+    """A committed copy of the checkout with one study and a list of one toy row.
+
+    Every epoch is kept, and a training stops in the middle where as many encoders are done as HOLD says.
+    """
     copy(root)
+    edit(root / "lib/encoders/training.py", "SAVE_SECONDS = 60", "SAVE_SECONDS = 0")
+    edit(root / "lib/encoders/training.py", REPORTED, REPORTED + HELD)
     for path in (root / "notebooks").glob("*.py"):
         if path.stem != STUDY:
             path.unlink()
@@ -61,11 +68,11 @@ def clone(root: Path) -> Path:
     return root
 
 
-def start(root: Path) -> subprocess.Popen:
+def start(root: Path, hold: int = -1) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "lib.book.make", "campaign"],
         cwd=root,
-        env=environment() | {"HOURS": "1", "LIST": "records.yaml"},
+        env=environment() | {"HOURS": "1", "LIST": "records.yaml", "HOLD": str(hold)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -100,9 +107,9 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
     root = clone(tmp_path / "a b")
     before: dict[Path, int] = {}
     for wanted in (1, 2, 3):
-        process = start(root)
+        process = start(root, hold=wanted)
         end = time.time() + 120
-        while len(trained(root)) < wanted:
+        while len(trained(root)) < wanted or not list(root.glob("build/encoders/*/*.part.safetensors")):
             assert process.poll() is None and time.time() < end, process.stdout.read()
             time.sleep(0.05)
         below = psutil.Process(process.pid).children(recursive=True)
@@ -110,11 +117,11 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
         process.wait()
         assert not psutil.wait_procs(below, timeout=10)[1], "jobs outlived their campaign"
         now = trained(root)
-        assert before.items() <= now.items(), "a finished encoder was trained again"
+        assert before.items() < now.items() and len(now) == wanted, "a finished encoder was trained again"
         before = now
     finish(root)
     every = trained(root)
-    assert before.items() < every.items(), "the last kill came too late to test anything"
+    assert before.items() < every.items(), "a finished encoder was trained again"
     recorded, head = root / campaign.RECORDED, git(root, "rev-parse", "HEAD")
     assert all(about["git"] == {"commit": head, "dirty": False} for about in provenance(recorded))
     assert not any(e["recorded"] for about in provenance(recorded) for e in about["encoders"])
@@ -136,8 +143,8 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
 
     for name in ("results/recorded", "results/runs"):
         shutil.rmtree(root / name)
-    values = python(root, "-c", VALUES).stdout
-    done = python(root, "-m", "lib.book.make", "encoders", STUDY, values)
+    values = json.dumps(study.complete(STUDY, yaml.safe_load(TOY)))
+    done = python(root, "-m", "lib.book.make", "encoders", STUDY, values, HOLD="-1")
     assert done.returncode == 0, done.stderr
     assert contents(root) and contents(root).items() <= resumed.items(), "a training that was killed ended elsewhere"
 
