@@ -131,8 +131,8 @@ def test_a_campaign_killed_three_times_trains_nothing_twice_and_its_records_stan
     assert len(first) == 1
 
     shutil.copytree(recorded, root / "results/recorded")
-    shutil.move(root / "build", tmp_path / "first")
-    shutil.rmtree(root / "results/runs")
+    for name in ("build/encoders", campaign.FOLDER, "results/runs"):
+        shutil.rmtree(root / name)
     git(root, "add", "-A")
     git(root, "commit", "-qm", "runs of record")
     finish(root)

@@ -22,7 +22,7 @@ from snakemake.cli import main as snakemake
 from test_keys import forget
 
 from lib import hashing, records, study
-from lib.book import make, new, runs
+from lib.book import data_sets, make, new, runs
 from lib.claims import entries
 from lib.hashing import ROOT
 from lib.study import declared, key
@@ -261,10 +261,11 @@ def test_another_file_of_embeddings_is_another_run(here, tmp_path):
 
 
 def add(root: Path, name: str, notebook: str, plan: str) -> None:
-    """Write a study into the checkout: notebook, preset and plan."""
+    """Write a study into the checkout: notebook, preset and plan, and what is known of its data."""
     (root / f"notebooks/{name}.py").write_text(notebook)
     (root / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
     (root / f"lib/studies/{name}.py").write_text(plan)
+    records.write_json(root / "build/data/digits.json", data_sets.about("digits"))
 
 
 def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_graph import NAME, copy, edit, environment
+from test_graph import NAME, add, copy, edit, environment
 from torch import nn
 
 from lib import hashing
@@ -105,11 +105,8 @@ def checkout(tmp_path):
     root = copy(tmp_path / "a b")
     for path in (root / "notebooks").glob("*.py"):
         path.unlink()
-    (root / f"notebooks/{NAME}.py").write_text(
-        '# %% tags=["parameters"]\npreset: str = "quick"  # label\nseeds: int = 1  # [1, 9] seeds\n'
-    )
-    (root / f"presets/quick/{NAME}.yaml").write_text("preset: quick\n")
-    (root / f"lib/studies/{NAME}.py").write_text(STUDY.replace("epochs=2", "epochs=6"))
+    notebook = '# %% tags=["parameters"]\npreset: str = "quick"  # label\nseeds: int = 1  # [1, 9] seeds\n'
+    add(root, NAME, notebook, STUDY.replace("epochs=2", "epochs=6"))
     for old, new in (("SAVE_SECONDS = 60", "SAVE_SECONDS = 0"), ("REPORT_SECONDS = 5", "REPORT_SECONDS = 0")):
         edit(root / "lib/encoders/training.py", old, new)
     edit(root / "lib/encoders/training.py", REPORTED, REPORTED + HELD)
