@@ -264,7 +264,7 @@ def add(root: Path, name: str, notebook: str, plan: str) -> None:
     """Write a study into the checkout: notebook, preset and plan."""
     (root / f"notebooks/{name}.py").write_text(notebook)
     (root / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
-    (root / f"lib/studies/{name}.py").write_text(plan)
+    (root / f"lib/studies/plans/{name}.py").write_text(plan)
 
 
 def test_a_killed_build_goes_on_and_a_second_one_is_refused(checkout):

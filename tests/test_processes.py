@@ -95,7 +95,7 @@ def checkout(tmp_path):
         '# %% tags=["parameters"]\npreset: str = "quick"  # label\nseeds: int = 1  # [1, 9] seeds\n'
     )
     (root / f"presets/quick/{NAME}.yaml").write_text("preset: quick\n")
-    (root / f"lib/studies/{NAME}.py").write_text(STUDY.replace("epochs=2", "epochs=30"))
+    (root / f"lib/studies/plans/{NAME}.py").write_text(STUDY.replace("epochs=2", "epochs=30"))
     training = root / "lib/encoders/training.py"
     training.write_text(
         training.read_text()
