@@ -81,7 +81,7 @@ def test_training_helpers_run_where_there_is_no_book():
 
 
 def test_the_graph_is_planned_without_torch():
-    """But for the networks of minority collapse, whose numbers of images are multiples of a threshold that is solved."""
+    """But for the networks of minority collapse, whose class sizes follow from a threshold that is solved."""
     done = subprocess.run([sys.executable, "-c", PLANNING], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "planned minority_collapse", done.stderr
 
