@@ -19,6 +19,7 @@ TABLE = ROOT / "benchmarks/coverage.csv"
 SEEDS = (3, 5, 8, 10, 20)
 REPEATS = 5000
 DRAWS = 2000  # of the bootstrap
+NEAR = 1e-9  # to the true value is there
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 
@@ -73,26 +74,32 @@ LAWS = {
 RATIOS = {"ratio of two normal": Law(pair(normal), 0.25), "ratio of two skewed": Law(pair(skewed), 0.25)}
 
 
-def student(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return intervals.over_seeds(x)[1:]
+def within(truth: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether each interval holds the true value."""
+    return (low <= truth + NEAR) & (truth - NEAR <= high)
 
 
-def bootstrap(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def student(x: np.ndarray, truth: float) -> np.ndarray:
+    return within(truth, *intervals.over_seeds(x)[1:])
+
+
+def bootstrap(x: np.ndarray, truth: float) -> np.ndarray:
     """The percentile bootstrap of the mean over seeds, the same draws for all repeats."""
     n = len(x)
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), DRAWS)
-    return tuple(np.quantile(counts @ x / n, [0.025, 0.975], axis=0))
+    return within(truth, *np.quantile(counts @ x / n, [0.025, 0.975], axis=0))
 
 
-def gaffke(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(np.transpose([intervals.of_share(column)[1:] for column in x.T]))
+def gaffke(x: np.ndarray, truth: float) -> np.ndarray:
+    """Without the ends, each of which takes a root: the interval lies neither above the true value nor below it."""
+    return ~(intervals.share_beyond(x.T, truth + NEAR)[0] | intervals.share_beyond(x.T, truth - NEAR)[1])
 
 
-def fieller(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fieller(x: np.ndarray, truth: float) -> np.ndarray:
     """No finite ends, where the total is not clear of 0, hold every value."""
     ends = [outcomes.share_interval(*both)[1:] for both in torch.from_numpy(x).permute(2, 0, 1)]
     low, high = np.transpose(ends)
-    return np.nan_to_num(low, nan=-np.inf), np.nan_to_num(high, nan=np.inf)
+    return within(truth, np.nan_to_num(low, nan=-np.inf), np.nan_to_num(high, nan=np.inf))
 
 
 RULES = {
@@ -105,10 +112,9 @@ RULES = {
 
 def coverage(rule: str, law: str, seeds: int, repeats: int = REPEATS, rng: int = 0) -> float:
     """The share of ``repeats`` samples of so many seeds whose 95 % interval by the rule holds the true value."""
-    interval, laws = RULES[rule]
-    low, high = interval(laws[law].draw(np.random.default_rng([rng, seeds]), (seeds, repeats)))
-    truth = laws[law].truth
-    return float(((low <= truth + 1e-9) & (truth - 1e-9 <= high)).mean())
+    holds, laws = RULES[rule]
+    drawn = laws[law].draw(np.random.default_rng([rng, seeds]), (seeds, repeats))
+    return float(holds(drawn, laws[law].truth).mean())
 
 
 def main() -> int:

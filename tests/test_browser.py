@@ -13,6 +13,7 @@ import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,45 @@ KINDS_OF_TEXT = """() => {
   }
   return seen.size;
 }"""
+
+# Words of tables that stand on two lines, formulas with an end that no scrolling reaches, and formulas over their edge.
+BROKEN = """() => {
+  const broken = node => [...node.data.matchAll(/[\\w.]+/g)].filter(word => {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1;
+  }).map(word => word[0]);
+  const words = [];
+  for (const cell of document.querySelectorAll('.scroll :is(td, th)')) {
+    if (!cell.checkVisibility()) continue;
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) words.push(...broken(texts.currentNode));
+  }
+  const cut = [...document.querySelectorAll('div.math')].filter(box => {
+    const formula = box.querySelector('math').getBoundingClientRect(), edge = box.getBoundingClientRect().left;
+    return formula.left < edge - 1 || formula.right - edge > box.scrollWidth + 1;
+  });
+  const squeezed = [...document.querySelectorAll('span.math > math')].filter(formula => {
+    const ends = [...formula.querySelectorAll('*')].map(e => e.getBoundingClientRect().right);
+    return formula.checkVisibility() && Math.max(...ends) > formula.getBoundingClientRect().right + 2;
+  });
+  return [...words, ...[...cut, ...squeezed].map(e => e.textContent.trim().slice(0, 30))];
+}"""
+
+FIT = """() => [...document.querySelectorAll('.chart')].map(chart => {
+  const svg = chart.querySelector('svg.marks').getBoundingClientRect(), box = chart.getBoundingClientRect();
+  return [chart.closest('figure').id, svg.left >= box.left - 1 && svg.right <= box.right + 1, +chart.dataset.shrunk];
+})"""
+
+TABLES = """() => [...document.querySelectorAll('article table')].filter(t => t.offsetParent).map(t => {
+  const box = t.closest('.scroll'), first = t.querySelector('tbody td, tbody th');
+  return [!!box && box.tabIndex === 0, first ? getComputedStyle(first).position : 'sticky',
+          [...t.querySelectorAll('th')].filter(h => !h.textContent.trim()).length];
+})"""
+WIDTH = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
+BOARDS = "[...document.querySelectorAll('.scroll:has(> .board)')].filter(e => e.scrollWidth > e.clientWidth).length"
+ASKED = {"shown": SHOWN, "broken": BROKEN, "fit": FIT, "tables": TABLES, "width": WIDTH, "boards": BOARDS}
 
 
 @pytest.fixture(scope="session")
@@ -161,25 +201,37 @@ def _left(request) -> bool:
     return request.url.endswith("favicon.svg") and request.failure == "net::ERR_ABORTED"
 
 
-def test_pages_ask_no_other_host_and_nothing_breaks(browser, home, book):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page, troubles, charts, formulas = context.new_page(), [], 0, 0
+@pytest.fixture(scope="module")
+def pages(browser, home, book):
+    """Every page, opened once: what it shows, what is amiss on it, and what went wrong.
+
+    As files on a phone, from a server on a wide screen.
+    """
+    width = 390 if home.startswith("file") else 1280
+    context = browser.new_context(viewport={"width": width, "height": 844}, has_touch=width == 390)
+    page, troubles = context.new_page(), []
     allowed = (home, "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(allowed) or troubles.append(("request", page.url, r.url)))
     page.on("requestfailed", lambda r: _left(r) or troubles.append(("failed", page.url, r.url)))
     page.on("response", lambda r: r.status < 400 or troubles.append(("status", page.url, r.url)))
     page.on("console", lambda m: m.type != "error" or troubles.append(("console", page.url, m.text)))
     page.on("pageerror", lambda e: troubles.append(("script", page.url, str(e))))
-    for name in [*written(book), listings(book)[0]]:
+    found = {}
+    for name in written(book):
         _open(page, f"{home}/{name}")
-        found = page.evaluate(SHOWN)
-        charts, formulas = charts + found["charts"], formulas + found["formulas"]
-        words = ("empty charts", "bare mathematics", "no alt text")
-        troubles += [(word, name, found[word]) for word in words if found[word]]
+        found[name] = {what: page.evaluate(script) for what, script in ASKED.items()}
+    _open(page, f"{home}/{listings(book)[0]}")
     context.close()
-    assert troubles == []
-    assert charts >= 6
-    assert formulas >= 5
+    return SimpleNamespace(width=width, troubles=troubles, found=found)
+
+
+def test_pages_ask_no_other_host_and_nothing_breaks(pages):
+    shown = {name: found["shown"] for name, found in pages.found.items()}
+    words = ("empty charts", "bare mathematics", "no alt text")
+    troubles = [(word, name, found[word]) for name, found in shown.items() for word in words if found[word]]
+    assert pages.troubles + troubles == []
+    assert sum(found["charts"] for found in shown.values()) >= 6
+    assert sum(found["formulas"] for found in shown.values()) >= 5
 
 
 class _Fetched(HTMLParser):
@@ -231,61 +283,30 @@ def test_a_search_has_the_right_page_first_with_a_snippet(page, home, book, quer
     assert query.split()[0].lower()[:5] in first.inner_text().lower()
 
 
-# Words of tables that stand on two lines, formulas with an end that no scrolling reaches, and formulas over their edge.
-BROKEN = """() => {
-  const broken = node => [...node.data.matchAll(/[\\w.]+/g)].filter(word => {
-    const range = document.createRange();
-    range.setStart(node, word.index);
-    range.setEnd(node, word.index + word[0].length);
-    return new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1;
-  }).map(word => word[0]);
-  const words = [];
-  for (const cell of document.querySelectorAll('.scroll :is(td, th)')) {
-    if (!cell.checkVisibility()) continue;
-    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) words.push(...broken(texts.currentNode));
-  }
-  const cut = [...document.querySelectorAll('div.math')].filter(box => {
-    const formula = box.querySelector('math').getBoundingClientRect(), edge = box.getBoundingClientRect().left;
-    return formula.left < edge - 1 || formula.right - edge > box.scrollWidth + 1;
-  });
-  const squeezed = [...document.querySelectorAll('span.math > math')].filter(formula => {
-    const ends = [...formula.querySelectorAll('*')].map(e => e.getBoundingClientRect().right);
-    return formula.checkVisibility() && Math.max(...ends) > formula.getBoundingClientRect().right + 2;
-  });
-  return [...words, ...[...cut, ...squeezed].map(e => e.textContent.trim().slice(0, 30))];
-}"""
+def test_no_page_needs_sideways_scrolling_or_breaks_a_word(pages):
+    amiss = [(name, what) for name, found in pages.found.items() for what in found["broken"]]
+    amiss += [(name, found["width"]) for name, found in pages.found.items() if found["width"] > pages.width]
+    assert amiss + [(name, "board") for name, found in pages.found.items() if found["boards"]] == []
 
 
-def test_a_phone_needs_no_sideways_scrolling_and_breaks_no_word(browser, book):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page, amiss = context.new_page(), []
-    for name in written(book):
-        _open(page, f"{book.resolve().as_uri()}/{name}")
-        width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
-        boards = "[...document.querySelectorAll('.scroll:has(> .board)')].filter(e => e.scrollWidth > e.clientWidth)"
-        amiss += [(name, what) for what in page.evaluate(BROKEN)]
-        amiss += [(name, width)] * (width > 390) + [(name, "board")] * page.evaluate(f"{boards}.length")
-    context.close()
-    assert amiss == []
+def test_charts_fit_and_stay_readable_on_a_phone_and_a_wide_screen(pages):
+    assert _ill_fitted({name: found["fit"] for name, found in pages.found.items()}) == []
 
 
-FIT = """() => [...document.querySelectorAll('.chart')].map(chart => {
-  const svg = chart.querySelector('svg.marks').getBoundingClientRect(), box = chart.getBoundingClientRect();
-  return [chart.closest('figure').id, svg.left >= box.left - 1 && svg.right <= box.right + 1, +chart.dataset.shrunk];
-})"""
+def _ill_fitted(found: dict[str, list]) -> list:
+    return [(name, *one) for name, charts in found.items() for one in charts if not one[1] or one[2] < 0.85]
 
 
-@pytest.mark.parametrize("width", [390, 820, 1280, 1440])
+@pytest.mark.parametrize("width", [820, 1440])
 def test_every_chart_fits_its_column_and_stays_readable(browser, book, width):
     context = browser.new_context(viewport={"width": width, "height": 900})
-    page, amiss = context.new_page(), []
+    page, found = context.new_page(), {}
     for name in written(book):
         if 'class="chart"' in (book / name).read_text(encoding="utf-8"):
             _open(page, f"{book.resolve().as_uri()}/{name}")
-            amiss += [(name, *found) for found in page.evaluate(FIT) if not found[1] or found[2] < 0.85]
+            found[name] = page.evaluate(FIT)
     context.close()
-    assert amiss == []
+    assert _ill_fitted(found) == []
 
 
 def test_a_chart_of_panels_is_stacked_where_it_is_narrow_and_fitted_anew_where_it_is_wide(page, book):
@@ -438,17 +459,9 @@ def test_a_slider_says_where_it_stands_in_the_units_of_its_quantity_and_follows_
     assert min(apart) >= 10
 
 
-TABLES = """() => [...document.querySelectorAll('article table')].filter(t => t.offsetParent).map(t => {
-  const box = t.closest('.scroll'), first = t.querySelector('tbody td, tbody th');
-  return [!!box && box.tabIndex === 0, first ? getComputedStyle(first).position : 'sticky',
-          [...t.querySelectorAll('th')].filter(h => !h.textContent.trim()).length];
-})"""
-
-
-def test_tables_scroll_within_reach_of_the_keyboard_with_their_first_column_in_place(page, book):
-    for name in written(book):
-        page.goto(f"{book.resolve().as_uri()}/{name}")
-        for reached, position, empty in page.evaluate(TABLES):
+def test_tables_scroll_within_reach_of_the_keyboard_with_their_first_column_in_place(pages):
+    for name, found in pages.found.items():
+        for reached, position, empty in found["tables"]:
             assert (reached, position, empty) == (True, "sticky", 0), name
 
 
@@ -521,16 +534,15 @@ def test_on_paper_charts_are_stills_and_code_is_whole(page, book):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("figure", ["rh", "pairs", "map", "loss"])
-def test_chart_labels_are_readable_on_both_grounds(browser, mode, figure, book):
+def test_chart_labels_are_readable_on_both_grounds(browser, mode, book):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=mode)
     page = context.new_page()
     _open(page, f"{book.resolve().as_uri()}/{STUDY}")
     assert page.evaluate("document.documentElement.dataset.theme") == mode
-    contrasts = page.evaluate(CONTRAST, figure)
+    contrasts = {figure: page.evaluate(CONTRAST, figure) for figure in ("rh", "pairs", "map", "loss")}
     context.close()
-    assert len(contrasts) > 0
-    assert min(contrasts) >= 4.5
+    for figure, found in contrasts.items():
+        assert found and min(found) >= 4.5, figure
 
 
 def test_heatmap_cells_hold_the_data_and_hovering_marks_one_cell(study, book):

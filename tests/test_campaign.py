@@ -38,7 +38,9 @@ milder: 0
 """
 
 REPORTED = "        conditions.report(epoch + 1, history[-1])\n"
-HELD = "        while epoch == 9 and len(list(Path('build/encoders').glob('*/record.json'))) == int(os.environ['HOLD']):\n"
+HELD = (
+    "        while epoch == 9 and len(list(Path('build/encoders').glob('*/record.json'))) == int(os.environ['HOLD']):\n"
+)
 HELD += "            time.sleep(1)\n"
 
 

@@ -156,19 +156,26 @@ def test_the_umask_says_who_may_read_a_kept_file(tmp_path):
     assert stat.S_IMODE((tmp_path / "x.safetensors").stat().st_mode) == 0o640
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """Two finished runs of a study."""
+    root = tmp_path_factory.mktemp("finished")
+    for name in ("quick-aa", "quick-bb"):
+        folder = make_run(root / RUNS / STUDY / name)
+        pd.read_csv(folder / "results.csv").assign(low=0.8, high=1.0).to_csv(folder / "results.csv", index=False)
+        sealed(folder, git={"commit": "c0ffee", "dirty": False}, encoders=[])
+    return root
+
+
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Two finished runs of a study in a folder of their own; the first."""
+def run(finished, tmp_path, monkeypatch):
+    """The first of two finished runs in a folder of their own."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(report, "RECORDED", tmp_path / "results/recorded")
     monkeypatch.setattr(sources_shown, "listing", lambda path: "")
-    clean = {"commit": "c0ffee", "dirty": False}
-    monkeypatch.setattr(records, "git_state", lambda: clean)
-    for name in ("quick-aa", "quick-bb"):
-        folder = make_run(RUNS / STUDY / name)
-        pd.read_csv(folder / "results.csv").assign(low=0.8, high=1.0).to_csv(folder / "results.csv", index=False)
-        sealed(folder, git=clean, encoders=[])
+    monkeypatch.setattr(records, "git_state", lambda: {"commit": "c0ffee", "dirty": False})
     return RUNS / STUDY / "quick-aa"
 
 
@@ -176,7 +183,7 @@ def sealed(folder: Path, **changed) -> Path:
     """The run's record, written as a run does."""
     about = kept.provenance(folder) | changed
     records.seal(folder / "provenance.json", about, ("results.csv", "claims.csv"))
-    notebook = (folder / "executed.ipynb").rename("made.ipynb")
+    notebook = (folder / "executed.ipynb").rename(folder / "made.ipynb")
     records.add(folder / "provenance.json", notebook, "executed.ipynb")
     return folder
 

@@ -11,12 +11,12 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_graph import NAME, copy, environment
+from test_graph import NAME, copy, edit, environment
 from torch import nn
 
 from lib import hashing
 from lib.book import jobs
-from lib.encoders import coarse
+from lib.encoders import coarse, pretrain
 from lib.encoders.batch_norm import AcrossProcesses, across_processes
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
 from lib.encoders.settings import Settings, Unit
@@ -49,6 +49,8 @@ for method in ("simclr", "simsiam", "bcl", "supervised"):
         save_file(state | {"history": torch.tensor(history)}, f"{sys.argv[2]}-{method}")
 """
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+REPORTED = "        conditions.report(epoch + 1, history[-1])\n"
+HELD = "        while epoch == 2 and not Path('build/again').exists():\n            time.sleep(0.1)\n"
 STUDY = f"""from types import SimpleNamespace
 
 from lib.encoders.settings import Settings, Unit
@@ -59,15 +61,24 @@ def plan(p):
 """
 
 
-def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path):
+@pytest.fixture
+def float64(monkeypatch):
+    """What the program sets for its process is taken back."""
+    monkeypatch.setattr(pretrain, "_forward", pretrain._forward)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path, monkeypatch, float64):
     """After six steps with momentum the weights differ as the gradients did, batch statistics included."""
     env = os.environ | {"PYTHONPATH": str(hashing.ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "unit.json").write_text(Unit(SMALL, ("",), 1.0, 5).to_json())
-    for count, start in ((1, (sys.executable,)), (2, TORCHRUN)):
-        call = [*start, str(tmp_path / "train.py"), str(tmp_path / "unit.json"), str(tmp_path / f"{count}"), f"{count}"]
-        done = subprocess.run(call, cwd=hashing.ROOT, env=env, capture_output=True, text=True, timeout=200)
-        assert done.returncode == 0, done.stderr[-2000:]
+    call = [str(tmp_path / name) for name in ("train.py", "unit.json", "2")] + ["2"]
+    done = subprocess.run([*TORCHRUN, *call], cwd=hashing.ROOT, env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    monkeypatch.setattr(sys, "argv", [*call[:2], str(tmp_path / "1"), "1"])
+    exec(TRAIN, {})
     for method in ("simclr", "simsiam", "bcl", "supervised"):
         one, two = (load_file(tmp_path / f"{count}-{method}") for count in (1, 2))
         assert one.keys() == two.keys()
@@ -87,7 +98,10 @@ def test_batch_statistics_keep_the_weights_and_evaluate_as_torch():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A copy of the checkout whose one study has one encoder, of many epochs, kept after each."""
+    """A copy of the checkout whose one study has one encoder, kept after each epoch.
+
+    Its training stops after three epochs until there is a file ``build/again``.
+    """
     root = copy(tmp_path / "a b")
     for path in (root / "notebooks").glob("*.py"):
         path.unlink()
@@ -95,13 +109,10 @@ def checkout(tmp_path):
         '# %% tags=["parameters"]\npreset: str = "quick"  # label\nseeds: int = 1  # [1, 9] seeds\n'
     )
     (root / f"presets/quick/{NAME}.yaml").write_text("preset: quick\n")
-    (root / f"lib/studies/plans/{NAME}.py").write_text(STUDY.replace("epochs=2", "epochs=30"))
-    training = root / "lib/encoders/training.py"
-    training.write_text(
-        training.read_text()
-        .replace("SAVE_SECONDS = 60", "SAVE_SECONDS = 0")
-        .replace("REPORT_SECONDS = 5", "REPORT_SECONDS = 0")
-    )
+    (root / f"lib/studies/plans/{NAME}.py").write_text(STUDY.replace("epochs=2", "epochs=6"))
+    for old, new in (("SAVE_SECONDS = 60", "SAVE_SECONDS = 0"), ("REPORT_SECONDS = 5", "REPORT_SECONDS = 0")):
+        edit(root / "lib/encoders/training.py", old, new)
+    edit(root / "lib/encoders/training.py", REPORTED, REPORTED + HELD)
     return root
 
 
@@ -128,12 +139,15 @@ def test_a_killed_process_ends_all_and_the_next_build_goes_on(checkout):
         build.communicate(timeout=60)
     assert build.returncode != 0 and not any(p.is_running() and p.status() != "zombie" for p in training)
     assert not list(checkout.glob("build/encoders/*/record.json"))
+    (checkout / "build/again").touch()
     again = subprocess.run(call, cwd=checkout, env=env, capture_output=True, text=True, timeout=200)
     assert again.returncode == 0, again.stderr[-2000:]
-    (record,) = checkout.glob("build/encoders/*/record.json")
-    assert json.loads(record.read_text())["processes"] == 2
+    (path,) = checkout.glob("build/encoders/*/record.json")
+    record = json.loads(path.read_text())
+    assert record["processes"] == 2 and record["samples"] == [120]
+    assert sorted(p.suffix for p in path.parent.iterdir()) == [".csv", ".json", *[".safetensors"] * 3]
     (log,) = checkout.glob("build/logs/*.log")
-    assert "epoch 30/30" in log.read_text() and "epoch 1/30" not in log.read_text()
+    assert "epoch 6/6" in log.read_text() and "epoch 1/6" not in log.read_text()
 
 
 @pytest.mark.parametrize(

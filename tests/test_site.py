@@ -13,7 +13,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
-from small_book import STUDY, make_run
+from small_book import STUDY, linked, make_run
 from sphinx.cmd import build as sphinx
 
 from lib import claims, study
@@ -38,13 +38,15 @@ offline = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(offline)
 
 
-# The same in every test of this process, and slow to draw.
+# The same in every test of this process, and slow to draw; of the sources those to which the prose links.
 LISTING, MEASURED = functools.cache(sources_shown.listing), functools.cache(benchmarks_page.parts)
+LINKED = functools.cache(linked)
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setattr(run_records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(sources_shown, "sources", LINKED)
     monkeypatch.setattr(sources_shown, "listing", LISTING)
     monkeypatch.setattr(benchmarks_page, "parts", MEASURED)
     return tmp_path / "results"
@@ -56,6 +58,7 @@ def assembled(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("assembled")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_records, "RESULTS", root / "results")
+        patch.setattr(sources_shown, "sources", LINKED)
         patch.setattr(sources_shown, "listing", LISTING)
         patch.setattr(benchmarks_page, "parts", MEASURED)
         site.assemble({STUDY: make_run(root / "results/runs" / STUDY / "quick-1")}, root / "out")

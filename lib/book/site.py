@@ -56,17 +56,22 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     shown = {run.folder.resolve() for run in chapters.values()}
     asked = [run for run in run_records.asked_for() if run.folder.resolve() not in shown]
     recorded, swept = run_records.recorded(), sweeps.on_this_machine()
-    measured, files_measured = benchmarks_page.parts()
-    files = {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
-    drawn, pictured = picture.parts() if "picture.md" in files else ("", {})  # of studies that the book has
-    listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
-    files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
+    files = {}
     for run in chapters.values():
         files |= study_page.files(run, f"notebooks/{run.study}")
     for run in asked:
         files |= study_page.files(run, run.page)
     for sweep in swept:
         files |= sweep.files(chapters, asked)
+    for run in recorded:
+        names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
+        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
+    # what may be damaged is read; from here on only the book's own
+    measured, files_measured = benchmarks_page.parts()
+    files |= {path: (ROOT / "book" / path).read_bytes() for path in _book_files()}
+    drawn, pictured = picture.parts() if "picture.md" in files else ("", {})  # of studies that the book has
+    listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
+    files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
     fill = {
         "findings": front_page.findings(chapters, recorded),
         "forest": front_page.forest(chapters, recorded),
@@ -103,9 +108,6 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     for path in [p for p in files if p.endswith(".md")]:
         text = sources_shown.markdown(_fill(files[path].decode(), fill), path)
         files[path] = live_charts.light(text).encode()
-    for run in recorded:
-        names = (*KEPT, FILE) if (run.folder / FILE).exists() else KEPT
-        files |= {f"{run.static}/{name}": run.file(name).read_bytes() for name in names}
     files |= scoreboard.files(chapters, recorded) | pictured
     files |= files_measured | {"_static/coverage.csv": reading_page.COVERAGE.read_bytes()}
     files["_config.yml"] = _config().encode()

@@ -48,20 +48,24 @@ def listing(path: str) -> str:
         f'<span class="line" id="{anchors.get(n, f"L{n}")}"><a href="#L{n}">{n:4}</a>  {line}\n</span>'
         for n, line in enumerate(lines, 1)
     )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        f"<style>{_style()}</style></head><body>"
+        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p>'
+        f"<pre>{body}</pre></body></html>\n"
+    )
+
+
+@functools.cache
+def _style() -> str:
     light = HtmlFormatter(style="tango").get_style_defs("pre")
     dark = HtmlFormatter(style="github-dark").get_style_defs("pre")
-    style = (
+    return (
         "body{margin:1rem;font-family:system-ui,sans-serif}pre{overflow-x:auto;font-size:13px;line-height:1.45}"
         ".line a{color:#888;text-decoration:none}.line:target{background:#fff3bf}"
         f"{light}@media(prefers-color-scheme:dark){{body{{background:#121212;color:#ddd}}"
         f".line:target{{background:#3a3414}}body a{{color:#8ab4f8}}{dark}}}"
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>' + path + "</title>"
-        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<style>{style}</style></head><body>"
-        f'<p><a href="{"../" * (path.count("/") + 2)}index.html">The book</a> · <strong>{path}</strong></p>'
-        f"<pre>{body}</pre></body></html>\n"
     )
 
 
