@@ -82,8 +82,8 @@ from lib.figures import charts, matrices
 from lib.figures import methods_and_mitigations as figures
 from lib.intervals import estimate
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.shared import chosen as choice
-from lib.studies.shared import evidence, further, outcomes, pace
+from lib.studies.plans import methods_and_mitigations as plans
+from lib.studies.shared import chosen, evidence, further, outcomes, pace
 from lib.studies.shared import measured as measuring
 from lib.studies.shared.arms import PAPER_ORDER, known_pairs, treated_classes
 from lib.study import report
@@ -168,7 +168,7 @@ else:
 
 # %%
 measured = {label: measuring.measure(e, treated) for label, e in seen.items()}
-kinds = {label: comparison.kind(label) for label in measured}  # "method", "mitigation", "remedy" or "control"
+kinds = {label: plans.kind(label) for label in measured}  # "method", "mitigation", "remedy" or "control"
 untrained = {label: seen[label if seen[label].untrained else "simclr"].accuracy("untrained") for label in measured}
 learned = {label: claims.has_learned(m.accuracy, untrained[label]) for label, m in measured.items()}
 
@@ -276,7 +276,7 @@ run.show(
 
 # %%
 of_decisions = {
-    label: outcomes.of(seen[label], "paper", p.ratio).effects() for label in comparison.PRINTED if label in seen
+    label: outcomes.of(seen[label], "paper", p.ratio).effects() for label in plans.PRINTED if label in seen
 }  # fields (seeds, T, K)
 effects = {
     name: {label: evidence.cells(seen[label], getattr(e, name)) for label, e in of_decisions.items()}
@@ -291,7 +291,7 @@ if of_decisions:
     chart, frame = figures.effects(run, effects, classes)
     changes = {
         name: " and ".join(
-            f"{cells.query('row == column').value.mean():+.3f} under {comparison.PRINTED[label]} "
+            f"{cells.query('row == column').value.mean():+.3f} under {plans.PRINTED[label]} "
             f"(paper {report.diagonal(f'{label}_1pct', name).mean():+.3f})"
             for label, cells in tables.items()
         )
@@ -522,8 +522,8 @@ if len(scatter) >= 10:  # of fewer cells an order by chance is likely
     null |= none_cut
 fit = {claim: learned["simclr"] and learned[comparison.ABOUT.get(claim, "simclr")] for claim in here}
 epochs, claimed = {}, {}
-if choice.LABEL in seen:  # at the last epoch and at the one that test labels choose
-    epochs, claimed = choice.compared(seen[choice.LABEL], measured[choice.LABEL], measured["simsiam"], pairs)
+if plans.LABEL in seen:  # at the last epoch and at the one that test labels choose
+    epochs, claimed = chosen.compared(seen[plans.LABEL], measured[plans.LABEL], measured["simsiam"], pairs)
     moved = {name: run.note(f"{name}, chosen epoch minus last", b - a) for name, (a, b) in epochs.items()}
     here |= claimed
     fit |= dict.fromkeys(claimed, learned["simsiam"])
@@ -542,7 +542,7 @@ run.verdicts()
 # **The methods are not matched.** The table shows what the public code sets for each:
 
 # %%
-settings = {m: Settings(method=m, **change) for m, change in comparison.PUBLISHED.items()}
+settings = {m: Settings(method=m, **change) for m, change in plans.PUBLISHED.items()}
 shown = ("net", "pretrained", "feature", "head_out", "epochs", "temperature", "learning_rate", "squared_learning_rate")
 shown += ("weight_decay", "clamp", "normalise", "augment")
 run.table(["setting", *settings], [(name, *(getattr(s, name) for s in settings.values())) for name in shown])

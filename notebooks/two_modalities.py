@@ -52,12 +52,12 @@ from lib.encoders.clip_settings import TOWERS
 from lib.figures import matrices
 from lib.figures import two_modalities as figures
 from lib.studies import two_modalities as modalities
-from lib.studies.shared import evidence, null, outcomes
+from lib.studies.shared import captioned, evidence, null, outcomes
 
 p, arms = run.p, run.plan
 seen = {tower: modalities.of_tower(arms, tower) for tower in TOWERS}  # features of the held-out pairs
 names, treated = arms.classes, arms.treated
-pairs = modalities.pairs_of(p.data, names, treated)
+pairs = captioned.pairs_of(p.data, names, treated)
 
 # %% [markdown]
 # ## Method

@@ -68,7 +68,7 @@ from lib.losses import group_dro
 from lib.strata import matching, recovery
 from lib.strata.collapse import collapse_alpha_of_batches
 from lib.studies import worst_group
-from lib.studies.worst_group import MEANS, NO_GROUPS, PLAIN, SPREAD, SUP_CON, TRUE_GROUPS
+from lib.studies.plans.worst_group import PLAIN, SPREAD, SUP_CON
 from lib.study import report
 
 p, arms = run.p, run.plan
@@ -141,7 +141,9 @@ groups = worst_group.recovered(p, arms, train.y)  # (centre, loss): the groups (
 # %% tags=["hide-input"]
 f1 = {what: worst_group.f1(found, train.stratum) for what, found in groups.items()}
 shown = worst_group.maps(p, arms, train, groups)
-both = ", ".join(f"{f1[c, SPREAD][0]:.2f} with the {MEANS[c]}" for c in (p.recovery_centre, p.recovery_second))
+both = ", ".join(
+    f"{f1[c, SPREAD][0]:.2f} with the {worst_group.MEANS[c]}" for c in (p.recovery_centre, p.recovery_second)
+)
 run.show(
     "recovered",
     figures.recovered(shown),
@@ -199,7 +201,7 @@ hard = {}  # F1 of groups by one number a point, the margin of the classifier: n
 # %% tags=["hide-input"]
 lines = []
 for (centre, label), found in groups.items():
-    key, what = (centre, label), f"{label}, {MEANS[centre]}"
+    key, what = (centre, label), f"{label}, {worst_group.MEANS[centre]}"
     cells = [
         run.note(f"F1, {what}", f1[key]),
         run.note(f"F1 of shuffled groups, {what}", chance[key]),
@@ -207,7 +209,7 @@ for (centre, label), found in groups.items():
         run.note(f"adjusted Rand index, {what}", rand[key]),
     ]
     number = run.note(f"groups, {what}", [len(g.unique()) for g in found])
-    lines.append((label, MEANS[centre], *cells, f"{number:.1f}"))
+    lines.append((label, worst_group.MEANS[centre], *cells, f"{number:.1f}"))
 for label, found in worst_group.by_hardness(p, arms, train.y).items():
     hard[label], key = worst_group.f1(found, train.stratum), f"{label}, hardness alone"
     level = worst_group.chance(found, train)
@@ -361,14 +363,18 @@ header = [
     "weight of rare points at the end",
 ]
 run.table(header, lines)
-plain, oracle, names = reached[NO_GROUPS], reached[TRUE_GROUPS], worst_group.given(p.recovery_second)
+plain, oracle, names = (
+    reached[worst_group.NO_GROUPS],
+    reached[worst_group.TRUE_GROUPS],
+    worst_group.given(p.recovery_second),
+)
 own = {label: reached[f"GroupDRO, groups of {name}"].judged(p.data)[0] for label, name in names.items()}
 without, best = plain.judged(p.data)[0], oracle.judged(p.data)[0]
 changes = ", ".join(f"{(own[label] - without).mean():+.3f} ({name})" for label, name in names.items())
 run.say(
     f"True groups change the worst group by **{(best - without).mean():+.3f}** and the average by "
     f"{(oracle.mean - plain.mean).mean():+.3f}; recovered groups change the worst group by {changes}. "
-    f"Without groups the weight of the rare points is {weight[NO_GROUPS][0]:.3f}."
+    f"Without groups the weight of the rare points is {weight[worst_group.NO_GROUPS][0]:.3f}."
 )
 
 # %%

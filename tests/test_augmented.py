@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from lib import study
-from lib.studies import mediation
+from lib.studies.plans import mediation as plans
 from lib.studies.shared import augmented, evidence
 from lib.studies.shared.augmented import Moved
 
@@ -57,9 +57,9 @@ def test_strength_is_a_squared_t_and_the_interval_inverts_a_t_test():
 
 def test_the_second_policy_is_all_that_differs():
     values = study.complete("mediation", study.preset("mediation", "quick"))
-    plan = mediation.plan(SimpleNamespace(**values))
+    plan = plans.plan(SimpleNamespace(**values))
     before, after = (arm[0][0].settings for arm in (plan.balanced, plan.second))
     assert {k for k, v in vars(before).items() if v != getattr(after, k)} == {"augment"}
     assert [u.seed for seed in plan.second for u in seed] == [u.seed for seed in plan.balanced for u in seed]
     assert {u for seed in plan.second for u in seed} <= set(plan.units) & set(plan.asks)
-    assert mediation.plan(SimpleNamespace(**values | {"second_augment": values["augment"]})).second == []
+    assert plans.plan(SimpleNamespace(**values | {"second_augment": values["augment"]})).second == []

@@ -11,15 +11,16 @@ import torch.nn.functional as F
 
 from lib import images, losses, study
 from lib.book import cost, gpu, jobs
-from lib.encoders import clip, pretrain, store
+from lib.encoders import captions, clip, pretrain, store
 from lib.encoders.clip_settings import TEXT, ClipSettings, ClipUnit
 from lib.encoders.training import Conditions
 from lib.encoders.units import read_unit
 from lib.figures import two_modalities as figures
 from lib.images.sets import DataError
 from lib.studies import two_modalities as modalities
+from lib.studies.plans.two_modalities import plan
+from lib.studies.shared.captioned import pairs_of
 from lib.study import Run
-from lib.text import captions
 
 NAME = "two_modalities"
 TINY = ClipSettings(classes=("3", "4", "8"), images_per_class=12, epochs=3, batch_size=8, joint=4)
@@ -183,7 +184,7 @@ def test_a_rare_class_without_its_look_alike_is_refused_before_any_work():
 
 def test_each_tower_is_judged_on_its_own_features(elsewhere):
     p = Run(NAME, study.complete(NAME, {"classes": "3,4,8,9", "undersampled": "4", "seeds": 2})).p
-    arms = modalities.plan(p)
+    arms = plan(p)
     small = {
         u: replace(u, settings=replace(u.settings, images_per_class=10, epochs=1, batch_size=8)) for u in arms.units
     }
@@ -196,7 +197,7 @@ def test_each_tower_is_judged_on_its_own_features(elsewhere):
         assert seen.treated == (1,) and seen.plain("balanced", "means").shape == (2, 4, width)
         assert seen.plain("under", "means").shape == (2, 1, 4, width)
         assert torch.equal(seen.under[1][0].load("train")[0], arms.under[1][0].tower(tower, 0, "train")[0])
-    assert modalities.pairs_of("digits", arms.classes, arms.treated) == [(1, 3)]
+    assert pairs_of("digits", arms.classes, arms.treated) == [(1, 3)]
     assert modalities.temperature(arms) == pytest.approx([0.07, 0.07], rel=0.2)
 
 

@@ -12,11 +12,11 @@ from lib import study
 from lib.encoders.further_settings import REMEDIES, MaskedUnit
 from lib.encoders.settings import Settings
 from lib.figures import methods_and_mitigations as figures
-from lib.studies import methods_and_mitigations
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies.methods_and_mitigations import CLAMP, EQUAL_STEPS, Comparison
-from lib.studies.shared import chosen, similarity
+from lib.studies.plans import methods_and_mitigations as plans
+from lib.studies.plans.methods_and_mitigations import CLAMP, EQUAL_STEPS, LABEL, Comparison
 from lib.studies.shared import measured as measuring
+from lib.studies.shared import similarity
 from lib.studies.shared.evidence import Evidence, embedded
 from lib.studies.shared.measured import Measured
 from lib.study import report
@@ -26,7 +26,7 @@ NAME = "methods_and_mitigations"
 
 
 def plan(**change) -> Comparison:
-    return methods_and_mitigations.plan(SimpleNamespace(**study.complete(NAME, change)))
+    return plans.plan(SimpleNamespace(**study.complete(NAME, change)))
 
 
 def measured() -> Measured:
@@ -116,7 +116,7 @@ def test_every_label_of_the_plan_reads_its_own_encoders():
     weightings = [f"simclr_{w}" for w in ("groups", "anchors", "clusters", "oversample")]
     remedies = [f"simclr_{w}" for w in REMEDIES]
     controls = [EQUAL_STEPS, CLAMP, "simclr, 60 images a class"]
-    assert list(made.arms) == [*methods, *weightings, *remedies, *controls, chosen.LABEL]
+    assert list(made.arms) == [*methods, *weightings, *remedies, *controls, LABEL]
     settings = {label: arms.under[0][0].settings for label, arms in made.arms.items()}
     assert [settings[m].method for m in methods] == methods
     assert [settings[w].weighting for w in weightings] == ["groups", "anchors", "clusters", "oversample"]
@@ -162,7 +162,7 @@ def test_a_remedy_is_plain_training_of_the_first_undersampled_classes_but_for_on
 
 def test_the_chosen_epoch_is_of_simsiams_own_training():
     made = plan(look_every=4, learning_rates="simsiam=0.7")
-    mine, plain = made.arms[chosen.LABEL], made.arms["simsiam"]
+    mine, plain = made.arms[LABEL], made.arms["simsiam"]
     assert [(u.members, u.ratio, u.seed) for (u,) in mine.under] == [(("3",), 0.05, seed) for seed in range(3)]
     assert [u.seed for (u,) in mine.balanced] == [u.seed for (u,) in plain.balanced] and not mine.untrained
     units = [unit for arm in (mine.balanced, mine.under) for seed in arm for unit in seed]
@@ -170,8 +170,8 @@ def test_the_chosen_epoch_is_of_simsiams_own_training():
     assert (
         all(vars(unit.settings) == settings | {"look_every": 4} for unit in units) and settings["learning_rate"] == 0.7
     )
-    assert comparison.kind(chosen.LABEL) == "choice"
-    assert chosen.LABEL not in plan(look_every=0).arms and chosen.LABEL not in plan(methods="simclr,bcl").arms
+    assert plans.kind(LABEL) == "choice"
+    assert LABEL not in plan(look_every=0).arms and LABEL not in plan(methods="simclr,bcl").arms
 
 
 def test_a_gain_is_on_plain_training_of_the_same_classes():

@@ -11,6 +11,7 @@ from lib import disentangle as di
 from lib.disentangle import Process, Recipe
 from lib.figures import disentanglement as figures
 from lib.studies import disentanglement as measure
+from lib.studies.plans.disentanglement import plan
 from lib.studies.shared import exact, longer
 from lib.studies.shared.lab import Lab, Scores, measured
 
@@ -150,4 +151,4 @@ def test_the_moving_lattice_ends_where_its_encoders_do():
 @pytest.mark.parametrize("shares", ["0.05,1", "1", "1,0", "1,2", "nope"])
 def test_densities_that_are_none_are_refused(shares):
     with pytest.raises(ValueError, match=f"shares='{shares}'"):
-        measure.plan(SimpleNamespace(shares=shares))
+        plan(SimpleNamespace(shares=shares))

@@ -15,7 +15,7 @@ from lib import hashing, study
 from lib.book import card_checks, card_speed, gpu, gpu_page
 from lib.encoders import pretrain, recorded
 from lib.encoders import store as stored
-from lib.studies.shared import evidence, outcomes
+from lib.studies.shared import evidence, heads, outcomes
 from lib.study import Run
 
 SMALL = {"classes": "0,1,2", "undersampled": "2,0", "seeds": 2, "epochs": 2, "head_width": 32, "images_per_class": 80}
@@ -70,7 +70,7 @@ def test_measures_are_those_that_the_studies_take_of_the_same_encoders(trained, 
     seen.cosines("balanced"), seen.confusion("balanced"), seen.cosines("under"), seen.confusion("under")
     seen.cosines("reference"), seen.confusion("untrained"), seen.cosines("second"), seen.confusion("second")
     outcomes.of(seen, "paper", 0.25, "mild")
-    for kind in outcomes.KINDS:
+    for kind in heads.KINDS:
         outcomes.of(seen, kind, 0.05)
     for unit, (record, members) in evidence.measures([seen]).items():
         made, measures = found[unit]

@@ -264,7 +264,7 @@ def add(root: Path, name: str, notebook: str, plan: str) -> None:
     """Write a study into the checkout: notebook, preset and plan, and what is known of its data."""
     (root / f"notebooks/{name}.py").write_text(notebook)
     (root / f"presets/quick/{name}.yaml").write_text("preset: quick\n")
-    (root / f"lib/studies/{name}.py").write_text(plan)
+    (root / f"lib/studies/plans/{name}.py").write_text(plan)
     records.write_json(root / "build/data/digits.json", data_sets.about("digits"))
 
 

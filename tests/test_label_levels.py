@@ -13,7 +13,7 @@ from lib.encoders.label_level_settings import GRAND, SETS, LevelSettings, LevelU
 from lib.encoders.label_settings import Arm
 from lib.encoders.units import read_unit
 from lib.strata import coresets
-from lib.studies import label_noise_and_coresets as study
+from lib.studies.plans import label_noise_and_coresets as plans
 
 TINY = LevelSettings("noise", images_per_class=20, steps=20, batch_size=8, levels=(0.3,))
 
@@ -95,7 +95,7 @@ def test_a_pupil_sees_the_longest_gradients():
     [("0.3,x", "write shares"), ("0.2", "beside 0.2, 0.5"), ("1.5", "between 0 and 1"), ("0.3,0.3", "once")],
 )
 def test_further_levels_that_are_none_are_refused(text, said):
-    assert study.further(SimpleNamespace(more_noise="0.4, 0.1"), "more_noise", (0.2, 0.5)) == (0.1, 0.4)
-    assert study.further(SimpleNamespace(more_noise=""), "more_noise", (0.2, 0.5)) == ()
+    assert plans.further(SimpleNamespace(more_noise="0.4, 0.1"), "more_noise", (0.2, 0.5)) == (0.1, 0.4)
+    assert plans.further(SimpleNamespace(more_noise=""), "more_noise", (0.2, 0.5)) == ()
     with pytest.raises(ValueError, match=said):
-        study.further(SimpleNamespace(more_noise=text), "more_noise", (0.2, 0.5))
+        plans.further(SimpleNamespace(more_noise=text), "more_noise", (0.2, 0.5))

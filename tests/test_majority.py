@@ -15,6 +15,7 @@ from lib.encoders import majority, store
 from lib.encoders.majority_settings import MajoritySettings, MajorityUnit
 from lib.encoders.units import read_unit
 from lib.geometry import collapse
+from lib.studies.plans.minority_collapse import plan
 from lib.studies.shared import majorities
 from lib.study import Run
 
@@ -135,8 +136,8 @@ def test_what_is_measured_of_features_is_their_cosine_and_beside_it_the_predicti
         (lambda: replace(TINY, negatives=2.5), "negatives=2.5"),
         (lambda: replace(TINY, temperature=0.0), "temperature=0.0"),
         (lambda: replace(TINY, out=2), "out=2"),
-        (lambda: majorities.units(SimpleNamespace(negatives="1,many", image_net="none")), "negatives='1,many'"),
-        (lambda: majorities.units(SimpleNamespace(negatives="0", image_net="none")), "negatives='0'"),
+        (lambda: plan(SimpleNamespace(negatives="1,many", image_net="none")), "negatives='1,many'"),
+        (lambda: plan(SimpleNamespace(negatives="0", image_net="none")), "negatives='0'"),
     ],
 )
 def test_bad_input_is_named(call, word):

@@ -15,6 +15,7 @@ from sklearn.preprocessing import normalize
 from lib import images, probe
 from lib.studies.shared import outcomes
 from lib.studies.shared.evidence import Embedded, Evidence
+from lib.studies.shared.heads import KINDS
 
 K, N, D = 3, 240, 6
 
@@ -43,7 +44,7 @@ def head(x, y, weight=None):
     return GridSearchCV(fit, {"C": [1.0, 0.1, 0.01]}, cv=3).fit(normalize(x), y)
 
 
-@pytest.mark.parametrize("kind", outcomes.KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_the_four_cells_are_sklearns(study, kind):
     seen = study

@@ -14,7 +14,8 @@ from lib.encoders.settings import Settings, Unit
 from lib.records import Damaged
 from lib.sbm import estimate
 from lib.studies import methods_and_mitigations as comparison
-from lib.studies import sbm_theory
+from lib.studies.plans.methods_and_mitigations import LABEL
+from lib.studies.plans.sbm_theory import joined
 from lib.studies.shared import chosen, evidence, measured, outcomes
 from lib.study import Run
 
@@ -132,7 +133,7 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     nie = outcomes.of(seen["simsiam"], "paper", 0.05).effects().NIE
     assert torch.allclose(nie, found["simsiam"].nie)
     pairs = evidence.look_alikes(seen["simclr"])
-    chosen.compared(seen[chosen.LABEL], found[chosen.LABEL], found["simsiam"], pairs)
+    chosen.compared(seen[LABEL], found[LABEL], found["simsiam"], pairs)
     seen["simclr"].accuracy("untrained")
     comparison.similarity(seen["simclr"])
     comparison.from_outside(plan.arms["simclr"], seen["simclr"])
@@ -141,7 +142,7 @@ def test_what_methods_and_the_block_model_ask_for_is_what_they_measure(tmp_path,
     seen = evidence.of_arms(plan)
     evidence.harm_matrix(seen)
     seen.accuracy("balanced"), seen.accuracy("untrained"), seen.cosines("reference")
-    seen.each("reference", sbm_theory.joined(10), lambda z: estimate.connectivity(z, seen.y, 3, 10))
+    seen.each("reference", joined(10), lambda z: estimate.connectivity(z, seen.y, 3, 10))
     assert taken(plan, [seen])
 
 

@@ -11,7 +11,8 @@ from lib.figures import lspread_strata as charts
 from lib.figures import lspread_tables
 from lib.strata import gaussian
 from lib.studies import lspread_strata
-from lib.studies.lspread_strata import RELEASED
+from lib.studies.plans import lspread_strata as plans
+from lib.studies.plans.lspread_strata import RELEASED
 from lib.study import report
 from lib.study.key import plan as plan_of
 
@@ -140,7 +141,7 @@ def test_effects_are_of_the_arms_that_are_there():
 
 
 def test_arms_are_losses_alphas_and_clamped_ones_with_the_same_seeds():
-    arms = lspread_strata.plan(parameters(clamped="attract,spread", seeds=2)).arms
+    arms = plans.plan(parameters(clamped="attract,spread", seeds=2)).arms
     wanted = ["cross-entropy", "SimCLR", "SupCon", "L_attract", "L_spread 0.25", "L_spread 0.5"]
     assert list(arms) == [*wanted, *(f"{a}{RELEASED}" for a in wanted[3:])]
     assert all([unit.seed for unit in units] == [0, 1] for units in arms.values())
@@ -164,7 +165,7 @@ def test_arms_are_losses_alphas_and_clamped_ones_with_the_same_seeds():
 )
 def test_bad_parameters(given, words):
     with pytest.raises(ValueError, match=words):
-        lspread_strata.plan(parameters(**given))
+        plans.plan(parameters(**given))
 
 
 @pytest.mark.parametrize("preset", ["quick", "laptop", "paper"])

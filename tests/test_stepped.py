@@ -15,7 +15,7 @@ from lib.encoders.stepped_settings import SteppedRobustSettings, SteppedRobustUn
 from lib.encoders.training import Conditions, Keeper
 from lib.encoders.units import read_unit
 from lib.images import coarse_labels
-from lib.studies import worst_group
+from lib.studies.plans.worst_group import PLAIN
 from lib.study import Run
 
 NAME = "worst_group"
@@ -112,7 +112,7 @@ def test_other_encoders_keep_their_names():
 
 def test_the_preset_of_isic_has_the_published_schedule():
     arms = Run(NAME, study.complete(NAME, study.preset(NAME, "paper_isic"))).plan
-    classifiers = [*arms.encoders[worst_group.PLAIN], *(unit for units in arms.robust.values() for unit in units)]
+    classifiers = [*arms.encoders[PLAIN], *(unit for units in arms.robust.values() for unit in units)]
     assert {type(unit) for unit in classifiers} == {SteppedUnit, SteppedRobustUnit}
     for unit in classifiers:
         assert [end for end, _ in unit.settings.stages] == [15, 20]

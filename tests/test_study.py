@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from lib import study
 from lib.book import asked, cost, jobs, make
-from lib.studies import cifar10_undersampling
+from lib.studies.plans.cifar10_undersampling import plan
 from lib.studies.shared.arms import known_pairs
 from lib.study import Parameter, ParameterError, report
 from lib.study.key import plan as plan_of
@@ -281,7 +281,7 @@ def test_the_sweep_shares_encoders_between_its_runs():
 
 def test_cifar_pairs_are_the_papers_and_need_no_reference_encoders():
     values = study.complete(NAME, study.preset(NAME, "laptop"))
-    arms = cifar10_undersampling.plan(study.Run(NAME, values).p)
+    arms = plan(study.Run(NAME, values).p)
     assert known_pairs(arms.classes) == [(0, 1), (1, 0), (2, 3), (3, 2)]
     assert not arms.reference and not arms.mild
 

@@ -8,7 +8,7 @@ import pytest
 from lib.book import jobs, wanted
 from lib.encoders.text_settings import TextSettings, TextUnit
 from lib.encoders.units import read_unit
-from lib.studies import bios_gender_harm
+from lib.studies.plans import bios_gender_harm
 
 UNIT = TextUnit(TextSettings(), ("surgeon:F", "nurse:M"), 0.05, 3)
 OTHER = {

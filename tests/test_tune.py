@@ -10,8 +10,8 @@ import yaml
 from lib import study
 from lib.book import make, tune
 from lib.hashing import ROOT
-from lib.studies import methods_and_mitigations
-from lib.studies.methods_and_mitigations import Comparison
+from lib.studies.plans import methods_and_mitigations
+from lib.studies.plans.methods_and_mitigations import Comparison
 
 NAME = "methods_and_mitigations"
 TABLES = sorted((ROOT / "presets").glob("*/tuning.csv"))

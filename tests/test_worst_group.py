@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from lib import study
 from lib.images.strata import Strata
 from lib.studies import worst_group
-from lib.studies.worst_group import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
+from lib.studies.plans.worst_group import OTHER, PLAIN, SPREAD, SUP_CON, TRUE
 from lib.study import ParameterError, Run
 
 NAME = "worst_group"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lib import records, study
-from lib.book import asked, cost, engine, failures, profiles, runs, sweeps, tune
+from lib.book import asked, cost, engine, failures, profiles, runs, tune
 from lib.book.wanted import missing, note_shown, quick_runs
 from lib.encoders.units import AnyUnit
 from lib.study import ParameterError, Run
@@ -82,6 +82,9 @@ def command_run(options) -> int:
 
 
 def command_sweep(options) -> int:
+    """Execute a study over a grid of parameters, and build its table and chart."""
+    from lib.book import sweeps
+
     grid = asked.read_grid(options.study, options.grid)
     if "preset" in grid:
         raise ParameterError("preset cannot be swept; give one with PRESET=")
@@ -162,6 +165,8 @@ def _make_pages(wanted: list[Run], study_name: str, sweep: str = "", grid: dict 
         if not sweep and run in marked:  # anew: the site goes by time
             records.write_json(run.folder / mark, run.values)
     if status == 0 and sweep:
+        from lib.book import sweeps
+
         path = SWEEPS / f"{sweep}.json"
         about = {
             "study": study_name,

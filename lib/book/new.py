@@ -9,10 +9,11 @@ from lib.hashing import ROOT
 from lib.study import ParameterError
 
 TEMPLATE = Path(__file__).parent / "template"
-FILES = {  # what a study is made of: its seven files, by the name of their template
+FILES = {  # what a study is made of: its eight files, by the name of their template
     "notebook": "notebooks/{}.py",
     "preset": "presets/quick/{}.yaml",
     "claims": "claims/{}.yaml",
+    "plan": "lib/studies/plans/{}.py",
     "study": "lib/studies/{}.py",
     "figures": "lib/figures/{}.py",
     "exercises": "exercises/{}.py",
@@ -21,7 +22,7 @@ FILES = {  # what a study is made of: its seven files, by the name of their temp
 
 
 def command_new(options) -> int:
-    """Write a study's seven files and its line in the table of contents; nothing where one of them is there."""
+    """Write a study's eight files and its line in the table of contents; nothing where one of them is there."""
     name = options.study
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ParameterError(f"STUDY={name!r} is no name for a study; use small letters, digits and _, as in toy_study")

@@ -7,16 +7,13 @@ that no study uses, and writes ``presets/<preset>/tuning.csv``; the preset's ``l
 import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lib import records
 from lib.encoders.settings import Unit
+from lib.studies.plans.methods_and_mitigations import Comparison
 from lib.study import Parameter
-
-if TYPE_CHECKING:  # with torch, which planning does without
-    from lib.studies.methods_and_mitigations import Comparison
 
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
 OPTIONS = {
@@ -40,7 +37,7 @@ def options(given: dict[str, str]) -> dict:
     return chosen | {"rates": tuple(read.get("rates", RATES))}
 
 
-def trials(comparison: "Comparison", rates: tuple[float, ...], seeds: int, epochs: int) -> dict[tuple, list[Unit]]:
+def trials(comparison: Comparison, rates: tuple[float, ...], seeds: int, epochs: int) -> dict[tuple, list[Unit]]:
     """The units of every (label, rate), one a seed: methods on balanced data, mitigations on undersampled data.
 
     epochs: of a trial; 0 for as many as the study's.

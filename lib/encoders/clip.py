@@ -15,12 +15,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from lib import images, losses
-from lib.encoders import devices, nets, pretrain, simcse, training
+from lib.encoders import captions, devices, nets, pretrain, simcse, training
 from lib.encoders.clip_settings import TEXT, ClipSettings, ClipUnit
 from lib.encoders.store import BALANCED
 from lib.encoders.training import Conditions, Trained
 from lib.images import augment
-from lib.text import captions
 
 WORDS = 64  # numbers of a word's embedding, and hidden width of the text tower
 SHARPEST = 0.01  # the learned temperature does not fall below it, as in the paper

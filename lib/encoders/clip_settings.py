@@ -20,7 +20,7 @@ TEXT = 32  # features of the text tower
 class ClipSettings:
     """How a tower of images and one of captions are trained together, by ``lib.losses.clip``.
 
-    data, classes, images_per_class: as ``Settings``.  shared: see ``lib.text.captions.generate``; captions: its seed.
+    data, classes, images_per_class: as ``Settings``.  shared: see ``captions.generate``; captions: its seed.
     method: "clip", or "untrained", both towers at their random start.
     net: of the images, see ``lib.encoders.nets.backbone``; the captions have a bag of words.  joint: numbers of an
     embedding in the space that both towers reach by a linear map.

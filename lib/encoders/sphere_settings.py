@@ -13,6 +13,8 @@ from lib.encoders.store import BALANCED, Stored
 LOSSES = ("two_measures", "contrastive", "supervised", "untrained")
 SAMPLES = {"stl10": 105_000, "cifar10": 50_000}  # training images
 STL10, CIFAR10 = SAMPLES
+# Encoders into the circle, by the loss of each.
+KINDS = {"random": "untrained", "supervised": "supervised", "contrastive": "contrastive"}
 
 
 @dataclass(frozen=True)

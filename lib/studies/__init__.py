@@ -1,4 +1,4 @@
-"""A module for each study: ``plan``, which encoders it needs, and what it measures.
+"""What each study measures, a module a study; ``plans`` says which encoders it needs.
 
 May import the training helpers and theory.
 """

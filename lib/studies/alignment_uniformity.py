@@ -1,4 +1,4 @@
-"""The study of alignment and uniformity: what its encoders are trained and measured on, and what is measured."""
+"""The study of alignment and uniformity: what its small nets are trained and measured on, and what is measured."""
 
 from collections import namedtuple
 from dataclasses import dataclass
@@ -12,14 +12,13 @@ from torch import Tensor
 
 from lib import images, losses
 from lib.encoders import stacks
-from lib.encoders.settings import CLASSES
 from lib.encoders.stacks import Group, Recipe, Stack
 from lib.geometry import uniformity
 from lib.images.augment import POLICIES, view
 from lib.images.sets import Images
 from lib.probe.neighbours import neighbour_accuracy
-from lib.studies.shared import other_tasks, spheres
-from lib.studies.shared.arms import REFERENCE_SHIFT, treated_of
+from lib.studies.shared import other_tasks
+from lib.studies.shared.arms import REFERENCE_SHIFT
 
 PLANE = ("random", "supervised", "contrastive")  # encoders into the plane
 ACROSS = ("alignment of the class", "uniformity within the class", "uniformity across to the look-alike")
@@ -29,14 +28,6 @@ Measures = namedtuple("Measures", "alignment uniformity accuracy neighbours dept
 # The quantities ACROSS, arrays (seeds, 3, T) of the T classes that are cut: balanced, with the class cut, with another
 # class cut; the look-alike of each class (T,); accuracy of the balanced encoders and of their start (seeds,).
 Harm = namedtuple("Harm", "balanced cut control alike accuracy untrained")
-
-
-def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """The study trains its small nets itself; those of AlexNet's kind are the graph's.  Also the undersampled classes.
-
-    ValueError: an unknown class.
-    """
-    return SimpleNamespace(units=spheres.units(p), treated=treated_of(p, CLASSES[p.data]))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""The study of undersampled classes: its encoders, and what is measured of them beside the harms."""
-
-from dataclasses import replace
-from types import SimpleNamespace
+"""The study of undersampled classes: what is measured of its encoders beside the harms."""
 
 import pandas as pd
 import torch
@@ -10,23 +7,8 @@ from torch import Tensor
 from lib import harms, images, intervals
 from lib.encoders import pretrain
 from lib.studies.shared import evidence, null
-from lib.studies.shared.arms import HARM, NULL_SHIFT, Arms, arms_of, classes_of, control, settings_of, with_mild
+from lib.studies.shared.arms import Arms
 from lib.studies.shared.evidence import Evidence
-
-
-def plan(p: SimpleNamespace) -> Arms:
-    """Balanced control, every treated class at one or two ratios, null, reference and untrained encoders.
-
-    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``evidence.read``.
-    """
-    classes, treated = classes_of(p)
-    if p.embeddings:
-        return evidence.checked(p, classes, treated)
-    s = settings_of(p, classes)
-    arms = with_mild(p, arms_of(p, s, classes, treated))
-    shown = {"balanced": (*HARM["balanced"], "loss", *(("variance",) if p.seeds > 1 else ()))}
-    shown["under"] = (*HARM["under"], "loss")
-    return replace(arms, null=control(s, p.seed + NULL_SHIFT, p.null_seeds), measures=HARM | shown)
 
 
 def drawn(arms: Arms) -> dict[str, tuple[Tensor, Tensor]]:

@@ -4,45 +4,19 @@ import itertools
 import warnings
 from collections import namedtuple
 from collections.abc import Sequence
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 
 from lib import disentangle as di
 from lib.disentangle import Process, Recipe
 from lib.disentangle.encoders import ORDERS
-from lib.encoders.factor_settings import KITTI, FactorSettings, FactorUnit
+from lib.encoders.factor_settings import KITTI, FactorUnit
 from lib.studies.shared.lab import FOUR, RARE, SIGMA, WIDE, B, Lab, Scores, measured, points
 
 START = 0.6  # of the corner of rare combinations
 KAPPAS = (1.0, 1.25, 1.45)  # sizes of the box in the plane, in true ones
 # Mean distances and MCC (ε, recipes, seeds); start: MCC within the corner, untrained (seeds,); codes: see ``corner``.
 Corner = namedtuple("Corner", "inside mirror mcc start codes")
-PUBLISHED = (0.05, 0.1)  # b at the published size
-GAPS, KITTI_PAIRS = (1, 5), 32  # frames between masks of KITTI; pairs of a batch of them
-
-
-def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """The study trains its small encoders itself; those of the published size and those of KITTI are the graph's.
-
-    ValueError: a density that is none, a hash that is none.
-    """
-    try:
-        shares = [float(s) for s in p.shares.split(",")]
-    except ValueError:
-        shares = []
-    if len(shares) < 2 or shares[0] != 1 or not all(0 < s <= 1 for s in shares):
-        raise ValueError(f"shares={p.shares!r}: densities of the corner, from 1 down, above 0, are expected: 1,0.05")
-    common = FactorSettings(steps=p.published_steps, batch_size=p.published_batch, learning_rate=p.published_rate)
-    kinds = [replace(common, scale=b) for b in PUBLISHED] if p.published else []
-    if p.kitti_sha256:
-        masks = FactorSettings(
-            data=KITTI, gap=1, kitti_sha256=p.kitti_sha256, steps=p.kitti_steps, batch_size=KITTI_PAIRS
-        )
-        kinds += [replace(masks, gap=gap) for gap in GAPS]
-    units = [FactorUnit(s, seed) for s in kinds for seed in range(p.seed, p.seed + p.seeds)]
-    return SimpleNamespace(units=units, shares=shares)
 
 
 def published(units: Sequence[FactorUnit]) -> dict[str, dict[str, np.ndarray]]:

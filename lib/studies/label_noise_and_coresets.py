@@ -1,10 +1,9 @@
-"""Which small nets the study of labels reads, and what it measures of them.
+"""What the study of labels measures of its nets.
 
 Results are dictionaries by arm, a triple of loss, level and treatment (``lib.encoders.label_settings.Arm``), with one
 number a seed.
 """
 
-from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,98 +12,16 @@ import torch
 from torch import Tensor
 
 from lib.encoders import label_stacks
-from lib.encoders.deep_coreset_settings import CoresetUnit
-from lib.encoders.label_level_settings import LevelSettings, LevelUnit
-from lib.encoders.label_settings import CLASSED, KEPT, LABELLED, NOISE, READINGS, RIGHT, LabelSettings, LabelUnit
+from lib.encoders.label_level_settings import LevelUnit
+from lib.encoders.label_settings import CLASSED, LABELLED, NOISE, READINGS, LabelUnit
 from lib.images.sets import Images
 from lib.intervals import estimate
 from lib.strata import label_noise, noisy_labels
-from lib.studies.shared import deep_coresets
-from lib.studies.shared.deep_coresets import STACK, BySeed
-from lib.studies.shared.words import listed
+from lib.studies.plans.label_noise_and_coresets import BATCH_OF_TWO
+from lib.studies.shared.deep_coresets import BySeed
 
-BATCH_OF_TWO = 24  # images a step of the triplet loss, whose terms are the triples of a batch
 DRAWS = 200  # of the noise, on one batch
 Values = dict[tuple, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The nets of each experiment, one unit each, and those at further levels.
-
-    coresets: a unit a seed where they are no small nets, GraNd among them, and then grand is none.
-    sets: with the loss of lemma 7; grand: coresets by GraNd; more_noise: further shares of wrong labels; heads: by the
-    share of right labels in the head; more_labelled: further shares of labels.  The last three may be none.
-    """
-
-    noise: LabelUnit
-    two_classes: LabelUnit
-    coresets: LabelUnit | BySeed
-    few_labels: LabelUnit
-    sets: LevelUnit
-    grand: LevelUnit | None
-    more_noise: LevelUnit | None
-    heads: dict[float, LevelUnit]
-    more_labelled: LevelUnit | None
-
-    @property
-    def units(self) -> list[LabelUnit | CoresetUnit]:
-        choosing = self.coresets.units if isinstance(self.coresets, BySeed) else (self.coresets, self.grand)
-        more = [u for u in (self.more_noise, *self.heads.values(), self.more_labelled) if u]
-        return [self.noise, self.two_classes, self.few_labels, self.sets, *choosing, *more]
-
-    def kept(self) -> Values:
-        """Accuracy on the held-out images of nets that learn from a coreset, by who keeps and the share, (seeds,)."""
-        found = self.coresets.accuracy() | (self.grand.accuracy() if self.grand else {})
-        return {(keeper, share): values for (_, share, keeper), values in found.items()}
-
-
-def plan(p: SimpleNamespace) -> Labels:
-    """All seeds of an experiment are one unit.  Where labels are few, the head has the share ``few_labels`` of them.
-
-    ValueError: further levels that are no shares, or are there already; what ``by_seed`` refuses.
-    """
-    names = ("data", "images_per_class", "steps", "batch_size", "learning_rate", "temperature", "alpha")
-    noise = LabelSettings("noise", **{name: getattr(p, name) for name in names})
-    settings = (
-        noise,
-        replace(noise, experiment="two_classes", batch_size=BATCH_OF_TWO),
-        replace(noise, experiment="coresets", head=p.few_labels),
-        replace(noise, experiment="few_labels", head=p.few_labels),
-    )
-    noisy, heads = further(p, "more_noise", NOISE), further(p, "more_heads", (noise.head,))
-    labelled = further(p, "more_labelled", LABELLED)
-
-    def unit(like: LabelSettings, levels: tuple[float, ...], **changes) -> LevelUnit:
-        s = LevelSettings(**(asdict(like) | changes), levels=levels, points=p.sum_points)
-        return LevelUnit(s, p.seed, p.seeds)
-
-    small = p.coreset_net == STACK
-    own = [LabelUnit(s, p.seed, p.seeds) for s in settings]
-    return Labels(
-        noise=own[0],
-        two_classes=own[1],
-        coresets=own[2] if small else deep_coresets.by_seed(p),
-        few_labels=own[3],
-        sets=unit(settings[1], RIGHT),
-        grand=unit(settings[2], KEPT) if small else None,
-        more_noise=unit(noise, noisy) if noisy else None,
-        heads={head: unit(noise, tuple(sorted(NOISE + noisy)), head=head) for head in heads},
-        more_labelled=unit(settings[3], labelled) if labelled else None,
-    )
-
-
-def further(p: SimpleNamespace, name: str, taken: tuple[float, ...]) -> tuple[float, ...]:
-    """The shares that a parameter lists beside those ``taken``, rising; ValueError: no share, or one of them."""
-    words = listed(getattr(p, name)) if getattr(p, name).strip() else []
-    try:
-        found = [float(word) for word in words]
-    except ValueError:
-        raise ValueError(f"{name}={getattr(p, name)!r}: write shares separated by commas, as 0.3,0.4") from None
-    if not all(0 < share < 1 for share in found) or len({*found, *taken}) < len(found) + len(taken):
-        have = ", ".join(f"{share:g}" for share in taken)
-        raise ValueError(f"{name}={getattr(p, name)!r}: give shares between 0 and 1, each once, beside {have}")
-    return tuple(sorted(found))
 
 
 def at_all_levels(unit: LabelUnit, more: LevelUnit | None) -> Values:

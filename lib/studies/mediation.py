@@ -1,8 +1,7 @@
-"""The study of mediation: its encoders, what its claims are about, a broken placebo, and a model with known effects."""
+"""The study of mediation: what its claims are about, a broken placebo, and a model with known effects."""
 
 import warnings
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pandas as pd
 import torch
@@ -11,9 +10,10 @@ from torch import Tensor
 from lib import mediation
 from lib.intervals import Estimate
 from lib.mediation import Confounded, Effects, Toy
-from lib.studies.shared import evidence, null, outcomes
-from lib.studies.shared.arms import Arms, arms_of, classes_of, settings_of, with_mild, with_second
+from lib.studies.shared import null, outcomes
+from lib.studies.shared.arms import Arms
 from lib.studies.shared.evidence import Evidence
+from lib.studies.shared.heads import KINDS
 
 # The names of statsmodels' ``Mediation`` for the effects, and the sign that turns its effect into ours.
 MODELLED = {
@@ -35,24 +35,9 @@ ASSUMPTIONS = {  # by claim, the model in which it is judged
 }
 
 
-def plan(p: SimpleNamespace) -> Arms:
-    """Balanced control, every treated class at one or two ratios, look-alike reference, untrained encoders, and a
-    control of another policy of augmentation.
-
-    None of them where a reader's embeddings are judged.  ValueError: these cannot be used, see ``evidence.read``.
-    """
-    classes, treated = classes_of(p)
-    if p.embeddings:
-        return evidence.checked(p, classes, treated)
-    arms = with_mild(p, arms_of(p, settings_of(p, classes), classes, treated))
-    own = tuple(classes.index(name) for name in treated)
-    asked = outcomes.asked(own, p.ratio, p.milder if arms.mild else None)
-    return with_second(p, replace(arms, measures=asked))
-
-
 def heads(arms: Arms) -> tuple[str, ...]:
     """The kinds of head that can be trained: of a reader's encoders no embeddings of training images are known."""
-    return tuple(kind for kind in outcomes.KINDS if arms.balanced or kind != "train")
+    return tuple(kind for kind in KINDS if arms.balanced or kind != "train")
 
 
 def judged(

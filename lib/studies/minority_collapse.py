@@ -13,7 +13,6 @@ from lib import geometry
 from lib.geometry import collapse, collapse_nets, convex
 from lib.geometry import peeled as closed
 from lib.images.sets import Images
-from lib.studies.shared import majorities
 
 LAWS = {"label_aware": "label-aware", "iid": "iid"}  # of the negatives' classes, in words
 CASES = [(m, law) for law in LAWS for m in (1, 4, math.inf)]
@@ -21,14 +20,6 @@ COUNTS = [*(2**i for i in range(11)), math.inf]  # negatives of the phase diagra
 SIZES = (2, 4, 9)  # minority classes of the phase diagram
 PLACES = torch.tensor([0.25, 0.5, 0.8, 1.25, 2.0], dtype=torch.float64)  # ratios of the networks, in R*
 FRESH = ("Gaussian classes, fresh", "digits, fresh")  # points that the networks have not seen
-
-
-def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """The study trains its small nets itself; residual networks on images are the graph's.
-
-    ValueError: see ``majorities.units``.
-    """
-    return SimpleNamespace(units=majorities.units(p))
 
 
 def number(m: float) -> str:

@@ -1,11 +1,9 @@
-"""The study of the block model: its encoders, the paper's three blocks, and what is measured on them.
+"""The study of the block model: the paper's three blocks, and what is measured on them.
 
 Block 1 is the rare one, block 2 its neighbour; block 3 has no edges to either.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,7 @@ from torch import Tensor
 
 from lib import sbm
 from lib.hashing import ROOT
-from lib.studies.shared.arms import HARM, REFERENCE_SHIFT, Arms, arms_of, classes_of, control, settings_of
+from lib.studies.plans.sbm_theory import joined as joined  # for the page, which measures what the plan asks
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])  # the paper's connectivity
 CONNECTIVITIES = np.array([0.05, 0.1, 0.2, 0.4])  # the paper's values of α₁₂
@@ -28,26 +26,6 @@ DIM = 10  # of the vectors on a graph, as in the public script
 UNEVEN, EQUAL = (32, 256, 256), 256  # nodes a block, of the paper's second panel and of its first: claims name them
 OFF = np.triu_indices(3, 1)
 NEAR = torch.tensor([[False, True, False], [True, False, False], [False, False, False]])
-
-
-def plan(p: SimpleNamespace) -> Arms:
-    """The encoders that the block model's prediction is read from and judged on: balanced, treated, reference.
-
-    And the same nets untrained, beside which the balanced ones must have learned.
-    """
-    classes, treated = classes_of(p)
-    s = settings_of(p, classes)
-    return replace(
-        arms_of(p, s, classes, treated, reference=False),
-        reference=control(s, p.seed + REFERENCE_SHIFT, p.reference_seeds),
-        untrained=control(replace(s, method="untrained"), p.seed, p.seeds),
-        measures=HARM | {"under": ("means",), "reference": ("means", joined(p.nearest))},
-    )
-
-
-def joined(nearest: int) -> str:
-    """The name of the connectivity of so many nearest neighbours among the measures of an encoder."""
-    return f"connectivity of {nearest} nearest"
 
 
 def connected(alpha12) -> Tensor:

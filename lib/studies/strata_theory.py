@@ -1,8 +1,7 @@
-"""The study of the theory of L_spread: no encoders; its limits, samples, bounds and corrections in numbers."""
+"""The study of the theory of L_spread: its limits, samples, bounds and corrections in numbers."""
 
 import math
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,11 +26,6 @@ RIGHT = (0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # shares of rig
 SHARES, MOST = (0.6, 0.7, 0.8, 0.9, 0.95), 8  # of right labels, and points, in lemma 7
 LENGTH, CONDITION = "sum of absolute weights", "condition number"
 VARIANCE = "variance, in that of true labels"
-
-
-def plan(p: SimpleNamespace) -> SimpleNamespace:
-    """No encoders: everything is computed from formulas, simulated labels and raw images."""
-    return SimpleNamespace(units=[])
 
 
 def limit_errors(tau: float, alpha: float) -> pd.DataFrame:

@@ -1,49 +1,15 @@
-"""The study of images with captions: its encoders, the evidence of each tower, and what its claims are about."""
+"""The study of images with captions: the evidence of each tower, and what its claims are about."""
 
-from dataclasses import fields, replace
 from functools import partial
-from types import SimpleNamespace
 
 from torch import Tensor
 
 from lib import harms
 from lib.encoders import clip, pretrain
-from lib.encoders.clip_settings import TOWERS, ClipSettings
 from lib.encoders.store import Stored
-from lib.sources import DataError
 from lib.studies.shared import evidence, null
-from lib.studies.shared.arms import HARM, Arms, classes_of, control, treated_units
+from lib.studies.shared.arms import Arms
 from lib.studies.shared.evidence import Embedded, Evidence
-from lib.studies.shared.words import seeds_of
-from lib.text import captions
-
-
-def plan(p: SimpleNamespace) -> Arms:
-    """Balanced towers, towers with each treated class rare, and the same at their random start.
-
-    ValueError: no treated class has a look-alike among the classes.
-    """
-    classes, treated = classes_of(p)
-    chosen = {f.name: getattr(p, f.name) for f in fields(ClipSettings) if hasattr(p, f.name)}
-    s = ClipSettings(**chosen | {"classes": classes if p.classes != "all" else ()})
-    pairs_of(p.data, classes, treated)
-    under = [treated_units(s, treated, p.ratio, seed) for seed in seeds_of(p)]
-    untrained = control(replace(s, method="untrained"), p.seed, p.seeds)
-    balanced = control(s, p.seed, p.seeds)
-    measures = {arm: tuple(f"{name} of the {t} tower" for t in TOWERS for name in names) for arm, names in HARM.items()}
-    return Arms(classes, treated, balanced, under, [], [], [], untrained, measures)
-
-
-def pairs_of(data: str, classes: tuple[str, ...], treated: tuple[str, ...]) -> list[tuple[int, int]]:
-    """The cells (k, j) of each treated class k and of the class j with which its captions share words.
-
-    DataError: the set has no captions, or there is no such cell.
-    """
-    both = [pair for a, b in captions.look_alikes(data) for pair in ((a, b), (b, a))]
-    found = [(classes.index(a), classes.index(b)) for a, b in both if a in treated and b in classes]
-    if not found:
-        raise DataError(f"no class of {', '.join(treated)} has its look-alike among {', '.join(classes)}; take a pair")
-    return found
 
 
 def of_tower(arms: Arms, tower: str) -> Evidence:

@@ -17,11 +17,11 @@ RULES = (("lib.claims.rule", "judge"), ("lib.claims.rule", "judge_number"), ("li
 
 
 def plan(study: str, values: dict):
-    """What the study needs with these parameters, as its module in ``lib.studies`` says; it has ``units``.
+    """What the study needs with these parameters, as its module in ``lib.studies.plans`` says; it has ``units``.
 
     ValueError where the parameters contradict each other.
     """
-    return importlib.import_module(f"lib.studies.{study}").plan(SimpleNamespace(**values))
+    return importlib.import_module(f"lib.studies.plans.{study}").plan(SimpleNamespace(**values))
 
 
 def complete(study: str, given: dict) -> dict:

@@ -8,7 +8,6 @@ from torch import Tensor
 from lib.studies.shared.evidence import Embedded, Evidence
 from lib.studies.shared.measured import Measured
 
-LABEL = "simsiam, chosen epoch"
 NEAREST = "nearest neighbour, test images"
 HALVES = {"own": "half that chooses", "other": "other half"}
 

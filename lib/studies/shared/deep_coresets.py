@@ -1,7 +1,6 @@
-"""Coresets chosen and learned by convolutional networks: which are trained, and how a study reads them."""
+"""Coresets chosen and learned by convolutional networks, as a study reads them."""
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -9,8 +8,6 @@ from torch import Tensor
 
 from lib.encoders.deep_coreset_settings import CoresetSettings, CoresetUnit
 from lib.encoders.label_settings import Arm
-
-STACK = "stack"  # in place of a network: the small nets of the other experiments
 
 
 @dataclass(frozen=True)
@@ -39,14 +36,3 @@ class BySeed:
         kept = self.tensors()
         right = (kept["called"] == kept["held_y"]).double().mean(-1).numpy()  # (arms, seeds)
         return dict(zip(self.arms, right, strict=True))
-
-
-def by_seed(p: SimpleNamespace) -> BySeed:
-    """The units that the parameters name; ValueError: a batch larger than the least that a network sees."""
-    images = {"data": p.coreset_data, "images_per_class": p.coreset_images, "net": p.coreset_net}
-    course = {"epochs": p.coreset_epochs, "batch_size": p.coreset_batch, "learning_rate": p.coreset_rate}
-    try:
-        s = CoresetSettings(**images, **course, temperature=p.temperature, alpha=p.alpha)
-    except ValueError as error:  # batch_size is another parameter of the study
-        raise ValueError(str(error).replace("batch_size", "coreset_batch")) from None
-    return BySeed(tuple(CoresetUnit(s, seed) for seed in range(p.seed, p.seed + p.seeds)))

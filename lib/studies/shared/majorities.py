@@ -1,7 +1,6 @@
 """Residual networks on images with one majority class: which are trained, and how their minorities stand."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,26 +14,19 @@ from lib import geometry
 from lib.encoders.majority_settings import MajoritySettings, MajorityUnit
 from lib.geometry import collapse
 
-NONE = "none"  # in place of a net: none is trained
 NEAR, FAR = 0.5, 2.0  # ratios of the majority, in R*
 PARTS = {"train": "images trained on", "test": "images not trained on"}
 
 
-def units(p: SimpleNamespace) -> list[MajorityUnit]:
+def units(p: SimpleNamespace, negatives: Sequence[float]) -> list[MajorityUnit]:
     """Networks by negatives, ratio and seed, and the same untrained, of the smaller ratio.
 
-    ValueError: negatives that are no numbers from 1, a ratio that leaves less than two images of a minority class.
+    ValueError: a ratio that leaves less than two images of a minority class.
     """
-    words = [word.strip() for word in p.negatives.split(",")]
-    if not all(re.fullmatch(r"inf|[1-9]\d{0,5}", word) for word in words):
-        raise ValueError(f"negatives={p.negatives[:60]!r}: whole numbers from 1, or inf, are expected: 1,16,inf")
-    counts = [float(word) for word in words]
-    if p.image_net == NONE:
-        return []
     sizes = {"minorities": p.image_minorities, "majority": p.majority, "temperature": p.temperature, "net": p.image_net}
     course = {"epochs": p.image_epochs, "batch_size": p.image_batch, "learning_rate": p.image_rate}
     found = []
-    for m in counts:
+    for m in negatives:
         r = geometry.collapse_threshold(p.image_minorities, p.temperature, m, "iid")
         near, far = (MajoritySettings(negatives=m, ratio=place * r, **sizes, **course) for place in (NEAR, FAR))
         found += [near, far, replace(near, epochs=0)]

@@ -1,6 +1,5 @@
 """What mediation is computed from: the decisions of heads in the four cells of treatment T and mediator M."""
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +9,8 @@ from scipy import stats
 from torch import Tensor
 
 from lib import harms, images, mediation, probe
-from lib.studies.shared.arms import HARM
 from lib.studies.shared.evidence import MEASURES, SPLITS, Embedded, Evidence
-
-KINDS = ("paper", "weighted", "train")
-HEADS = re.compile(rf"(?P<kind>{'|'.join(KINDS)}) heads, (?P<ratio>[^ ]+)( of (?P<own>[\d ]+))?")  # see measure_name
+from lib.studies.shared.heads import HEADS, measure_name
 
 
 @dataclass(frozen=True)
@@ -69,21 +65,6 @@ def of(seen: Evidence, kind: str, ratio: float, arm: str = "under") -> Outcomes:
                 at = y[places] == k
                 codes[mediator::2, :, s, own.index(k), places[at]] = found[:, :, at].long()
     return Outcomes(tuple(codes), own, len(seen.classes), splits * seeds * (1 + 3 * len(own)))
-
-
-def asked(
-    own: tuple[int, ...], ratio: float, milder: float | None = None, kinds: tuple[str, ...] = KINDS
-) -> dict[str, tuple[str, ...]]:
-    """The measures that mediation takes by arm: those of RH and AH, and kinds of heads at one or two shares kept."""
-    paper = [] if milder is None else [measure_name("paper", milder, own)]
-    found = {"balanced": (*HARM["balanced"], *(measure_name(kind, ratio, own) for kind in kinds), *paper)}
-    found["under"] = (*HARM["under"], *(measure_name(kind, ratio) for kind in kinds))
-    return HARM | found | ({} if milder is None else {"mild": (measure_name("paper", milder),)})
-
-
-def measure_name(kind: str, ratio: float, own: tuple[int, ...] = ()) -> str:
-    """What ``decisions`` are called among the measures of an encoder; own: of a balanced one."""
-    return f"{kind} heads, {ratio:g}" + (f" of {' '.join(map(str, sorted(own)))}" if own else "")
 
 
 def decisions(name: str, encoder: Embedded, y: Tensor, kind: str, ratio: float, own: tuple[int, ...]) -> Tensor:

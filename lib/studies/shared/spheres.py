@@ -1,4 +1,4 @@
-"""Encoders of AlexNet's kind, of the graph: into the circle on CIFAR-10, and the published protocol on STL-10."""
+"""What is read of encoders of AlexNet's kind: into the circle on CIFAR-10, and by the published protocol on STL-10."""
 
 from collections import namedtuple
 from collections.abc import Sequence
@@ -9,30 +9,10 @@ import torch
 
 from lib import losses
 from lib.encoders.settings import CLASSES
-from lib.encoders.sphere_settings import CIFAR10, STL10, SphereSettings, SphereUnit
+from lib.encoders.sphere_settings import CIFAR10, KINDS, SphereUnit
 
-KINDS = {"random": "untrained", "supervised": "supervised", "contrastive": "contrastive"}  # their losses
-PER_256, READING = 0.12, 100  # learning rate by batch; epochs of the linear layer of the protocol
 # Features of both views of the first seed (3, n, 2), labels and classes, and by kind its measures (seeds,).
 Circle = namedtuple("Circle", "z held align uniform")
-
-
-def units(p: SimpleNamespace) -> list[SphereUnit]:
-    """Three encoders a seed into the circle; with "stl10" on all images, and one of the protocol; with "none" none."""
-    if p.alexnet == "none":
-        return []
-    batch = p.circle_batch
-    size = {
-        "data": CIFAR10,
-        "images_per_class": 0 if p.alexnet == STL10 else p.images_per_class,
-        "out": 2,
-        "temperature": p.temperature,
-    }
-    course = {"epochs": p.alexnet_epochs, "batch_size": batch, "learning_rate": PER_256 * batch / 256}
-    found = [SphereSettings(loss=loss, **size, **course) for loss in KINDS.values()]
-    if p.alexnet == STL10:
-        found.append(SphereSettings(reading=READING))
-    return [SphereUnit(s, seed) for s in found for seed in range(p.seed, p.seed + p.seeds)]
 
 
 def circle(given: Sequence[SphereUnit]) -> Circle | None:
