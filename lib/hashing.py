@@ -261,7 +261,7 @@ class _Reader:
 
     def _text(self, node) -> str:
         if isinstance(node, list):
-            return f"[{','.join(map(self._text, node))}]"
+            return f"[{','.join(filter(None, map(self._text, node)))}]"  # an import leaves no mark
         if not isinstance(node, ast.AST):
             return repr(node)
         if isinstance(node, ast.Name | ast.Attribute) and (known := self._known(node)):

@@ -67,6 +67,7 @@ from lib.figures import sbm_theory as draw
 from lib.geometry import newton
 from lib.sbm import blocks, estimate
 from lib.studies import sbm_theory as theory
+from lib.studies.plans import sbm_theory as plans
 from lib.studies.sbm_theory import ALPHA, connected, rare
 from lib.studies.shared import evidence, null, outcomes
 
@@ -481,7 +482,7 @@ run.say(f"Nodes that are of the block to which most of their cluster belong: {ag
 seen = evidence.of_arms(run.plan)
 names, own = list(seen.classes), list(seen.treated)
 edges = seen.each(
-    "reference", theory.joined(p.nearest), lambda z: estimate.connectivity(z, seen.y, len(names), p.nearest)
+    "reference", plans.joined(p.nearest), lambda z: estimate.connectivity(z, seen.y, len(names), p.nearest)
 )
 alpha_hat = edges.mean(0)
 predicted = estimate.predicted_harm(alpha_hat / alpha_hat.max(), own, p.ratio, p.temperature)  # (T, K)

@@ -222,9 +222,11 @@ def test_a_package_that_hands_a_name_on_is_what_it_hands_on(library):
 def test_an_import_within_a_function_counts_as_one_at_the_top(library):
     leaf = {"leaf": "def k(): return 1\n"}
     library(a="from lib import leaf\ndef f(): return leaf.k()\n", **leaf)
+    top = hashing.code_hash(("lib.a", "f"))
     inner = "def f():\n    from lib import leaf\n    return leaf.k()\n"
     library(a=inner, **leaf)
     within = hashing.code_hash(("lib.a", "f"))
+    assert within == top
     assert reached(("lib.a", "f")) == {"a.f", "leaf.k"}
     library(a=inner, leaf="def k(): return 2\n")
     assert hashing.code_hash(("lib.a", "f")) != within
@@ -286,6 +288,7 @@ def test_code_outside_the_library_counts_without_comments_and_with_what_it_reach
         "from lib.a import high\nx = high()",
         "import lib.a\nx = lib.a.high()",
         "from lib.a import high as h\nx = h()",
+        "import math\nfrom lib.a import high\nimport json\nx = high()",
     ):
         assert read(same) == ([text], definitions), "another name for one thing"
     assert read("from lib import a\nx = 2 * a.high()")[0] != [text]

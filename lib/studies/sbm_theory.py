@@ -15,7 +15,6 @@ from torch import Tensor
 
 from lib import sbm
 from lib.hashing import ROOT
-from lib.studies.plans.sbm_theory import joined as joined  # for the page, which measures what the plan asks
 
 ALPHA = np.array([[0.95, 0.4, 0.0], [0.4, 0.95, 0.0], [0.0, 0.0, 0.95]])  # the paper's connectivity
 CONNECTIVITIES = np.array([0.05, 0.1, 0.2, 0.4])  # the paper's values of α₁₂

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
-from lib.encoders import robust_settings as robust
 from lib.encoders.coarse_settings import CoarseSettings, CoarseUnit
+from lib.encoders.robust_settings import RobustSettings, RobustUnit
 from lib.encoders.stepped_settings import SteppedRobustSettings, SteppedRobustUnit, SteppedSettings, SteppedUnit
 
 PLAIN, SUP_CON, SPREAD = "cross-entropy", "SupCon", "L_spread"
@@ -17,7 +17,7 @@ class Applications:
     """Encoders by loss, and classifiers trained with GroupDRO by whose groups they are given; lists over seeds."""
 
     encoders: dict[str, list[CoarseUnit]]
-    robust: dict[str, list[robust.RobustUnit]]
+    robust: dict[str, list[RobustUnit]]
 
     @property
     def units(self) -> list[CoarseUnit]:
@@ -39,7 +39,7 @@ def plan(p: SimpleNamespace) -> Applications:
     own = ("batch_size", "epochs", "learning_rate", "period", "augment", "joint", "temperature", "alpha")
     contrastive = common | {name: getattr(p, name) for name in own}
     seeds = range(p.seed, p.seed + p.seeds)
-    plain, weighted = (CoarseSettings, CoarseUnit), (robust.RobustSettings, robust.RobustUnit)
+    plain, weighted = (CoarseSettings, CoarseUnit), (RobustSettings, RobustUnit)
     if p.dro_drop_every:
         classifier["drop_every"] = p.dro_drop_every
         plain, weighted = (SteppedSettings, SteppedUnit), (SteppedRobustSettings, SteppedRobustUnit)
