@@ -178,7 +178,7 @@ own = sorted(
 )
 lines = [
     (
-        label,
+        figures.called(label),
         run.note(f"balanced accuracy, {label}", measured[label].accuracy),
         estimate(untrained[label]),
         "yes" if learned[label] else "**no**",
@@ -208,9 +208,10 @@ def figure(name: str, quantity: str, shown: tuple[str, ...], neutral: float, tit
         return
     fit = [label for label in part if learned[label]] or part
     least, most = (pick(fit, key=lambda label: part[label].value) for pick in (min, max))
-    found = f"from {part[least].value:.3f} ({least}) to {part[most].value:.3f} ({most})"
+    found = f"from {part[least].value:.3f} ({figures.called(least)}) to {part[most].value:.3f} ({figures.called(most)})"
     dots = charts.estimates(
-        (kinds[label], label + ("" if learned[label] else ", not judged"), e) for label, e in part.items()
+        (kinds[label], figures.called(label) + ("" if learned[label] else ", not judged"), e)
+        for label, e in part.items()
     )
     source = "lib/studies/shared/measured.py:measure"
     chart = charts.dots(dots, title, neutral)
@@ -234,7 +235,7 @@ figure(
     "Change of the undersampled class's recall under a head with balanced labels, by method.",
 )
 methods = [label for label in measured if kinds[label] == "method"]
-run.table(["", *noted["simclr"]], [(label, *noted[label].values()) for label in methods])
+run.table(["", *noted["simclr"]], [(figures.called(label), *noted[label].values()) for label in methods])
 
 # %% [markdown]
 # The matrices of RH stand on one scale: those of the paper's three methods, of the runs of record, and of this run.
@@ -250,8 +251,8 @@ for label, cells in rh.items():
 # %% tags=["hide-input"]
 published = {"SimCLR": "simclr_1pct", "SimSiam": "simsiam_1pct", "BCL": "bcl_1pct"}
 panels = {f" {name}, CIFAR-10, 1 %": report.matrix(config, "RH") for name, config in published.items()}
-here = {f" {label}": cells for label, cells in rh.items()}
-frame = matrices.beside(run, panels, here, {f" {m}": f"RH {m}" for m in further.METHODS})
+here = {f" {figures.called(label)}": cells for label, cells in rh.items()}
+frame = matrices.beside(run, panels, here, {f" {figures.called(m)}": f"RH {m}" for m in further.METHODS})
 theirs = report.lowest("simclr_1pct", "RH")
 judged = [label for label in methods if learned[label]] or methods
 strongest = min(judged, key=lambda label: noted[label]["RH, look-alikes"].value)
@@ -260,8 +261,8 @@ run.show(
     "matrices",
     matrices.heatmaps(frame, classes, cell=24),
     alt=f"Matrices of RH by method. In this run the strongest pull to the look-alike is {lowest:.2f} on average, "
-    f"under {strongest}; in the paper's SimCLR the lowest cell is {theirs.value:.2f}, {theirs.row} towards {theirs.column}.",
-    caption=f"The strongest pull to the look-alike is {lowest:.2f} on average, under {strongest}. RH(k, j; k) by method, means "
+    f"under {figures.called(strongest)}; in the paper's SimCLR the lowest cell is {theirs.value:.2f}, {theirs.row} towards {theirs.column}.",
+    caption=f"The strongest pull to the look-alike is {lowest:.2f} on average, under {figures.called(strongest)}. RH(k, j; k) by method, means "
     "of the ratios of each seed; below 1 (orange) class k moved towards class j.",
     data=frame,
     source="lib/studies/shared/measured.py:measure",
@@ -343,7 +344,7 @@ figure(
     "Change of recall under each mitigation and control; right of the line less recall is lost than under plain SimCLR.",
 )
 header = ["", *noted["simclr"], "steps", "of plain", "seconds of plain"]
-run.table(header, [(label, *noted[label].values(), *cost[label]) for label in remedies])
+run.table(header, [(figures.called(label), *noted[label].values(), *cost[label]) for label in remedies])
 
 # %% [markdown]
 # The controls change one thing each. *Equal steps* trains the undersampled encoders for as many optimiser steps as the
@@ -407,13 +408,15 @@ best = measuring.frontier(points | {"simclr": (0.0, 0.0)})
 if gains:
     header = ["gain on plain SimCLR", *next(iter(gains.values())), "seconds a step, of plain", "on the frontier"]
     lines = [
-        (label, *part.values(), f"{cost_of_step[label]:.2f}", "yes" if label in best else "")
+        (figures.called(label), *part.values(), f"{cost_of_step[label]:.2f}", "yes" if label in best else "")
         for label, part in gains.items()
     ]
     run.table(header, lines)
     spread = figures.gains(gains, best, cost_of_step)
     unbeaten = ", ".join(
-        f"{label} ({points[label][0]:+.3f}, {points[label][1]:+.3f})" for label in best if label in points
+        f"{figures.called(label)} ({points[label][0]:+.3f}, {points[label][1]:+.3f})"
+        for label in best
+        if label in points
     )
     with_plain = ["plain SimCLR"] if "simclr" in best else []
     front = " and ".join([*with_plain, *([unbeaten] if unbeaten else [])])
@@ -613,8 +616,8 @@ for what, ids in statements.items():
 said = "; ".join(f"**{verdict}**: {', '.join(whats)}" for verdict, whats in found.items())
 run.short(
     f"{terms}, {len(judged)} methods that learned differ in how far a class with {100 * p.ratio:g} % of its images moves towards "
-    f"its look-alike: RH runs from {lowest:.2f} ({strongest}) to {noted[weakest]['RH, look-alikes'].value:.2f} ({weakest}), where "
-    f"1 is no move. Claims by verdict: {said}."
+    f"its look-alike: RH runs from {lowest:.2f} ({figures.called(strongest)}) to "
+    f"{noted[weakest]['RH, look-alikes'].value:.2f} ({figures.called(weakest)}), where 1 is no move. Claims by verdict: {said}."
 )
 
 # %% [markdown]

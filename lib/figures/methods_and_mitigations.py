@@ -13,6 +13,16 @@ from lib.studies.shared.evidence import Evidence
 from lib.studies.shared.published import PRINTED
 from lib.study import Run, report
 
+NAMES = {"simclr": "SimCLR", "simsiam": "SimSiam", "bcl": "BCL", "vicreg": "VICReg", "barlow_twins": "Barlow Twins"}
+NAMES |= {"mae": "MAE"}
+
+
+def called(label: str) -> str:
+    """A method as its authors spell it, with what changes it in words: "SimCLR, surgery clusters"."""
+    name = next((n for n in NAMES if label == n or label.startswith((f"{n}_", f"{n},"))), "")
+    rest = label.removeprefix(name)
+    return NAMES.get(name, "") + (", " * rest.startswith("_") + rest.lstrip("_").replace("_", " "))
+
 
 def trials(path: Path, best: dict[str, float]) -> tuple[list[str], list[tuple]]:
     """Header and rows of the table of a tuning.csv: balanced accuracy by label and rate, the best rate of each bold."""
@@ -66,7 +76,7 @@ def gains(found: dict[str, dict[str, Estimate]], best: list[str], pace: dict[str
     """
     columns = {"pull": "RH, look-alikes", "accuracy": "balanced accuracy"}
     return pd.DataFrame(
-        {"remedy": label, "frontier": "yes" if label in best else "no", "seconds a step": pace[label]}
+        {"remedy": called(label), "frontier": "yes" if label in best else "no", "seconds a step": pace[label]}
         | {f"{name}{end}": getattr(part[said], what) for name, said in columns.items() for end, what in ENDS.items()}
         for label, part in found.items()
     )
