@@ -97,7 +97,7 @@ def test_matrices_of_effects_stand_beside_the_printed_ones():
         printed = pd.read_csv(report.REPORTED / f"bcl_1pct_{effect}.csv", index_col=0).stack()
         drawn = frame[(frame.effect == effect) & (frame.panel == f"paper: {effect} of BCL, CIFAR-10, 1 %")]
         assert drawn.set_index(["row", "column"]).value.to_dict() == printed.to_dict()
-    assert list(dict.fromkeys(frame.panel))[1::2] == [f"this run: {e} of bcl, digits" for e in ("TE", "NIE")]
+    assert list(dict.fromkeys(frame.panel))[1::2] == [f"this run: {e} of BCL, digits" for e in ("TE", "NIE")]
     ends = [c["concat"][0]["layer"][0]["encoding"]["color"]["scale"]["domain"][1] for c in chart.to_dict()["hconcat"]]
     assert ends == pytest.approx([report.matrix("bcl_1pct", "TE").value.abs().max(), 0.5])
 
@@ -328,3 +328,9 @@ def test_damaged_imagenet_weights_are_refused(tmp_path, monkeypatch):
     (tmp_path / "checkpoints/resnet18-f37072fd.pth").write_bytes(b"cut off")
     with pytest.raises(ValueError, match=r"resnet18-f37072fd.pth is damaged; expected torchvision's ImageNet weights"):
         similarity.weights()
+
+
+def test_methods_are_called_as_their_authors_spell_them():
+    said = {"simclr": "SimCLR", "barlow_twins": "Barlow Twins", "supervised": "supervised"}
+    said |= {"simclr_surgery_clusters": "SimCLR, surgery clusters", "simsiam, chosen epoch": "SimSiam, chosen epoch"}
+    assert {label: figures.called(label) for label in said} == said

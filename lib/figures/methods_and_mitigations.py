@@ -33,7 +33,7 @@ def trials(path: Path, best: dict[str, float]) -> tuple[list[str], list[tuple]]:
         bold = "**" if best[label] == rate else ""
         return "failed" if pd.isna(accuracy) else f"{bold}{accuracy:.3f}{bold}"
 
-    lines = [(label, *(cell(label, *item) for item in row.items())) for label, row in wide.iterrows()]
+    lines = [(called(label), *(cell(label, *item) for item in row.items())) for label, row in wide.iterrows()]
     return ["balanced accuracy at learning rate", *map(str, wide.columns)], lines
 
 
@@ -48,8 +48,10 @@ def effects(
     parts = {}
     for effect, here in tables.items():
         panels = {f": {effect} of {PRINTED[m]}, CIFAR-10, 1 %": report.matrix(f"{m}_1pct", effect) for m in here}
-        own = {f": {effect} of {m}": cells for m, cells in here.items()}
-        parts[effect] = matrices.beside(run, panels, own, {f": {effect} of {m}": f"{effect} {m}" for m in here})
+        own = {f": {effect} of {PRINTED[m]}": cells for m, cells in here.items()}
+        parts[effect] = matrices.beside(
+            run, panels, own, {f": {effect} of {PRINTED[m]}": f"{effect} {m}" for m in here}
+        )
     columns = [matrices.heatmaps(part, classes, effect, cell=24, columns=1) for effect, part in parts.items()]
     chart = alt.hconcat(*columns, spacing=18).resolve_scale(color="independent")
     return chart, pd.concat([part.assign(effect=effect) for effect, part in parts.items()], ignore_index=True)
