@@ -158,7 +158,7 @@ def verdicts(judged: list[tuple[str, claims.Judgement]], records: list[Record], 
         found = [r.get(name) for r in (*recorded_rows, mine)]
         points = printed.get(name, [])  # one for each data set that the paper has
         authors = "<br>".join(verdict(replace(j, mark=j.data if len(points) > 1 else "")) for j in points)
-        test = f"{claim.quantity} {_sign(claim)} {claim.threshold:g}"
+        test = f"{claim.quantity} {_sign(claim)} {claim.threshold:.3g}"
         missing = claims.NO_RUN if claim.printed else claims.NOT_RUN
         authors = authors or badge(claims.NOT_PUBLISHED if claim.cite else claims.NO_PAPER)
         rows.append((f"`{name}` {claim.statement}", test, authors, *(verdict(j, missing) for j in found)))
