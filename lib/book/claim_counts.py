@@ -15,7 +15,7 @@ def papers(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     headlines = [claim for claim in in_order.all_claims() if claim.headline]
     for claim in headlines:
         link = f'<a href="scoreboard.html#{claim.id}">{html.escape(claim.statement)}</a>'
-        test = f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
+        test = judged.test(claim)
         points = [j for j in judged.judgements(claim, "authors", chapters, records_) if j["verdict"] not in NONE]
         words.append({j["verdict"] for j in points})
         for j in points:

@@ -70,7 +70,7 @@ def _sentence(claim: claims.Claim, j: dict) -> str:
     number = claims.shown(j["effect"], claim.threshold).replace("-", "−")
     number = number.removesuffix(".000") if j["mark"] == claims.EXACT else number  # a count
     ends = "" if math.isnan(j["low"]) else f" (95 % interval {markup.number(j['low'])} to {markup.number(j['high'])})"
-    test = f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}".replace("-", "−")
+    test = judged.test(claim).replace("-", "−")
     if j["source"] == "authors":
         where, chip = "On the paper’s own numbers", "the paper’s numbers"
     else:

@@ -11,6 +11,11 @@ from lib.study.report import NONE, SIGNS, badge
 TESTS = {("below", True): "below", ("below", False): "at most", ("above", True): "above", ("above", False): "at least"}
 
 
+def test(claim: claims.Claim) -> str:
+    """What the quantity of a claim must be: "at least 0.714"."""
+    return f"{TESTS[claim.side, claim.strict]} {claim.threshold:.3g}"
+
+
 def judgements(claim: claims.Claim, source: str, chapters: dict, records_: list) -> list[dict]:
     """Every judgement of a claim from one source; a single "not run" or "no published number" where there is none."""
     mine = [run for run in records_ if run.study == claim.study]

@@ -94,7 +94,7 @@ def _statement(claim: claims.Claim, found: Found) -> str:
         for j in each
         if j["verdict"] not in NONE
     ]
-    test = f"{html.escape(claim.quantity)} {judged.TESTS[claim.side, claim.strict]} {claim.threshold:.3g}"
+    test = f"{html.escape(claim.quantity)} {judged.test(claim)}"
     table = markup.table(head, rows, "judgements") if rows else ""
     where = claim_figures.figure(claim)
     shown = f'<a href="{claim_figures.address(claim)}">{f"figure {where}" if where else "the study"}</a>'

@@ -185,7 +185,11 @@ def table(records: list[RunRecord]) -> str:
     rows = []
     for o in found:
         claim = f'<a href="#{o.claim.id}">{html.escape(o.claim.id)}</a>'
-        numbers = markup.number(o.effect), "–" if math.isnan(o.spread) else markup.number(o.spread), _test(o.claim)
+        numbers = (
+            markup.number(o.effect),
+            "–" if math.isnan(o.spread) else markup.number(o.spread),
+            judged.test(o.claim),
+        )
         rows.append((claim, *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
     studies = pd.Series([claim.study for claim in unjudged]).value_counts()
     others = ", ".join(f"`{name}` {n}" for name, n in studies.items())
@@ -198,15 +202,11 @@ def _cells(o: Open) -> tuple[str, ...]:
     return ("–" if o.seeds is None else str(o.seeds), str(o.encoders or "–"), *hours, o.reason)
 
 
-def _test(claim: Claim) -> str:
-    return f"{judged.TESTS[claim.side, claim.strict]} {claim.threshold:g}"
-
-
 def command_open(_) -> int:
     """Print what would decide each claim that no run of record decides."""
     found, unjudged = all_open(run_records.recorded())
     head = ("claim", "effect", "spread", "holds where", *PRICE)
-    rows = [(o.claim.id, f"{o.effect:.3f}", f"{o.spread:.3f}", _test(o.claim), *_cells(o)) for o in found]
+    rows = [(o.claim.id, f"{o.effect:.3f}", f"{o.spread:.3f}", judged.test(o.claim), *_cells(o)) for o in found]
     print(pd.DataFrame(rows, columns=head).to_string(index=False))
     print(
         f"{len(found)} claims are judged and not decided, {len(unjudged)} have no run of record. Seeds: fresh, for a "
