@@ -292,7 +292,7 @@ if of_decisions:
     chart, frame = figures.effects(run, effects, classes)
     changes = {
         name: " and ".join(
-            f"{cells.query('row == column').value.mean():+.3f} under {plans.PRINTED[label]} "
+            f"{cells.query('row == column').value.mean():+.3f} under {figures.called(label)} "
             f"(paper {report.diagonal(f'{label}_1pct', name).mean():+.3f})"
             for label, cells in tables.items()
         )

@@ -332,5 +332,5 @@ def test_damaged_imagenet_weights_are_refused(tmp_path, monkeypatch):
 
 def test_methods_are_called_as_their_authors_spell_them():
     said = {"simclr": "SimCLR", "barlow_twins": "Barlow Twins", "supervised": "supervised"}
-    said |= {"simclr_surgery_clusters": "SimCLR, surgery clusters", "simsiam, chosen epoch": "SimSiam, chosen epoch"}
+    said |= {"simclr_surgery_clusters": "SimCLR + surgery clusters", "simsiam, chosen epoch": "SimSiam, chosen epoch"}
     assert {label: figures.called(label) for label in said} == said

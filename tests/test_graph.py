@@ -335,6 +335,25 @@ def test_a_users_surroundings_change_nothing_of_a_build(checkout, tmp_path, writ
     assert sorted(home.rglob("*")) == before, "written into HOME"
 
 
+PAGES = """
+from lib.book import engine
+engine.surround()
+import torch
+held = torch.ones(2**24)
+with open("/proc/self/smaps", encoding="utf-8") as f:
+    print(sum("hg" in line.split() for line in f if line.startswith("VmFlags")))
+"""
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no large pages here")
+def test_jobs_ask_for_large_pages():
+    """Without them half of a training can go into page faults."""
+    bare = {name: value for name, value in environment().items() if name != "THP_MEM_ALLOC_ENABLE"}
+    for given, asked in (({}, True), ({"THP_MEM_ALLOC_ENABLE": "0"}, False)):
+        done = subprocess.run([sys.executable, "-c", PAGES], cwd=ROOT, env=bare | given, capture_output=True, text=True)
+        assert (int(done.stdout) > 0) == asked, done.stderr
+
+
 def write_all(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -10,7 +10,6 @@ from lib.figures import matrices
 from lib.figures.theme import COLOURS, GREY, INK, LEGEND
 from lib.intervals import Estimate
 from lib.studies.shared.evidence import Evidence
-from lib.studies.shared.published import PRINTED
 from lib.study import Run, report
 
 NAMES = {"simclr": "SimCLR", "simsiam": "SimSiam", "bcl": "BCL", "vicreg": "VICReg", "barlow_twins": "Barlow Twins"}
@@ -18,10 +17,10 @@ NAMES |= {"mae": "MAE"}
 
 
 def called(label: str) -> str:
-    """A method as its authors spell it, with what changes it in words: "SimCLR, surgery clusters"."""
+    """A method as its authors spell it, with what is added to it in words: "SimCLR + surgery clusters"."""
     name = next((n for n in NAMES if label == n or label.startswith((f"{n}_", f"{n},"))), "")
     rest = label.removeprefix(name)
-    return NAMES.get(name, "") + (", " * rest.startswith("_") + rest.lstrip("_").replace("_", " "))
+    return NAMES.get(name, "") + (" + " * rest.startswith("_") + rest.lstrip("_").replace("_", " "))
 
 
 def trials(path: Path, best: dict[str, float]) -> tuple[list[str], list[tuple]]:
@@ -47,11 +46,10 @@ def effects(
     """
     parts = {}
     for effect, here in tables.items():
-        panels = {f": {effect} of {PRINTED[m]}, CIFAR-10, 1 %": report.matrix(f"{m}_1pct", effect) for m in here}
-        own = {f": {effect} of {PRINTED[m]}": cells for m, cells in here.items()}
-        parts[effect] = matrices.beside(
-            run, panels, own, {f": {effect} of {PRINTED[m]}": f"{effect} {m}" for m in here}
-        )
+        titles = {m: f": {effect} of {called(m)}" for m in here}
+        panels = {f"{title}, CIFAR-10, 1 %": report.matrix(f"{m}_1pct", effect) for m, title in titles.items()}
+        own = {titles[m]: cells for m, cells in here.items()}
+        parts[effect] = matrices.beside(run, panels, own, {title: f"{effect} {m}" for m, title in titles.items()})
     columns = [matrices.heatmaps(part, classes, effect, cell=24, columns=1) for effect, part in parts.items()]
     chart = alt.hconcat(*columns, spacing=18).resolve_scale(color="independent")
     return chart, pd.concat([part.assign(effect=effect) for effect, part in parts.items()], ignore_index=True)

@@ -31,4 +31,4 @@ PUBLISHED = {
         "augment": "bcl",
     },
 }
-PRINTED = {"simsiam": "SimSiam", "bcl": "BCL"}  # beside SimCLR the methods of which the paper prints TE and NIE
+PRINTED = ("simsiam", "bcl")  # beside SimCLR the methods of which the paper prints TE and NIE
