@@ -48,9 +48,19 @@ def text(cells: list) -> str:
 @pytest.mark.parametrize("chapter", [True, False])
 def test_scale_question_answer_figure_how_sure_and_the_set_up_last(chapter):
     cells = page()
-    opening.arrange(cells, "SCALE.", "<div>STAMP</div>", "This run gives 3 verdicts.", chapter)
+    opening.arrange(cells, "SCALE.", "<div>STAMP</div>", "<ul>FOUND</ul>", "This run gives 3 verdicts.", chapter)
     shown = text(cells)
-    parts = ["# Title", "SCALE.", "Question.", "Answer", "It is 3.", 'id="fig-a"', "This run gives", "## Method"]
+    parts = [
+        "# Title",
+        "SCALE.",
+        "Question.",
+        "Answer",
+        "It is 3.",
+        "FOUND",
+        'id="fig-a"',
+        "This run gives",
+        "## Method",
+    ]
     parts += ["## Claims", f"## {opening.SETUP}", "How to change", "seed = 0", "import time", "stamp()"]
     parts.insert(len(parts) - 4 if chapter else 1, "STAMP")
     places = [shown.index(part) for part in parts]
@@ -62,7 +72,7 @@ def test_scale_question_answer_figure_how_sure_and_the_set_up_last(chapter):
 
 def test_links_lead_to_what_the_page_has():
     cells = page()
-    opening.arrange(cells, "", "", "", True)
+    opening.arrange(cells, "", "", "", "", True)
     jumps = dict(re.findall(r'<a href="(#[\w-]+)">([\w ]+)</a>', text(cells).split("On this page")[1].split("</p>")[0]))
     wanted = {
         "#method": "method",

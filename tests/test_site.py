@@ -20,6 +20,7 @@ from lib import claims, study
 from lib.book import (
     benchmarks_page,
     claim_counts,
+    findings,
     front_page,
     run_records,
     scoreboard,
@@ -295,7 +296,7 @@ def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
     pd.DataFrame([r | {"verdict": words[r["claim"]]} for r in table]).to_csv(run.folder / "claims.csv", index=False)
     found = front_page.chosen({}, [run])
     assert [(c.id, j["verdict"]) for c, j in found] == [("harms-2a", claims.FAILS), ("harms-1", claims.HOLDS)]
-    said = front_page.findings({}, [run])
+    said = front_page.found({}, [run])
     assert said.count("<li>") == 2 and "<strong>0.100</strong> (95 % interval 0.090 to 0.110)" in said
     assert "CIFAR-10, 3 seeds, reduced" in said and 'href="scoreboard.html#harms-2a"' in said
     other = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-8", **four), "recorded")
@@ -304,6 +305,24 @@ def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
     )
     left = [c.id for c, _ in front_page.chosen({}, [run, other])]
     assert "harms-2a" not in left, "runs of record that contradict each other are no finding"
+
+
+def test_a_page_says_what_runs_of_record_found_headline_claims_first(results, monkeypatch):
+    four = {"data": "cifar10", "classes": "airplane,ship,automobile,truck"}
+    run = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-9", **four), "recorded")
+    row = pd.read_csv(run.folder / "claims.csv").query("source == 'run'").iloc[0].to_dict() | {"data": "cifar10"}
+    lines = [("harms-15", claims.FAILS), ("harms-1", claims.FAILS), ("harms-2a", claims.UNDECIDED)]
+    table = pd.DataFrame([row | {"claim": name, "verdict": verdict} for name, verdict in lines])
+    table.to_csv(run.folder / "claims.csv", index=False)
+    said = findings.of_record(STUDY)
+    assert re.findall(r'\.\./scoreboard\.html#([\w-]+)"', said) == ["harms-1", "harms-15"], "the decided ones"
+    assert "../notebooks/" in said and "does not hold" in said.split("</li>")[0]
+    page = site.assemble({STUDY: make_run(results / "runs" / STUDY / "quick-1")}, results / "out") or results / "out"
+    cells = nbformat.read(page / f"notebooks/{STUDY}.ipynb", as_version=4).cells
+    assert [cell.source for cell in cells].count(said) == 1
+    monkeypatch.setattr(findings, "A_PAGE", 1)
+    assert findings.of_record(STUDY).count("<li>") == 1
+    assert findings.of_record("mediation") == ""
 
 
 def test_at_least_two_findings_fail_where_so_many_do_and_no_study_has_more_than_two(monkeypatch):
@@ -324,7 +343,7 @@ def test_at_least_two_findings_fail_where_so_many_do_and_no_study_has_more_than_
         ends = {"effect": claim.threshold + 1, "low": claim.threshold + 1 - half, "high": claim.threshold + 1 + half}
         return ends | {"mark": mark, "verdict": claims.FAILS if claim.id in fails else claims.HOLDS}
 
-    monkeypatch.setattr(front_page, "_best", best)
+    monkeypatch.setattr(findings, "best", best)
     found = [c.id for c, _ in front_page.chosen({}, [])]
     assert found == ["lspread-1f", "disentangle-5", "harms-3", "harms-2a", "alignment-3a", "harms-4b"]
 

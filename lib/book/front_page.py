@@ -1,18 +1,15 @@
 """The front page: what was found, chosen by a rule, the forest of published claims, and a line a study."""
 
 import html
-import math
 import re
 
 from lib import claims
-from lib.book import claim_figures, in_order, interval_plot, judged, markup, scale, scoreboard
+from lib.book import findings, in_order, interval_plot, markup, scale, scoreboard
+from lib.book.findings import Finding
 from lib.book.run_records import RunRecord
-from lib.study.report import CLASSES, SIGNS, badge
+from lib.study.report import badge
 
 FINDINGS, FAILING, A_STUDY = 6, 2, 2  # shown; of them at least so many that fail; at most so many of one study
-NEAREST = (claims.EXACT, claims.REPLICATION, claims.REDUCED, "point", claims.ANALOGUE)  # marks, nearest first
-DECIDED = (claims.HOLDS, claims.FAILS)
-Finding = tuple[claims.Claim, dict]
 
 
 def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Finding]:
@@ -24,8 +21,9 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
     threshold, in half intervals, without end where there is no interval; then of the date of their threshold.  At most
     A_STUDY are of one study.  Were fewer than FAILING among the first to fail, the next that fail replace the last.
     """
-    every = [(claim, best) for claim in in_order.all_claims() if (best := _best(claim, chapters, records_))]
-    every.sort(key=lambda found: (_rank(found[1]), -_margin(*found), str(found[0].registered["date"]), found[0].id))
+    published = [c for c in in_order.all_claims() if c.whose == "paper" and c.headline]
+    each = [(c, findings.best(c, ("recorded", "authors"), chapters, records_)) for c in published]
+    every = sorted([found for found in each if found[1]], key=findings.in_turn)
     few = [f for i, f in enumerate(every) if sum(g[0].study == f[0].study for g in every[:i]) < A_STUDY]
     first, rest = few[:FINDINGS], few[FINDINGS:]
     failing = [f for f in rest if f[1]["verdict"] == claims.FAILS]
@@ -35,57 +33,10 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
     return first
 
 
-def _best(claim: claims.Claim, chapters: dict, records_: list[RunRecord]) -> dict | None:
-    """The judgement of a published headline claim that decides it and is nearest to the paper; None without one."""
-    if claim.whose != "paper" or not claim.headline:
-        return None
-    found = scoreboard.by_source(claim, chapters, records_)
-    recorded = [j for j in found["recorded"] if j["verdict"] in DECIDED]
-    if len({j["verdict"] for j in recorded}) > 1:
-        return None
-    authors = [j for j in found["authors"] if j["verdict"] in DECIDED]
-    if not recorded and len({j["verdict"] for j in authors}) > 1:
-        return None
-    started = {run.id: str(run.provenance["started"]) for run in records_}
-    recorded.sort(key=lambda j: started.get(j["run"], ""), reverse=True)
-    return min(recorded or authors, key=_rank, default=None)
-
-
-def _rank(j: dict) -> int:
-    return NEAREST.index(j["mark"].split(",")[0])
-
-
-def _margin(claim: claims.Claim, j: dict) -> float:
-    half = (j["high"] - j["low"]) / 2
-    return math.inf if math.isnan(half) or half == 0 else abs(j["effect"] - claim.threshold) / half
-
-
-def findings(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
+def found(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """The chosen findings, each as a sentence with its number, interval, data and links."""
-    items = "\n".join(f"<li>{_sentence(*found)}</li>" for found in chosen(chapters, records_))
+    items = "\n".join(f"<li>{findings.sentence(*one)}</li>" for one in chosen(chapters, records_))
     return markup.raw(f'<ol class="findings">\n{items}\n</ol>')
-
-
-def _sentence(claim: claims.Claim, j: dict) -> str:
-    number = claims.shown(j["effect"], claim.threshold).replace("-", "−")
-    number = number.removesuffix(".000") if j["mark"] == claims.EXACT else number  # a count
-    ends = "" if math.isnan(j["low"]) else f" (95 % interval {markup.number(j['low'])} to {markup.number(j['high'])})"
-    test = judged.test(claim).replace("-", "−")
-    if j["source"] == "authors":
-        where, chip = "On the paper’s own numbers", "the paper’s numbers"
-    else:
-        data = scale.DATA.get(j["data"], j["data"])
-        where = "By computation" if j["mark"] == claims.EXACT else "In our run of record"
-        seeds = f", {int(j['seeds'])} seeds" if j["seeds"] else ""
-        chip = j["mark"] if j["mark"] == claims.EXACT else f"{data}{seeds}, {j['mark']}"
-    word = f'<span class="verdict {CLASSES[j["verdict"]]}">{SIGNS[j["verdict"]]} {j["verdict"]}</span>'
-    said = f"{in_order.paper(claim.cite)}: “{claim.statement.rstrip('.')}.”"
-    return (
-        f"{html.escape(said)} {where} this {word}: "
-        f"{html.escape(claim.quantity)} is <strong>{number}</strong>{ends}; the claim needs {test}. "
-        f'<span class="chip">{html.escape(chip)}</span> <a href="scoreboard.html#{claim.id}">claim</a> · '
-        f'<a href="{claim_figures.address(claim)}">evidence</a>'
-    )
 
 
 def counted(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:

@@ -28,12 +28,12 @@ TERM = re.compile(r'^\| <a id="(term-[\w-]+)"></a>([^|]+?) \| (.+?) \|$', re.M)
 OTHER_LINES = ("#", ":", "|", "```", "$$", "(", "    ")  # of headings, directives, tables, formulas, labels, code
 
 
-def arrange(cells: list, about: str, stamp: str, judged: str, chapter: bool) -> None:
+def arrange(cells: list, about: str, stamp: str, of_record: str, judged: str, chapter: bool) -> None:
     """Put a page's cells in order.
 
-    about: what the page asks of its reader, and at what scale its run was made; stamp: which run it is; judged: how
-    many claims it decides, all as HTML.  chapter: whether it is a study's own page.  The page of another run says under
-    its title which run it is.
+    about: what the page asks of its reader, and at what scale its run was made; stamp: which run it is; of_record: what
+    the runs of record of its study found; judged: how many claims it decides, all as HTML.  chapter: whether it is a
+    study's own page.  The page of another run says under its title which run it is.
     """
     prose = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
     title, _, rest = cells[prose].source.strip().partition("\n")
@@ -47,6 +47,8 @@ def arrange(cells: list, about: str, stamp: str, judged: str, chapter: bool) -> 
     answer = _taken(cells, "in-short")
     for output in (output for cell in answer for output in cell.outputs):
         output.data["text/markdown"] = "".join(output.data["text/markdown"]).replace(IN_SHORT, ANSWER)
+    if of_record:
+        answer.append(nbformat.v4.new_markdown_cell(of_record, id="cell-of-record"))
     top = [*answer, *figure, nbformat.v4.new_markdown_cell(sure, id="cell-sure")]
     heading, _, body = rest.partition("\n")
     made = [stamp] if chapter else []

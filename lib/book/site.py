@@ -73,7 +73,7 @@ def assemble(current: dict[str, Path], out: Path) -> None:
     listed = {path: sources_shown.listing(path) for path in sources_shown.sources()}
     files |= {f"{sources_shown.CODE}/{path}.html": text.encode() for path, text in listed.items()}
     fill = {
-        "findings": front_page.findings(chapters, recorded),
+        "findings": front_page.found(chapters, recorded),
         "forest": front_page.forest(chapters, recorded),
         "answers": front_page.answers(chapters, recorded),
         "counted": front_page.counted(chapters, recorded),

@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 
 from lib import claims, hashing
-from lib.book import bootstrap, in_order, lessons, live_charts, opening, run_records, scale, sources_shown
+from lib.book import bootstrap, findings, in_order, lessons, live_charts, opening, run_records, scale, sources_shown
 from lib.book.classroom import chapter
 from lib.book.run_records import RunRecord, SiteError
 from lib.hashing import ROOT
@@ -81,7 +81,8 @@ def files(run: RunRecord, page: str) -> dict[str, bytes]:
     if not is_chapter:
         notebook.cells = [c for c in (_plain(cell, run) for cell in notebook.cells) if c]
     about = f"{lessons.asks(run.study, up)} {_scale(run)}".strip()
-    opening.arrange(notebook.cells, about, run.stamp(up), _judged(run), chapter=is_chapter)
+    of_record = findings.of_record(run.study) if is_chapter else ""
+    opening.arrange(notebook.cells, about, run.stamp(up), of_record, _judged(run), chapter=is_chapter)
     opening.introduce(notebook.cells, up)
     notebook.metadata["book"] = {"download": download}
     return files | {f"{page}.ipynb": (nbformat.writes(notebook) + "\n").encode()}
