@@ -47,27 +47,31 @@ def of_record(study: str) -> str:
     return f'<div class="of-record">\n<p>The runs of record found:</p>\n<ul>\n{items}\n</ul>\n</div>' if items else ""
 
 
-def sentence(claim: claims.Claim, j: dict, up: str = "") -> str:
-    """A finding with its number, interval, data and links, as HTML.  up: the way to the top of the site."""
+def sentence(claim: claims.Claim, j: dict, where: str = "", up: str = "") -> str:
+    """A finding with its number, interval, data and links, as HTML.
+
+    where: what stands before the verdict, "By computation this"; up: the way to the top of the site.
+    """
+    exact = j["mark"] == claims.EXACT
     number = claims.shown(j["effect"], claim.threshold).replace("-", "−")
-    number = number.removesuffix(".000") if j["mark"] == claims.EXACT else number  # a count
+    number = number.removesuffix(".000") if exact else number  # a count
     ends = "" if math.isnan(j["low"]) else f" (95 % interval {markup.number(j['low'])} to {markup.number(j['high'])})"
     test = judged.test(claim).replace("-", "−")
-    if j["source"] == "authors":
-        where, chip = "On the paper’s own numbers", "the paper’s numbers"
-    else:
-        data = scale.DATA.get(j["data"], j["data"])
-        where = "By computation" if j["mark"] == claims.EXACT else "In our run of record"
-        seeds = f", {int(j['seeds'])} seeds" if j["seeds"] else ""
-        chip = j["mark"] if j["mark"] == claims.EXACT else f"{data}{seeds}, {j['mark']}"
+    seeds = f", {int(j['seeds'])} seeds" if j["seeds"] else ""
+    chip = (
+        "the paper’s numbers"
+        if j["source"] == "authors"
+        else f"{scale.DATA.get(j['data'], j['data'])}{seeds}, {j['mark']}"
+    )
     word = f'<span class="verdict {CLASSES[j["verdict"]]}">{SIGNS[j["verdict"]]} {j["verdict"]}</span>'
     whose = f"{in_order.paper(claim.cite)}: " if claim.whose == "paper" else ""
-    said = f"{whose}“{claim.statement.rstrip('.')}.”"
+    evidence = f"{up}{claim_figures.address(claim)}"
+    said = f"{whose}“{claim.statement.rstrip('.')}.” {where}".strip()
     return (
-        f"{html.escape(said)} {where} this {word}: "
+        f"{html.escape(said)} {word}: "
         f"{html.escape(claim.quantity)} is <strong>{number}</strong>{ends}; the claim needs {test}. "
-        f'<span class="chip">{html.escape(chip)}</span> <a href="{up}scoreboard.html#{claim.id}">claim</a> · '
-        f'<a href="{up}{claim_figures.address(claim)}">evidence</a>'
+        f'<span class="chip">{html.escape(j["mark"] if exact else chip)}</span> '
+        f'<a href="{up}scoreboard.html#{claim.id}">claim</a> · <a href="{evidence}">evidence</a>'
     )
 
 

@@ -35,8 +35,14 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
 
 def found(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
     """The chosen findings, each as a sentence with its number, interval, data and links."""
-    items = "\n".join(f"<li>{findings.sentence(*one)}</li>" for one in chosen(chapters, records_))
+    items = "\n".join(f"<li>{findings.sentence(*one, _where(one[1]))}</li>" for one in chosen(chapters, records_))
     return markup.raw(f'<ol class="findings">\n{items}\n</ol>')
+
+
+def _where(j: dict) -> str:
+    if j["source"] == "authors":
+        return "On the paper’s own numbers this"
+    return "By computation this" if j["mark"] == claims.EXACT else "In our run of record this"
 
 
 def counted(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:

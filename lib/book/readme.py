@@ -16,10 +16,10 @@ from lib.hashing import ROOT
 # and the sentence, in which {} is the effect with its interval.
 FINDINGS = (
     (
-        "bios-te",
-        "bios_subset",
-        "Real biographies: 95 % of the female accountants and of the male surgeons are left out, of the encoder's "
-        "texts and of the classifier's. Their recall changes by {}.",
+        "harms-5a",
+        "cifar10",
+        "CIFAR-10, four classes, each cut to 1 % in turn, of the encoder's images and of the classifier's: a class loses "
+        "recall. The encoder alone accounts for a share of {}; to be the primary part it needs more than a half.",
     ),
     (
         "lspread-3a",
