@@ -18,8 +18,8 @@ FINDINGS = (
     (
         "harms-5a",
         "cifar10",
-        "CIFAR-10, four classes, each cut to 1 % in turn, of the encoder's images and of the classifier's: a class loses "
-        "recall. The encoder alone accounts for a share of {}; to be the primary part it needs more than a half.",
+        "CIFAR-10, four classes, each cut to 1 % in turn, of the encoder's images and of the classifier's: a class "
+        "loses recall. The encoder alone accounts for a share of {}; to be the primary part it needs more than a half.",
     ),
     (
         "lspread-3a",
