@@ -1,6 +1,7 @@
 """Training text encoders, on generated biographies."""
 
 import hashlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lib.book import make
 from lib.encoders import checkpoints, simcse
 from lib.encoders.store import BALANCED
 from lib.encoders.text_settings import TextSettings, TextUnit
@@ -177,7 +179,13 @@ def test_genders_are_made_equal_and_one_is_cut():
     assert len(scrubbed) == len(data) and not any(" she " in f" {t.lower()} " for t in scrubbed.text)
 
 
-def test_missing_weights_are_a_clear_error(monkeypatch):
-    monkeypatch.setattr(simcse.importlib.util, "find_spec", lambda name: None)
+def test_missing_weights_are_a_clear_error_before_any_work(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    settings = TextSettings(data="bios_subset", model="minilm")
     with pytest.raises(ValueError, match=r"pip install -e '.\[text\]'"):
-        simcse.TextEncoder(TextSettings(data="bios_subset", model="minilm"), 10)
+        simcse.TextEncoder(settings, 10)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(make, "missing", lambda *_: [[TextUnit(settings, (BALANCED,), 1.0, 0)]])
+    monkeypatch.setattr(make.engine, "snakemake", lambda _: pytest.fail("a job was started"))
+    with pytest.raises(ValueError, match=r"pip install -e '.\[text\]'"):
+        make.build([], "encoders")

