@@ -181,7 +181,7 @@ def test_genders_are_made_equal_and_one_is_cut():
 
 def test_missing_weights_are_a_clear_error_before_any_work(monkeypatch, tmp_path):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if "minilm" in name else find(name, *more))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *of: None if "minilm" in name else find(name, *of))
     settings = TextSettings(data="bios_subset", model="minilm")
     with pytest.raises(ValueError, match=r"pip install -e '.\[text\]'"):
         simcse.TextEncoder(settings, 10)
