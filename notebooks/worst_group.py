@@ -193,38 +193,36 @@ run.say(
 # %% [markdown]
 # A second level is chance: the recovered groups, shuffled within their class, keep their number and their sizes.
 
+# A third level is a clustering of the pixels themselves, without any net: what an encoder adds lies above it.
+
 # %%
-chance = {what: worst_group.chance(found, train) for what, found in groups.items()}
-rand = {what: [matching.adjusted_rand(g, train.stratum) for g in found] for what, found in groups.items()}
-hard = {}  # F1 of groups by one number a point, the margin of the classifier: no features, no further cut
+centre = worst_group.MEANS[p.recovery_centre]
+ways = {(label, worst_group.MEANS[c]): found for (c, label), found in groups.items()}
+ways |= {(label, "hardness alone"): found for label, found in worst_group.by_hardness(p, arms, train.y).items()}
+ways["pixels", centre] = worst_group.of_pixels(p, train)
+score = {way: worst_group.f1(found, train.stratum) for way, found in ways.items()}
+chance = {way: worst_group.chance(found, train) for way, found in ways.items()}
 
 # %% tags=["hide-input"]
 lines = []
-for (centre, label), found in groups.items():
-    key, what = (centre, label), f"{label}, {worst_group.MEANS[centre]}"
+for way, found in ways.items():
+    what = ", ".join(way)
     cells = [
-        run.note(f"F1, {what}", f1[key]),
-        run.note(f"F1 of shuffled groups, {what}", chance[key]),
-        run.note(f"F1 above shuffled groups, {what}", f1[key] - chance[key]),
-        run.note(f"adjusted Rand index, {what}", rand[key]),
+        run.note(f"F1, {what}", score[way]),
+        run.note(f"F1 of shuffled groups, {what}", chance[way]),
+        run.note(f"F1 above shuffled groups, {what}", score[way] - chance[way]),
+        run.note(f"adjusted Rand index, {what}", [matching.adjusted_rand(g, train.stratum) for g in found]),
     ]
     number = run.note(f"groups, {what}", [len(g.unique()) for g in found])
-    lines.append((label, worst_group.MEANS[centre], *cells, f"{number:.1f}"))
-for label, found in worst_group.by_hardness(p, arms, train.y).items():
-    hard[label], key = worst_group.f1(found, train.stratum), f"{label}, hardness alone"
-    level = worst_group.chance(found, train)
-    cells = [run.note(f"F1, {key}", hard[label]), run.note(f"F1 of shuffled groups, {key}", level)]
-    cells.append(run.note(f"F1 above shuffled groups, {key}", hard[label] - level))
-    cells.append(run.note(f"adjusted Rand index, {key}", [matching.adjusted_rand(g, train.stratum) for g in found]))
-    lines.append((label, "hardness alone", *cells, f"{np.mean([len(g.unique()) for g in found]):.1f}"))
-run.table(["loss", "centre", "macro F1", "shuffled", "above shuffled", "adjusted Rand", "groups"], lines)
+    lines.append((*way, *cells, f"{number:.1f}"))
+run.table(["of", "centre", "macro F1", "shuffled", "above shuffled", "adjusted Rand", "groups"], lines)
 
 # %% tags=["hide-input"]
 first, second = ({label: f1[c, label] for label in arms.encoders} for c in (p.recovery_centre, p.recovery_second))
 means = [v.mean() for v in first.values()]
 change = np.mean([second[label] - first[label] for label in first])
 text = (
-    f"Hardness alone scores {hard[PLAIN].mean():.3f} for cross-entropy, its features {first[PLAIN].mean():.3f}. One group a class scores {whole:.3f}. Shuffled groups score less the more groups there are, so that each row has its own "
+    f"Hardness alone scores {score[PLAIN, 'hardness alone'].mean():.3f} for cross-entropy, its features {first[PLAIN].mean():.3f}. One group a class scores {whole:.3f}, the clustering of pixels {score['pixels', centre].mean():.3f}. Shuffled groups score less the more groups there are, so that each row has its own "
     "chance level."
 )
 if abs(change) > max(means) - min(means):
@@ -234,19 +232,26 @@ if abs(change) > max(means) - min(means):
     )
 run.say(text)
 
+# %% [markdown]
+# **Which encoders may be judged?** A robust training is for nets that learn the common groups and fail on the rare ones. On test
+# images in which all groups are equally frequent, such a net may be right no more often than chance. Claims about groups are
+# therefore judged where every encoder has *learned the mixture of groups in its training images*: its average accuracy, the groups weighted as in
+# training {cite:p}`sagawa2020`, is five points above chance. Claims about whole classes ask for the same of all test images alike.
+
 # %%
 effects = {
     "lspread-14a": first[SPREAD] - first[SUP_CON],
-    "lspread-14b": first[SPREAD] - chance[p.recovery_centre, SPREAD],
+    "lspread-14b": first[SPREAD] - chance[SPREAD, centre],
     "lspread-14c": first[SPREAD] - whole,
-    "lspread-14h": hard[PLAIN] - whole,
+    "lspread-14h": score[PLAIN, "hardness alone"] - whole,
+    "lspread-14i": first[SPREAD] - score["pixels", centre],
 }
 for name, row in published.iterrows():
     run.judge("lspread-14a", (row.L_spread - row.L_SC) / 100, source="authors", data=name.lower())
-nothing = claims.chance(test.y)  # what reads nothing: the share of the larger class
 models = {label: worst_group.reached(units, train, test) for label, units in arms.encoders.items()}
-learned = {label: claims.has_learned(model.whole, nothing) for label, model in models.items()}
-run.judge_all(effects, learned=learned[SPREAD] and learned[SUP_CON])
+mixture = {label: claims.has_learned(model.mean, claims.chance(train.y)) for label, model in models.items()}
+learned = {label: claims.has_learned(model.whole, claims.chance(test.y)) for label, model in models.items()}
+run.judge_all(effects, learned=all(mixture.values()))
 
 # %% [markdown]
 # **Can L_spread keep strata apart here at all?** With balanced classes and no augmentation, the exact loss collapses classes from
@@ -390,7 +395,8 @@ for name, row in published_end.iterrows():
 for name, row in published_worst.iterrows():
     run.judge("lspread-14d", (row.L_spread - row.L_SC) / 100, source="authors", data=name.lower())
     run.judge("lspread-14e", (row.L_spread - max(row.L_CE, row.L_SC)) / 100, source="authors", data=name.lower())
-run.judge_all(effects, learned=all(learned.values()))
+fit = dict.fromkeys(effects, all(mixture.values())) | {"lspread-5c": all(learned.values())}
+run.judge_all(effects, learned=fit)
 
 # %% [markdown]
 # ## Reported beside reproduced

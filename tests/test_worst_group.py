@@ -129,3 +129,16 @@ def test_strata_by_size_by_loops():
     assert found[:2].tolist() == pytest.approx([float((part @ centre).mean()) for part in (plain, patch)])
     lag = worst_group.lag(found[None], data, data)
     assert lag.tolist() == pytest.approx([found[0] - found[1]]), "the class of one stratum does not count"
+
+
+def test_strata_that_differ_in_their_pixels_are_recovered_without_a_net():
+    generator, n = torch.Generator().manual_seed(0), 120
+    y = torch.arange(n) % 2
+    stratum = 2 * y + (torch.arange(n) % 6 >= 4).long()  # a third of each class on the right half
+    x = torch.randint(0, 40, (n, 1, 40, 40), generator=generator)
+    x[stratum % 2 == 0, :, :, :20] += 200
+    x[stratum % 2 == 1, :, :, 20:] += 200
+    train = Strata(x.byte(), y, stratum, ("a", "b"), ("a0", "a1", "b0", "b1"), torch.zeros(n, dtype=torch.bool))
+    p = SimpleNamespace(recovery_reduce="pca", recovery_k_max=4, recovery_centre="class", seed=5, seeds=2)
+    found = worst_group.of_pixels(p, train)
+    assert len(found) == 2 and (worst_group.f1(found, stratum) == 1).all()

@@ -72,6 +72,13 @@ def margins(unit: CoarseUnit) -> Tensor:
     return -loss - torch.log(-torch.expm1(-loss))
 
 
+def of_pixels(p: SimpleNamespace, train: Strata) -> list[Tensor]:
+    """Groups (n,) of the training images by their pixels alone, 32 a side at most, one entry a seed."""
+    z = F.adaptive_avg_pool2d(train.x.float(), min(32, train.x.shape[-1])).flatten(1)
+    options = {"reduce": p.recovery_reduce, "k_max": p.recovery_k_max, "centre": p.recovery_centre}
+    return [recovery.recover(z, train.y, **options, seed=seed) for seed in range(p.seed, p.seed + p.seeds)]
+
+
 def f1(found: list[Tensor], truth: Tensor) -> np.ndarray:
     """Macro F1 of the groups of each seed against the strata (n,), (seeds,)."""
     return np.array([matching.matched_f1(groups, truth) for groups in found])
