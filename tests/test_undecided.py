@@ -110,11 +110,22 @@ def test_a_claim_that_any_record_decides_is_closed_and_the_gate_is_named(tmp_pat
     monkeypatch.setattr(run_records, "recorded", lambda: [gated])
     assert undecided.command_open(None) == 0
     said = capsys.readouterr().out
-    assert (
-        undecided.UNLEARNED in said and "fresh" in said and f"{len(claims.known()) - 1} have no run of record" in said
-    )
+    none = f"{len(claims.known()) - 1} claims have no run of record"
+    assert undecided.UNLEARNED in said and "fresh" in said and none in said
 
 
 def test_the_scoreboard_has_a_row_an_open_claim(tmp_path):
     text = undecided.table([pilot(tmp_path)])
     assert f'<a href="#{NORMAL.id}">{NORMAL.id}</a>' in text and "<td>20</td><td>100</td>" in text
+
+
+def test_claims_without_a_run_are_in_one_run_of_the_list_or_counted(tmp_path):
+    """A pilot of one claim leaves all others, which the list's rows and the rest share out."""
+    kept = pilot(tmp_path)
+    (_, unjudged) = undecided.all_open([kept])
+    lines, left = undecided.next_runs(unjudged, [kept])
+    first = [claim for line in lines for claim in line[1].split(", ")]
+    assert len(set(first)) == len(first) and {c.id for c in left} | set(first) == {c.id for c in unjudged}
+    of = {name: rest for name, _, *rest in lines}
+    assert of["records_5pct/mediation"][0] == "40", "four classes at 5 %, ten seeds; the others stand in runs of record"
+    assert of["records/strata_theory"] == ["–", "–", "–"], "it has no encoders, and here no run of record"

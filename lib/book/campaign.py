@@ -1,9 +1,10 @@
 """Runs of record, one after the other, from a list: ``make campaign LIST=records.yaml HOURS=8``.
 
 The list is YAML, ``rows``, each with a ``study``, a ``preset`` whose file holds every parameter that is not the study's
-default, and, where a row waits for others, ``needs``, their names, as "records/mediation".  Every row goes through the
-graph of ``make run``: what is missing is trained, in one process a core, then the study is executed, then the run is
-copied to ``build/campaign/recorded``, to be committed elsewhere, for a record in this tree would make it dirty.
+default, and, where a row waits for others, ``needs``, their names, as "records/mediation"; ``judges`` names claims that
+no row above it judges.  Every row goes through the graph of ``make run``: what is missing is trained, in one process a
+core, then the study is executed, then the run is copied to ``build/campaign/recorded``, to be committed elsewhere, for
+a record in this tree would make it dirty.
 At the time limit the build is killed, as anybody may kill it: what is finished stays, and a training goes on from its
 last checkpoint, a minute old at most.
 """
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from lib import records, study
+from lib import claims, records, study
 from lib.book import cost, jobs, runs
 from lib.encoders.units import AnyUnit
 from lib.study import Run
@@ -26,16 +27,17 @@ from lib.study import Run
 FOLDER = Path("build/campaign")
 RECORDED, ENCODERS = FOLDER / "recorded", FOLDER / "encoders.csv"
 MOST_HOURS = 1000
-FIELDS = {"study", "preset", "needs"}
+FIELDS = {"study", "preset", "needs", "judges"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run of the list, and the names of the rows that must be recorded first."""
+    """A run of the list, the names of the rows that must be recorded first, and claims that no row above judges."""
 
     preset: str
     run: Run
     needs: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,13 +71,17 @@ def rows(path: Path) -> list[Row]:
     for number, entry in enumerate(entries or (), 1):
         where = f"{path}, row {number}"
         if not isinstance(entry, dict) or not {"study", "preset"} <= set(entry) <= FIELDS:
-            raise ValueError(f"{where}: {entry!r}; write study, preset and, where a row waits for others, needs")
+            raise ValueError(f"{where}: {entry!r}; write study, preset and, if need be, needs and judges")
         try:
             values = study.complete(entry["study"], study.preset(entry["study"], entry["preset"]))
         except study.ParameterError as error:
             raise ValueError(f"{where}: {error}") from None
-        row = Row(entry["preset"], Run(entry["study"], values), tuple(entry.get("needs", ())))
+        needs, judges = (tuple(entry.get(name, ())) for name in ("needs", "judges"))
+        row = Row(entry["preset"], Run(entry["study"], values), needs, judges)
         above = [other.name for other in found]
+        own = [claim.id for claim in claims.of(row.run.study)]
+        if unknown := [claim for claim in judges if claim not in own]:
+            raise ValueError(f"{where}: judges {unknown[0]!r}, which is no claim of {row.run.study}: {', '.join(own)}")
         if row.name in above:
             raise ValueError(f"{where}: {row.name} stands there twice")
         if unknown := [name for name in row.needs if name not in above]:

@@ -15,9 +15,11 @@ import pandas as pd
 from scipy import stats
 
 from lib import claims, intervals, study
-from lib.book import cost, jobs, judged, markup, run_records
+from lib.book import campaign, cost, jobs, judged, markup, run_records
 from lib.book.run_records import RunRecord
 from lib.claims import Claim
+from lib.encoders import recorded
+from lib.hashing import ROOT
 from lib.study import key
 
 POWER = 0.8
@@ -28,6 +30,7 @@ NEVER = f"cannot be decided by seeds: the effect lies on the threshold ({MOST} w
 UNLEARNED = "not judged: the encoders did not learn, or what the claim presupposes was not seen"
 NO_SPREAD = "the pilot has no spread between its seeds"
 NO_NULL = "the pilot has no null, beyond which the effect must lie"
+LISTED = ("run", "claims that it would be the first to judge", "encoders to train", "hours, 2 cores", "hours, GPU")
 WITHIN = "cannot be decided by seeds: the effect passes the threshold and lies within the null"
 UNKNOWN = "the pilot's parameters are of earlier code"
 
@@ -178,38 +181,76 @@ def _units(name: str, params: dict) -> list:
     return key.plan(name, study.complete(name, {k: v for k, v in params.items() if k in known})).units
 
 
+def next_runs(unjudged: list[Claim], records: list[RunRecord]) -> tuple[list[tuple[str, ...]], list[Claim]]:
+    """The rows of records.yaml that would judge some of the claims, as LISTED; and the claims that none would judge.
+
+    Encoders that a run of record keeps are not trained again; hours are by the rates of ``cost``.  A study that trains
+    its nets in its own process takes the longest time of its runs of record.
+    """
+    lines, left = [], {claim.id: claim for claim in unjudged}
+    for row in campaign.rows(ROOT / "records.yaml"):
+        if first := [name for name in row.judges if left.pop(name, None)]:
+            units = [unit for unit in row.run.units if not recorded.known(unit)]
+            seconds = [cost.estimate(jobs.together(units), workers, workers == 1)[0] for workers in (2, 1)]
+            if not row.run.units:
+                mine = [run.provenance["seconds"] for run in records if run.study == row.run.study]
+                seconds = [max(mine, default=math.nan), math.nan]
+            number = sum(len(unit.members) for unit in units)
+            lines.append((row.name, ", ".join(first), str(number or "–"), *(_hours(s / 3600) for s in seconds)))
+    return lines, list(left.values())
+
+
 def table(records: list[RunRecord]) -> str:
-    """What would decide each undecided claim, as a table of the site, and how many claims no run of record judges."""
+    """What would decide each undecided claim, as tables of the site: seeds of a pilot, and runs of the list."""
     found, unjudged = all_open(records)
     head = ("claim", "effect", "between seeds", "holds where", "pilot", *PRICE)
     rows = []
     for o in found:
-        claim = f'<a href="#{o.claim.id}">{html.escape(o.claim.id)}</a>'
         numbers = (
             markup.number(o.effect),
             "–" if math.isnan(o.spread) else markup.number(o.spread),
             judged.test(o.claim),
         )
-        rows.append((claim, *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
-    studies = pd.Series([claim.study for claim in unjudged]).value_counts()
+        rows.append((_link(o.claim.id), *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
+    lines, left = next_runs(unjudged, records)
+    lines = [(name, ", ".join(map(_link, first.split(", "))), *rest) for name, first, *rest in lines]
+    tables = [markup.raw(markup.table(head, rows, "open")), markup.raw(markup.table(LISTED, lines, "listed"))]
+    return f"{tables[0]}\n\n{_count(unjudged)}\n\n{tables[1]}\n\n{_in_no_run(left)}"
+
+
+def _link(claim: str) -> str:
+    return f'<a href="#{html.escape(claim)}">{html.escape(claim)}</a>'
+
+
+def _count(unjudged: list[Claim]) -> str:
+    return f"{len(unjudged)} claims have no run of record. `records.yaml` lists runs that would judge some of them."
+
+
+def _in_no_run(left: list[Claim]) -> str:
+    studies = pd.Series([claim.study for claim in left]).value_counts()
     others = ", ".join(f"`{name}` {n}" for name, n in studies.items())
-    left = f"{len(unjudged)} claims have no run of record: {others or '–'}."
-    return f"{markup.raw(markup.table(head, rows, 'open'))}\n\n{left}"
+    return f"{len(left)} claims stand in no run of this list: {others or '–'}."
 
 
 def _cells(o: Open) -> tuple[str, ...]:
-    hours = ["–" if math.isnan(h) else f"{h:.1f}" if h >= 0.05 else "below 0.1" for h in (o.cores, o.gpu)]
-    return ("–" if o.seeds is None else str(o.seeds), str(o.encoders or "–"), *hours, o.reason)
+    return ("–" if o.seeds is None else str(o.seeds), str(o.encoders or "–"), _hours(o.cores), _hours(o.gpu), o.reason)
+
+
+def _hours(hours: float) -> str:
+    return "–" if math.isnan(hours) else f"{hours:.1f}" if hours >= 0.05 else "below 0.1"
 
 
 def command_open(_) -> int:
     """Print what would decide each claim that no run of record decides."""
-    found, unjudged = all_open(run_records.recorded())
+    found, unjudged = all_open(records := run_records.recorded())
     head = ("claim", "effect", "spread", "holds where", *PRICE)
     rows = [(o.claim.id, f"{o.effect:.3f}", f"{o.spread:.3f}", judged.test(o.claim), *_cells(o)) for o in found]
     print(pd.DataFrame(rows, columns=head).to_string(index=False))
     print(
-        f"{len(found)} claims are judged and not decided, {len(unjudged)} have no run of record. Seeds: fresh, for a "
-        f"verdict with a chance of {POWER:.0%}, were the pilot's effect and spread the true ones."
+        f"{len(found)} claims are judged and not decided. Seeds: fresh, for a verdict with a chance of {POWER:.0%}, "
+        "were the pilot's effect and spread the true ones.\n"
     )
+    lines, left = next_runs(unjudged, records)
+    print(pd.DataFrame(lines, columns=LISTED).to_string(index=False))
+    print(f"{_count(unjudged)} {_in_no_run(left)}")
     return 0

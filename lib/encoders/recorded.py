@@ -52,6 +52,11 @@ def of(unit: AnyUnit, asks: Iterable[str] = ()) -> Recorded | None:
     return max(fits, key=lambda e: len(e.names), default=None)
 
 
+def known(unit: AnyUnit) -> bool:
+    """Whether a run of record keeps the unit, whatever its measures and data: asked without the data."""
+    return any(unit in _entries(path) for path in _files())
+
+
 def record(unit: AnyUnit, asks: Iterable[str] = ()) -> dict:
     """The record of a unit, of its own folder or else of ``of``; FileNotFoundError where there is neither."""
     found = None if unit.done else of(unit, asks)
