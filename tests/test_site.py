@@ -345,7 +345,7 @@ def test_at_least_two_findings_fail_where_so_many_do_and_no_study_has_more_than_
 
     monkeypatch.setattr(findings, "best", best)
     found = [c.id for c, _ in front_page.chosen({}, [])]
-    assert found == ["lspread-1f", "disentangle-5", "harms-3", "harms-2a", "alignment-3a", "harms-4b"]
+    assert found == ["harms-3", "harms-4b", "disentangle-5", "harms-2a", "alignment-3a", "harms-12"]
 
 
 def test_all_claims_and_judgements_are_files(assembled):

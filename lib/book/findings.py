@@ -11,6 +11,7 @@ from lib.study.report import CLASSES, SIGNS
 
 DECIDED = (claims.HOLDS, claims.FAILS)
 NEAREST = (claims.EXACT, claims.REPLICATION, claims.REDUCED, "point", claims.ANALOGUE)  # marks, nearest first
+SHOWN = (claims.REPLICATION, claims.REDUCED, claims.EXACT, "point", claims.ANALOGUE)  # trained before computed
 A_PAGE = 4  # findings at the top of a study's page
 Finding = tuple[claims.Claim, dict]
 
@@ -28,14 +29,15 @@ def best(claim: claims.Claim, sources: Iterable[str], chapters: dict, records_: 
         return None
     started = {run.id: str(run.provenance["started"]) for run in records_}
     found.sort(key=lambda j: started.get(j["run"], ""), reverse=True)
-    return min(found, key=_rank)
+    return min(found, key=lambda j: NEAREST.index(_mark(j)))
 
 
 def in_turn(found: Finding) -> tuple:
-    """The key of the order: the mark, then how far the effect lies from the threshold, in half intervals (without end
-    where there is no interval), then the date of the threshold."""
+    """The key of the order: the mark as of SHOWN, then how far the effect lies from the threshold, in half intervals
+    (without end where there is no interval), then the date of the threshold.
+    """
     claim, j = found
-    return _rank(j), -_margin(claim, j), str(claim.registered["date"]), claim.id
+    return SHOWN.index(_mark(j)), -_margin(claim, j), str(claim.registered["date"]), claim.id
 
 
 def of_record(study: str) -> str:
@@ -75,8 +77,8 @@ def sentence(claim: claims.Claim, j: dict, where: str = "", up: str = "") -> str
     )
 
 
-def _rank(j: dict) -> int:
-    return NEAREST.index(j["mark"].split(",")[0])
+def _mark(j: dict) -> str:
+    return j["mark"].split(",")[0]
 
 
 def _margin(claim: claims.Claim, j: dict) -> float:

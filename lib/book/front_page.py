@@ -17,9 +17,10 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
 
     Of a claim counts its judgement by the run of record with the nearest mark, the latest of several, or by the
     authors' own number where no run of record decides it; claims on which runs of record contradict each other are
-    left out.  Claims stand in the order of their mark, then of their margin: how far the effect lies from the
+    left out.  Claims are taken in the order of their mark, then of their margin: how far the effect lies from the
     threshold, in half intervals, without end where there is no interval; then of the date of their threshold.  At most
     A_STUDY are of one study.  Were fewer than FAILING among the first to fail, the next that fail replace the last.
+    Those that fail stand before those that hold.
     """
     published = [c for c in in_order.all_claims() if c.whose == "paper" and c.headline]
     each = [(c, findings.best(c, ("recorded", "authors"), chapters, records_)) for c in published]
@@ -30,7 +31,7 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
     while failing and sum(f[1]["verdict"] == claims.FAILS for f in first) < FAILING:
         last = max(i for i, f in enumerate(first) if f[1]["verdict"] != claims.FAILS)
         first[last] = failing.pop(0)
-    return first
+    return sorted(first, key=lambda f: f[1]["verdict"] != claims.FAILS)
 
 
 def found(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> str:
