@@ -189,7 +189,9 @@ OPEN = Exercise(
             2, "names what moves both, such as temperature or learning rate, or that R² depends on the recipes drawn"
         ),
         Criterion(2, "uses a result of the chapter against the sentence: uniformity alone, spikes, the better half"),
-        Criterion(3, "an experiment that changes one thing, holds the rest or tunes it alike, and pairs by seed"),
+        Criterion(
+            3, "designs an experiment that changes one thing, holds the rest or tunes it alike, and pairs by seed"
+        ),
         Criterion(
             1, "fixes threshold and seeds before the run, and says which result would speak against the sentence"
         ),

@@ -245,5 +245,5 @@ OPEN = Exercise(
     ),
 )
 
-CHAPTER = Chapter("intermediate", "what a transformer makes of a text", after=("cifar10_undersampling",))
+CHAPTER = Chapter("intermediate", "what a transformer makes of a text", after=("cifar10_undersampling", "mediation"))
 EXERCISES = (CRITICAL, SELF_PAIRS, SWAP, RERUN, OPEN)

@@ -247,7 +247,9 @@ OPEN = Exercise(
             "says that an exchange within one of two rooms, or a wrong distance, leaves the MCC high, with the number",
         ),
         Criterion(2, "names what to report beside it: isometry gap, worst room, spread over seeds"),
-        Criterion(3, "a run that decides: two rooms, matching within each, a share over seeds with its exact interval"),
+        Criterion(
+            3, "designs a run that decides: two rooms, matching within each, a share over seeds with its exact interval"
+        ),
         Criterion(1, "gives a number of seeds with a reason, and the result that would speak against recovery"),
     ),
 )

@@ -189,7 +189,9 @@ OPEN = Exercise(
             2, "says that detection is no gain of accuracy, and that the claims on what is recovered are not decided"
         ),
         Criterion(2, "names a setting that makes it easy: ν given, symmetric noise, a head on right labels"),
-        Criterion(3, "a run that decides: another noise or head, baselines treated alike, accuracy, pairs by seed"),
+        Criterion(
+            3, "designs a run that decides: another noise or head, baselines treated alike, accuracy, pairs by seed"
+        ),
         Criterion(
             1, "fixes threshold and seeds before the run, and says which result would speak against the sentence"
         ),

@@ -226,7 +226,8 @@ OPEN = Exercise(
         Criterion(2, "names what may keep an encoder from it: net, views, cross-entropy, an early end, the clamp"),
         Criterion(2, "uses a number against the sentence: the paper's cosine, or the continuous transition at α*"),
         Criterion(
-            3, "a run that decides: a setting above α* beside one below, cosine within classes, SupCon beside it"
+            3,
+            "designs a run that decides: a setting above α* beside one below, cosine within classes, SupCon beside it",
         ),
         Criterion(1, "fixes threshold and seeds before, and says which result would speak against the sentence"),
     ),

@@ -252,5 +252,5 @@ OPEN = Exercise(
     ),
 )
 
-CHAPTER = Chapter("advanced", "convex functions; eigenvalues; random graphs")
+CHAPTER = Chapter("advanced", "convex functions; eigenvalues; random graphs", after=("cifar10_undersampling",))
 EXERCISES = (TWO, CRITICAL, SCALE, RERUN, OPEN)

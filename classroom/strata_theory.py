@@ -253,7 +253,8 @@ OPEN = Exercise(
         ),
         Criterion(2, "says that the multiplier depends on f, so that the order of bounds need not be that of losses"),
         Criterion(
-            3, "a computation that decides: trained representations, bound and loss of each, share of right orders"
+            3,
+            "designs a computation that decides: trained encoders, bound and loss of each, share of right orders",
         ),
         Criterion(1, "gives seeds and an interval, and says which result would speak against using the bound"),
     ),

@@ -138,7 +138,7 @@ OPEN = Exercise(
         Criterion(2, "says how a rare class's own words, and the words that it shares, are learned"),
         Criterion(2, "uses a number of the chapter, of a named tower, with its verdict"),
         Criterion(2, "names what generated captions cannot show"),
-        Criterion(3, "a run that decides: captions by people, one class cut, seeds, null, both towers"),
+        Criterion(3, "designs a run that decides: captions by people, one class cut, seeds, null, both towers"),
         Criterion(1, "fixes thresholds before, and says which result would speak against the sentence"),
     ),
 )

@@ -190,7 +190,8 @@ OPEN = Exercise(
         Criterion(2, "tells recovery from training, or names the level of no recovery, or the weight of rare points"),
         Criterion(2, "uses a further result: ISIC, the two readings of the centre, margins over plain cross-entropy"),
         Criterion(
-            3, "a run that decides: the same start, true groups and none beside the recovered ones, pairs by seed"
+            3,
+            "designs a run that decides: the same start, true groups and none beside the recovered ones, pairs by seed",
         ),
         Criterion(1, "fixes threshold and seeds before, and says which result would speak against the sentence"),
     ),

@@ -33,7 +33,7 @@ assert abs(clip_loss(toy, 0.5) - (math.log(1 + math.e**2) + math.log(2) - 1) / 2
 # :::{exercise}
 # :label: exercise-clip-floor
 # Captions repeat. Two pairs with the same caption have the same text embedding, and no towers can tell the two images from it.
-# Write `floor(counts)`: the lowest value of the part of CLIP's loss that finds the image from the caption, when the batch has
+# Write `floor(counts)`: the lowest cross-entropy of finding the image from the caption, a mean over pairs, when the batch has
 # `counts[0]` pairs with one caption, `counts[1]` with another, and so on. Every image may have the best embedding that there is,
 # and the temperature may be as low as you like.
 # :::

@@ -30,10 +30,14 @@ class Estimate:
 
 
 def estimate(values, low: float = np.nan, high: float = np.nan, seeds: int | None = None) -> Estimate:
-    """Mean and interval of one number a seed, (seeds,): see ``over_seeds``; or one number with given ends."""
+    """Mean and interval of one number a seed, (seeds,): see ``over_seeds``; or one number with given ends.
+
+    The interval over seeds is cut at ends that are given, where the quantity ends.
+    """
     values = np.asarray(values, float)
     if values.ndim:
-        return Estimate(*(float(v) for v in over_seeds(values)), len(values))
+        mean, least, most = (float(v) for v in over_seeds(values))
+        return Estimate(mean, low if least < low else least, high if most > high else most, len(values))
     return Estimate(float(values), float(low), float(high), seeds)
 
 

@@ -134,8 +134,9 @@ run.code(stacks.forward)
 # :::
 #
 # The best batch lies *below* the best distribution, since the mean leaves out the pair of a point with itself. If these $n$ pairs
-# counted too, the bound would be $\log[\tfrac1n + (1 - \tfrac1n) e^{-2tn/(n-1)}]$, which is above the sphere's value. The two
-# conventions disagree about which batch is "more than uniform".
+# counted too, the bound would be $\log[\tfrac1n + (1 - \tfrac1n) e^{-2tn/(n-1)}]$. Where the simplex fits, $d \ge n - 1$, this is
+# above the sphere's value, because the points are then a distribution on the sphere. In fewer dimensions the bound can be lower, but
+# no batch reaches it. The two conventions disagree about which batch is "more than uniform".
 
 # %%
 dims, points = (2, 3, 8, 32, 128, 512), 2048
@@ -189,6 +190,7 @@ run.say(
 # How fast do the minimisers of $n$ points approach the uniform distribution? Their *energy distance* $D$ from it, $D^2 = \mathbb{E}\lVert u - u' \rVert - \frac1{n^2} \sum_{ij} \lVert x_i - x_j \rVert$,
 # measures the error: by Stolarsky's identity $D^2$ is, up to a factor, the mean square error with which the points measure spherical caps. A regular polygon is the best batch
 # on the circle at any $t$ {cite:p}`cohn2007`. It has exactly $D^2 = \frac4\pi - \frac2n \cot \frac{\pi}{2n} \approx \pi / (3n^2)$; random points have $D$ of order $n^{-1/2}$.
+# On the sphere the search uses points of $\mathbb{R}^3$.
 
 # %%
 near_uniform = sphere_points.distances(p.most_points, p.search_steps, lab.seeds)
@@ -206,7 +208,7 @@ last = [float(slope(sizes[-2:], rows.mean(0)[-2:])) for rows in near_uniform.val
 show("distance", **cards.distance(sizes, near_uniform))
 run.say(
     f"From {sizes[-2]:,} to {sizes[-1]:,} points the power is **{last[0]:.2f}** at $t = 2$; random points have −0.5. The measure sees low frequencies alone (below): "
-    f"once those of the points vanish, little moves them. With $t = n / 4$ the power there is **{last[1]:.2f}** after {p.search_steps} steps; −3/4 is the best that points of the sphere can have."
+    f"once those of the points vanish, little moves them. With $t = n / 4$ the power there is **{last[1]:.2f}** after {p.search_steps} steps; −3/4 is the best power that points on this sphere can have."
 )
 
 # %% [markdown]
@@ -247,7 +249,8 @@ run.say(
 
 # %% [markdown]
 # The better a supervised encoder tells ten classes apart on a circle, the closer its features come to ten spikes, and the measure takes ten spikes for uniform
-# (see the section on spikes). The large gap of claim 3b is to be expected of a supervised encoder that leaves part of the circle empty, not of supervision as such.
+# (see the section on spikes). Claim 3b says that contrastive features are more uniform than supervised ones by 0.2 at least. A supervised encoder that leaves part of
+# the circle empty has such a gap; supervision alone does not make it.
 #
 # ### An encoder of AlexNet's kind
 #
@@ -451,7 +454,8 @@ better = measure.regress(measure.Measures(*(m[:, strong] for m in many))).rsquar
 run.note("R2 among the better half of the recipes", better, seeds=0)
 run.say(
     f"Pooled $R^2$: **{pooled.rsquared:.2f}**. Among the better half of the recipes alone it is {better:.2f}: how far the two measures rank good encoders is another question than whether they tell good from bad. The classifier of the five nearest "
-    f"neighbours learns nothing of its own. It orders the encoders as the linear one does (rank correlation {together:.2f}), and as its regression on the two does ({order:.2f})."
+    f"neighbours learns nothing of its own. Its accuracy ranks the encoders as that of the linear classifier does (rank correlation {together:.2f}). A linear regression of its accuracy on "
+    f"alignment and uniformity ranks them with the correlation {order:.2f}."
 )
 
 # %% [markdown]
@@ -528,6 +532,10 @@ run.say(f"Two sentences of one review: *{one.sentence(0, 0)}*; *{one.sentence(0,
 # that class. Three quantities are measured: alignment of its positive pairs, uniformity within the class, and uniformity across to its *look-alike*,
 # $\log \mathbb{E}\, e^{-2\lVert f(x) - f(x')\rVert^2}$ with $x$ in one class and $x'$ in the other, which is higher where the two classes are closer. The look-alike is the
 # nearest class under balanced encoders of seeds that no other part uses. The control is the same quantity of the class when *another* class is cut.
+#
+# A harm is a higher alignment (the views lie farther apart) or a higher uniformity across (the class lies closer to its look-alike). A lower uniformity within the class
+# says that its images spread more. A claim holds only where its whole interval lies beyond the *null*, the span of the control's values, one a seed. The table has
+# Student's interval of the same values.
 
 # %%
 treated = run.plan.treated
@@ -556,10 +564,11 @@ protocol = pd.read_csv(report.REPORTED / "align_uniform_protocol.csv").set_index
 published = protocol["reference accuracy"].split("%")[0] + " %"
 here = run.note("STL-10, linear accuracy", stl10) if len(stl10) else "not run"
 line = ("STL-10, linear accuracy on fc7, public code", published, "not run", here)
-run.table(["quantity", "paper", "recorded", "this run"], [line])
+run.table(["quantity", "public code", "recorded", "this run"], [line])
 
 # %% [markdown]
-# The STL-10 protocol needs a GPU and 105,000 images; the preset `paper` has it. The mark of each verdict compares its data with those of the paper's claim.
+# The number stands in the README of the public code and not in the paper, so that the table of claims has no published number for `alignment-7`. The STL-10
+# protocol needs a GPU and 105,000 images; the preset `paper` has it. The mark of each verdict compares its data with those of the paper's claim.
 #
 # ## Claims
 #
@@ -572,8 +581,8 @@ run.verdicts()
 # %% tags=["remove-input", "in-short"]
 verdict = {short: run.verdict(f"alignment-{short}") for short in ("2b", "5d", "9a", "9b")}
 run.short(
-    "Alignment and uniformity are the limit of the contrastive loss for many negatives. On trained encoders the loss approaches this "
-    f"limit with the power {rate:.2f} of their number; that this is nearly −1, where the paper's bound is −1/2: {verdict['2b']}. The measure of uniformity misses fine structure: ten equal point masses on a circle are within {seen[2]:.0e} of an even spread. The two measures "
+    "Alignment and uniformity are the limit of the contrastive loss for many negatives. On trained encoders the distance from this "
+    f"limit falls with the power {rate:.2f} of the number of negatives; that this is nearly −1, where the paper's bound is −1/2: {verdict['2b']}. The measure of uniformity misses fine structure: ten equal point masses on a circle are within {seen[2]:.0e} of an even spread. The two measures "
     f"explain {pooled.rsquared:.0%} of the variance of accuracy over {len(spread)} encoders; that both together beat either alone: {verdict['5d']}. The views of an undersampled class lie farther apart: {verdict['9a']}; the class lies closer to its look-alike: "
     f"{verdict['9b']}."
 )

@@ -134,8 +134,8 @@ run.code(gender.group_distances, gender.ratios)
 #
 # :::{prf:proof}
 # $1 - \cos(x, y) = 1 - x \cdot y$ for unit vectors; the mean over all pairs of $A \times B$ is $1 - m_A \cdot m_B$, since
-# both sums may be taken one after the other. Expand $\lVert m_A - m_B \rVert^2 = \lVert m_A \rVert^2 + \lVert m_B \rVert^2
-# - 2\, m_A \cdot m_B$ and insert.
+# both sums may be taken one after the other. Expand the square:
+# $\lVert m_A - m_B \rVert^2 = \lVert m_A \rVert^2 + \lVert m_B \rVert^2 - 2\, m_A \cdot m_B$, and insert.
 # :::
 #
 # :::{prf:corollary} What a ratio below 1 says (derived here)
@@ -191,7 +191,7 @@ lines = [(form, f"{a:.3f}", f"{b:.3f}", f"{gap:+.3f}") for form, (a, b, gap) in 
 run.table(["form", f"GRH of the {few}", f"GRH of the {many}", "mean gap"], lines)
 run.say(
     f"The truth is 1, 1 and 0. The permutation test at equal sizes rejects {100 * rejected:.0f} of 100 such sets at 5 %. "
-    "Everything below is without self-pairs."
+    "Below, distances are without self-pairs, except in the permutation test, in the two clouds, and where a column says plug-in."
 )
 
 # %% [markdown]
@@ -284,7 +284,8 @@ run.show(
     charts.scatter(df, "share", "grh", "group", "encoder", "share in the occupation's training texts", "GRH − 1"),
     alt=f"GRH less 1 against the group's share in training; Spearman's correlation is {correlation.mean():+.2f}.",
     caption=f"GRH and the share of a group in its occupation's training texts have Spearman's correlation "
-    f"{correlation.mean():+.2f}. Groups that were not cut are at 0.5.",
+    f"{correlation.mean():+.2f}. The cut group is at {p.ratio / (1 + p.ratio):.2f}, the other gender of its occupation at "
+    f"{1 / (1 + p.ratio):.2f}, every other group at 0.5.",
     data=df,
     source="lib/harms/gender.py:ratios",
 )
@@ -299,9 +300,10 @@ run.table(["cut", "seed", "plug-in GRH", "p (low)", "plug-in mean gap", "p (high
 # %% [markdown]
 # ## What rarity changes
 #
-# The change from the balanced encoder of the same seed to the one with the group cut, at two shares. *GRH*: below 0 is
-# what the paper calls harm. *dispersion*: $\log D(g, g) / D(g', g')$, above 0 where the rare gender spreads out. *mean gap*:
-# below 0 where the genders come closer.
+# The change from the balanced encoder of the same seed to the one with the group cut, at two shares. *GRH*: below 0 where
+# rarity lowers the ratio. The paper calls a low ratio harm, and shows no change. *dispersion*: the change of
+# $\log D(g, g) / D(g', g')$, above 0 where the rare gender spreads out. *mean gap*: below 0 where the genders come closer.
+# *log RH to the other gender*: below 0 where the two genders come closer, above 0 where they move apart.
 
 # %%
 change = {p.ratio: ge.changes(under, balanced, treated)}  # by share kept, then by measure: (R, T)
@@ -382,10 +384,10 @@ labels = ("share of women in the occupation's training texts", "TPR gap, F − M
 run.show(
     "tpr",
     charts.scatter(df, "share", "gap", "occupation", "training", *labels),
-    alt=f"TPR gap against the share of women; their correlation is {by_share.value:+.2f}. Cutting a gender changes its recall less "
-    f"the other's by {tpr.mean():+.3f}.",
-    caption=f"The gap and the share of women have the correlation {by_share:+.2f}. Cutting a gender changes its recall less the "
-    f"other's by {tpr.mean():+.3f}. Recall of the women less that of the men in each occupation.",
+    alt=f"TPR gap against the share of women; their correlation is {by_share.value:+.2f}. Cutting a gender changes the gap, its own "
+    f"recall minus the other gender's, by {tpr.mean():+.3f}.",
+    caption=f"The gap and the share of women have the correlation {by_share:+.2f}. Cutting a gender changes the gap, its own recall "
+    f"minus the other gender's, by {tpr.mean():+.3f}. A dot: recall of the women minus that of the men in an occupation.",
     data=df,
     source="lib/harms/gender.py:tpr_gap",
 )
@@ -439,8 +441,9 @@ run.show(
 #
 # ### Mediation
 #
-# As for images ({doc}`mediation`): in $T = 1$ the labels of the head lack the group, in $M = 1$ the texts of the encoder
-# do. The head learns from the training texts; in $T = 1$ it learns from those that the undersampled encoder saw. The outcome
+# As for images ({doc}`mediation`): in $T = 1$ the group is cut in the labels of the head, in $M = 1$ in the texts of the
+# encoder. TE, NIE and NDE are changes by cutting: below 0 is lost recall. rNDE and rNIE undo one of the cuts: above 0 is recall
+# that comes back. The head learns from the training texts; in $T = 1$ it learns from those that the undersampled encoder saw. The outcome
 # is what the held-out texts of the treated group are called. The table shows its recall.
 
 # %%
@@ -493,6 +496,12 @@ run.show(
     data=df,
     source="lib/studies/shared/gender.py:changes",
 )
+others = ", ".join(f"{e[measures[-1]].value:+.3f} ({label})" for label, e in helped.items() if label != "plain")
+if others:
+    run.say(
+        f"Cutting the group changes the gap of recall by {helped['plain'][measures[-1]].value:+.3f} under plain training, and under "
+        f"the others by {others}; nearer to 0 is better. No claim judges these numbers: the claims on remedies are about GRH."
+    )
 
 # %% [markdown]
 # ## Reported beside reproduced
@@ -555,13 +564,18 @@ premise["bios-null-tpr"] = seen_harm("bios-tpr", helped["plain"]["change of the 
 null["bios-natural"] = along[:, even]
 run.judge_all(here | uncut, learned=dict.fromkeys(here, learned) | fitted, null=null, premise=premise)
 run.verdicts()
+if "no cue" in other:
+    run.say(
+        f"Texts with cues change GRH by {part.abs().mean():.3f} in size, and texts without by {size_of['no cue'].mean():.3f}. Where the first is "
+        "below the threshold of `bios-null` too, that claim does not tell the two kinds of texts apart."
+    )
 if not harmed:
     run.say("On the plain encoders GRH does not fall clearly, so that no remedy of it can be judged.")
 
 # %% tags=["remove-input", "in-short"]
 run.short(
-    f"Cutting a gender to {p.ratio:g} of its texts in an occupation changes its recall, less the other gender's, by "
-    f"{tpr.mean():+.3f} where encoder and labels are cut, and by "
+    f"A gender keeps {p.ratio:g} of its texts in an occupation. Its change of recall minus that of the other gender is "
+    f"{tpr.mean():+.3f} where encoder and labels are cut, and "
     f"{helped['plain']['NIE of recall'].value - helped['plain']['NIE, other gender'].value:+.3f} where the encoder alone is. "
     f"The ratio of distances that the paper reads as harm changes by {part.mean():+.3f}; the claim that rarity in "
     f"training lowers it: {run.verdict('bios-control')}. A ratio below 1 says which gender is more spread out, not that one "
@@ -572,7 +586,8 @@ run.short(
 # ## What the published statement leaves open
 #
 # **A ratio below 1 is no collapse, and a collapse need not lower a ratio.** Two genders in a plane, built so that the truth
-# is known: the width of a cloud sets $D(g, g)$, the place of its centre sets the gap.
+# is known. The width of a cloud sets $D(g, g)$. The angle between the centres sets most of the gap; at angle 0 a small gap stays
+# where the widths differ, since a wider cloud has a shorter mean vector.
 
 # %%
 clouds = {label: theory.clouds(*widths_and_angle) for label, widths_and_angle in theory.CLOUDS.items()}  # (2, 2) each
@@ -581,7 +596,7 @@ for label, d in clouds.items():
     numbers = [float(gender.gaps(d)), *gender.ratios(d).tolist()]
     run.note(f"GRH, clouds {label}", numbers[1], seeds=0)
     lines.append((label, *(f"{v:.3f}" for v in numbers), "yes" if numbers[1] < 1 - 1e-9 else "no"))
-run.table(["two clouds", "mean gap", "GRH, rare gender", "GRH, other", "called harmed?"], lines)
+run.table(["two clouds", "mean gap", "GRH, rare gender", "GRH, other", "rare gender called harmed?"], lines)
 
 # %% [markdown]
 # **Natural group sizes bias the plug-in.** In data as they come, the rare gender is rare among the held-out texts too. Here
@@ -609,7 +624,7 @@ run.save()
 #   candidates that misses people. The recall side stands in for such a decision, from a distance, with one simple classifier.
 # * An occupation that is guessed wrongly costs people unequally, and an average over six occupations hides for whom.
 # * Equal recall is no proof of fair treatment, and a remedy that works here has been shown to work on these texts alone.
-# * Scrubbed texts still tell a gender as far as a probe can read it; taking out pronouns also takes something from people
+# * Other words of a real text can still tell a gender after scrubbing; taking out pronouns also takes something from people
 #   who chose theirs.
 #
 # ## Limits

@@ -53,7 +53,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from lib import disentangle, intervals
+from lib import disentangle
 from lib.claims import has_learned
 from lib.disentangle import encoders, latents, recovery
 from lib.figures import charts
@@ -73,9 +73,8 @@ def table(about, names, columns):
     """Note the columns, one number a seed (names, seeds) each, under "column, about, name", and show them."""
 
     def noted(name, values):
-        e, most = intervals.estimate(values), 1 if name.startswith(("MCC", "R²")) else np.inf  # an interval ends
-        least = -np.inf if name.startswith(("R²", "log")) else 0  # where its quantity does
-        return run.note(name, e.value, max(e.low, least), min(e.high, most), seeds=len(values))
+        least = np.nan if name.startswith(("R²", "log")) else 0
+        return run.note(name, values, least, 1 if name.startswith(("MCC", "R²")) else np.nan)
 
     found = {c: [noted(f"{c}, {about}, {n}", v) for n, v in zip(names, x, strict=True)] for c, x in columns.items()}
     run.table([about, *columns], list(zip(names, *found.values(), strict=True)))
@@ -97,7 +96,8 @@ def claimed(effects):
 # p(\tilde s \mid s) = \frac{Q(\tilde s)\, e^{-d(s, \tilde s)}}{Z(s)}, \qquad d(s, \tilde s) = \tfrac1c \sum_i |s_i - \tilde s_i|^p .
 # $$
 #
-# With $p = 1$, $c = b$ the views differ by Laplace noise; with $p = 2$, $c = 2\sigma^2$ by normal noise. An encoder $f$ sees $x = g(s)$ and $\tilde x =
+# The exponent $p$ is not the density $p(s)$. With the exponent 1 and $c = b$ the views differ by Laplace noise; with the exponent 2 and
+# $c = 2\sigma^2$ by normal noise. An encoder $f$ sees $x = g(s)$ and $\tilde x =
 # g(\tilde s)$, with $g$ injective, and never the factors. With $\tilde p$ the density of $\tilde s$, $\alpha = \log Z$ and $\tilde\alpha = \log(\tilde p / Q)$,
 #
 # $$
@@ -105,7 +105,7 @@ def claimed(effects):
 # $$
 #
 # So an encoder is scored by $T(x, \tilde x) = \beta - d(z, \tilde z) - \alpha(x) - \tilde\alpha(\tilde x)$, $z = f(x)$, the two functions learned or held at 0.
-# In a box $Z$ is not constant even if $p$ and $Q$ are: the walls alone make $\alpha$ necessary.
+# In a box $Z$ is not constant even if the densities $p(s)$ and $Q$ are: the walls alone make $\alpha$ necessary.
 #
 # Latents are drawn exactly, in double precision. The mixing $g$ is three layers with leaky rectifiers between them. The encoders are perceptrons with two
 # hidden layers; all recipes and seeds train side by side, each step a few products of stacked matrices. Encoders of one seed share mixing, start and pairs:
@@ -117,8 +117,9 @@ run.code(latents.Process, encoders.train)
 # %% [markdown]
 # **Measures.** *MCC*: the mean $|$correlation$|$ of factors and codes, matched one to one. *R²*: of an affine map from codes to factors, scored on other points
 # than it was fitted on. *Isometry gap*: the relative root mean square of $d(z, z') - d(s, s')$; the theorems state that it is 0, and a correlation cannot see
-# it. All are taken on fresh uniform points. An encoder with NaN counts as one that maps all points to one: MCC 0, gap 1. MCC has a high floor: a random
-# rotation of two independent factors has about .9, of four .77.
+# it. All are taken on fresh uniform points. *Scale of distances*: the mean $d(z, z')$ over the mean $d(s, s')$, 1 where distances are kept. An encoder with
+# NaN counts as one that maps all points to one: MCC 0, gap 1. MCC is high even for some wrong codes: a random rotation of two
+# independent factors has about .9, of four .77. Codes that are not linear in the factors can have less.
 
 # %% tags=["remove-input"]
 run.code(recovery.mcc, recovery.isometry_gap)
@@ -252,7 +253,8 @@ run.show(
 # permutation. The square turned by θ is $|\cos\theta| + |\sin\theta|$ wide along both axes.
 # :::
 #
-# So a box identifies the factors if the scale of the distances is right: too low a temperature is $\kappa > 1$. Four factors, normal pairs with $\sigma =
+# So a box identifies the factors if the scale of the distances is right. If $d$ is computed with too small a $c$, the codes may fill
+# less than the box, which is $\kappa > 1$. Four factors, normal pairs with $\sigma =
 # 0.15$, δ-INCE:
 
 # %%
@@ -284,7 +286,7 @@ run.show(
 # ## Functions and constants
 #
 # The summary says that constants in place of α and α̃ cost little. Two factors with density falling as $e^{-4s}$, $b = 0.15$, $Q$ constant. By
-# {prf:ref}`dis-optima` the forward loss then needs α̃ and the reversed loss nothing. β has five times the rate of the encoder.
+# {prf:ref}`dis-optima` the forward loss then needs α̃. The reversed loss needs α alone, and only the walls make α vary. β has five times the rate of the encoder.
 
 # %%
 skew = measure.marginals(lab)
@@ -385,8 +387,9 @@ run.say(
 # b_c = \frac a4 \big( B(B-1) \big)^{-1/n} ,
 # $$
 #
-# with $b_c$ where the first term is about 1. The order of the loss is its range: SCL ($a = 2$) ends at twice the $b$ of NWJ ($a = 1$). InfoNCE has no β; it is
-# limited, softly, by $\log B$, since its value cannot fall below $\log B - I$.
+# with $b_c$ where the first term is about 1. A loss is *in its range* where $b$ is $b_c$ or more, and its order $a$ sets $b_c$: SCL ($a = 2$) needs twice the $b$ of
+# NWJ ($a = 1$). InfoNCE has no β. With $I$ the mutual information of a pair in nats, its value would have to fall to about $\log B - I$, and it cannot fall below 0:
+# it can use $\log B$ nats at most.
 
 # %%
 simulated = [exact.range_of_offset(p.draws, s) for s in lab.seeds()]
@@ -455,7 +458,7 @@ table("InfoNCE", ("B-way", "positive left out"), {"MCC": decoupled.mcc, "log₁�
 #
 # The link to the harms of this book. Two uniform factors, $b = 0.15$, $Q$ constant; but the *corner* $s_1, s_2 > 0.6$ has only ε times the density of the rest.
 # Either factor alone is often large. With constants, the optimum of the forward loss must make $-d$ carry $-\log \tilde p$: rare points are drawn together.
-# With learned α̃, or with the direction reversed, the optimum is right for every $\varepsilon > 0$. Here
+# With learned α̃, or with the direction reversed, the density does no harm at the optimum, for every $\varepsilon > 0$; the walls still matter for constants. Here
 #
 # $$
 # \mathrm{RH} = \frac{\text{mean taxicab distance of codes within the corner, density } \varepsilon}{\text{the same, density } 1, \text{ same seed}} .
@@ -493,7 +496,8 @@ run.show(
 # The RH of {doc}`the image study <cifar10_undersampling>` compares cosines of *classes* with and without one of them cut; this one compares distances *within*
 # a region, and the codes have no unit length. Both are a ratio to the balanced case, below 1 where what is rare comes out too close. In the image study the
 # cause is open; here it is a misfit of the loss to the density. By the optimum it does not vanish with more data; we did not test this by longer training.
-# Which direction is safe depends on the data: where $Q$ varies and $p$ is uniform, the reversed loss is the one that fails.
+# Which direction is safe depends on the data: where $Q$ varies and $p(s)$ is uniform, the reversed loss is the one that fails. RH above 1 says that the corner comes
+# out too wide. Learned α̃ should give about 1. Where it gives less, we do not know whether longer training would close the gap.
 #
 # ## A factor that the views do not share
 
@@ -509,8 +513,8 @@ run.say(
 # ## Longer experiments
 #
 # A too wide box; the reversed loss where $Q$ varies; trained rooms in three dimensions; eight factors at the limit of SCL's range; the order of the losses; the
-# batch of InfoNCE; learned functions during training; twenty factors; scales that depend on the place, a warp of the axes if on the factor itself, and curved
-# if on another. And 16 × 16 masks of a moving ellipse, 1 to $D$ frames apart, a stand-in for KITTI's. They run where `extra` is above 0.
+# batch of InfoNCE; learned functions during training; twenty factors; noise of a factor whose scale depends on that factor (a *warped* metric: stretching the axis
+# undoes it) or on the other factor (a *curved* metric: no map undoes it). And 16 × 16 masks of a moving ellipse, 1 to $D$ frames apart, a stand-in for KITTI's. They run where `extra` is above 0.
 
 # %%
 long, images = longer.longer(lab, p.extra) if p.extra else ({}, {})
@@ -562,9 +566,10 @@ verdict = {short: run.verdict(f"disentangle-{short}") for short in ("2b", "3b", 
 run.short(
     f"With taxicab noise δ-INCE finds four factors (MCC {taxicab.mean():.3f}; above .95: {verdict['2b']}); with normal noise it finds "
     f"them up to a rotation (MCC {boxed.mcc[0].mean():.2f}; worse by .1: {verdict['3b']}). Constants in place of learned functions leave "
-    f"MCC but spoil distances (gap {forward.mean() / learned.mean():.1f} times as large; at least twice: {verdict['4b']}). δ-SCL fails when its offset starts at "
-    f"the optimum ({verdict['7a']}). A rare combination of factors is drawn together with constants (RH "
-    f"{least['constants'].value:.2f} at density {densities[-1]:g}; below .95 at density .05: {verdict['11a']}), and MCC hides it ({verdict['11d']})."
+    f"MCC but spoil distances (gap {(forward / learned).mean():.1f} times as large; at least twice: {verdict['4b']}). δ-SCL fails when its offset starts at "
+    f"the optimum ({verdict['7a']}). With constants, the codes of a rare combination of factors lie too "
+    f"close to each other: at density {densities[-1]:g} their mean distance is {least['constants'].value:.2f} times that of the balanced case (RH; below .95 at density "
+    f".05: {verdict['11a']}), and the correlation of codes and factors, MCC, hides it ({verdict['11d']})."
 )
 
 # %% [markdown]

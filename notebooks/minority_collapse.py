@@ -82,7 +82,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 #
 # :::{prf:theorem} A convex programme (derived here; the paper announces one in its abstract)
 # :label: collapse-programme
-# At an optimum all points of a class share one unit vector. The cosines $G$ of the class vectors minimise
+# There is an optimum at which all points of a class share one unit vector. The cosines $G$ of the class vectors minimise
 #
 # $$
 # L(G) = \sum_k \pi_k\, \mathbb{E}_{j_1 \dots j_M \sim q_k} \, \psi(G_{kj_1} - 1, \dots, G_{kj_M} - 1)
@@ -95,7 +95,7 @@ show = partial(run.show, face="computed, float64, CPU")  # of what has no data a
 # Given the classes, $t_i$ has the conditional mean $m_k^\top m_{j_i} - m_k^\top m_k$, where $m_k$ is the mean feature of class $k$,
 # and by Jensen's inequality the loss does not rise when every point is replaced by its class mean. This leaves the problem with
 # $\operatorname{diag} G \le 1$ in place of $= 1$. The bound is attained at an optimum: a component of its own, orthogonal to all
-# else, added to $m_k$, raises $G_{kk}$ alone and lowers every $t_i$, and the loss does not rise. $\psi$ of a linear map is convex.
+# else, added to $m_k$, raises $G_{kk}$ alone and raises no $t_i$, so that the loss does not rise. $\psi$ of a linear map is convex.
 # :::
 #
 # :::{prf:theorem} Angular symmetry (derived here; the paper announces it in its abstract)
@@ -311,13 +311,13 @@ run.say(
     "**Negatives.** Their effect depends on the law. At τ = 0.5 more iid negatives delay collapse in "
     f"{delays:.0%} of the steps of $M$, and more label-aware negatives hasten it in {hastens:.0%} of the steps"
     + (f" (exceptions: {'; '.join(rising)})." if rising else ".")
-    + " At τ = 1 the effect of label-aware negatives is small, and for $B = 2$ its sign changes (table)."
+    + " At τ = 1 the effect of label-aware negatives is smaller, and for $B = 2$ its sign changes (table)."
 )
 
 # %% [markdown]
 # At $M = \infty$ with label-aware negatives $R^*$ tends to $2B^2/(B-1)$ as $\tau \to 0$. At any finite $M$ it grows without bound.
 # The reason is the 1 of the positive pair in $\log(1 + \sum_i e^{t_i/\tau})$, which is negligible only where $M \varepsilon \gg 1$,
-# that is $M \gg e^{2/\tau}$. At τ = 0.2 even 256 negatives are far from infinitely many; at τ = 1 sixteen are nearly enough.
+# that is $M \gg e^{2/\tau}$. At τ = 0.2 even 256 negatives are far from infinitely many; at τ = 1 sixteen leave $R^*$ 15 % above its limit ($B = 9$).
 #
 # **The regularity of the loss.** At $M = 1$ the threshold depends on the loss through $r = \psi'(-2)/\psi'(0)$ alone. This ratio says
 # how hard the loss still pushes two antipodal classes apart, relative to two classes that coincide.
@@ -356,8 +356,8 @@ run.table(
 # order $1/R$, so this is of order $1/R^2$, as are the terms in $b$ of the minority pairs. Set the derivative of their sum to 0.
 # :::
 #
-# A single majority class is held in place by no other class, and the minorities push its vector to their antipode. Several majorities
-# hold each other in place. The minorities then spread in the directions outside the frame of the majorities.
+# A single majority class is held in place by no other class, and the minorities push its vector to their antipode. Two or more majorities hold each other in place, and the
+# minorities become orthogonal to them. Under two they still collapse. Under three or more they spread outside the frame of the majorities, at every temperature tried.
 
 # %%
 curve, ends = measure.several(minorities=3)
@@ -401,7 +401,7 @@ run.say(
 # \end{aligned}
 # $$
 #
-# Only the product of the two budgets $E_H$ and $E_W$ matters. The figure has one majority and three minority classes, beside contrastive
+# Only the product of $E_H$ and $E_W$ matters; below, *budget* is $\sqrt{E_H E_W}$. The figure has one majority and three minority classes, beside contrastive
 # learning at $M = \infty$, label-aware, τ = 0.5:
 
 # %%
@@ -433,7 +433,7 @@ run.table(
 # %% [markdown]
 # The claim that features stay apart where contrastive learning collapses them names no budget, and the budget decides. With a small budget cross-entropy collapses
 # the features as well; with a large budget features and classifiers stay apart at this ratio. Without a penalty cross-entropy ends, at any shares, where the logits are
-# the one-hot labels less $1/K$ (SELI, {cite:t}`thrampoulidis2022`, said from memory; the tests find these logits with cvxpy). Three minorities then tend to the cosine −1/2, a frame of their own.
+# the one-hot labels less $1/K$ (SELI, {cite:t}`thrampoulidis2022`, said from memory; the tests find these logits with cvxpy). As $R$ grows, the cosine between three minorities then tends to −1/2, that of a frame of their own.
 #
 # :::{prf:proposition} Non-negative features (known before; the sketch is ours)
 # :label: collapse-frame
@@ -460,8 +460,8 @@ run.say(f"By cvxpy, at ratios from 1 to 1,000, no cosine between classes exceeds
 # :::{prf:proposition} One majority class in the layer-peeled model (derived here)
 # :label: collapse-adjusted
 # Let $R > 1$, $B \ge 2$, $c = \sqrt{1 + 1/B}$. (i) With the adjustment or without, minorities share one vector, features and classifiers alike, exactly where
-# $\sqrt{E_H E_W} \le E^*$. There an image of the majority gives the minorities the probability $u = \cos\theta / (Rc)$, and one of a minority gives the majority
-# $v = \sin\theta / (c\sqrt{B})$; their logits have margins with $\sqrt{B}\, d_2 / d_1 = \tan\theta$; and $(B + 1) E^* = d_1 / (c \cos\theta)$. As $R \to \infty$, $E^*$ with the
+# $\sqrt{E_H E_W} \le E^*$. Then there are an angle $0 < \theta < \pi/2$ and margins $d_1$ of a majority image and $d_2$ of a minority image such that an image of the majority gives the minorities the probability $u = \cos\theta / (Rc)$, and one of a minority gives the majority
+# $v = \sin\theta / (c\sqrt{B})$; $\sqrt{B}\, d_2 / d_1 = \tan\theta$; and $(B + 1) E^* = d_1 / (c \cos\theta)$. As $R \to \infty$, $E^*$ with the
 # adjustment over $E^*$ without tends to $\sqrt{B}$. (ii) As $E_H E_W \to \infty$ both losses end in the geometry of SELI. (iii) With a free bias their optima differ in the bias alone.
 # :::
 #
@@ -493,7 +493,7 @@ show(
 run.say(
     "Logit adjustment does not avoid the collapse; it moves $E^*$. For three minorities $E^*$ with the adjustment is "
     f"{factor[1, 0]:.2f} times that without at $R = 2$, {factor[1, 2]:.2f} times at 100, {factor[1, 4]:.2f} times at 100,000. "
-    "Below 1 the adjustment protects the minorities; above 1 it does the reverse, as the margin that it asks for is paid from the budget."
+    "Below 1 the adjustment protects the minorities; above 1 it does the reverse: a larger margin needs longer vectors, which the budget limits."
 )
 
 # %% [markdown]
@@ -533,14 +533,15 @@ run.show(
 )
 lines = []
 for x, at in nets.groupby("ratio"):
-    cells = [run.note(f"minority cosine, {part}, R/R* = {x:g}", n.cosine) for part, n in at.groupby("part", sort=False)]
+    each = at.groupby("part", sort=False).cosine
+    cells = [run.note(f"minority cosine, {part}, R/R* = {x:g}", v, -1, 1) for part, v in each]
     excess = run.note(f"loss above the optimum, R/R* = {x:g}", at.excess.max(), seeds=p.seeds)
     lines.append((f"{x:g}", f"{at.predicted.mean():.3f}", *cells[1:], f"{excess:.0e}"))
 shown = ["Gaussian classes, fresh", "digits, trained on", "digits, fresh", "loss above the optimum, largest"]
 run.table(["R/R*", "predicted", *shown], lines)
 left = nets.reset_index().loc[nets.excess.argmax()]
 run.say(
-    f"The largest loss left, {left.excess:.0e}, is that of a network on {left.kind} at $R/R^*$ = {left.ratio:g}."
+    f"The largest loss above the optimum, {left.excess:.0e}, is that of a network on {left.kind} at $R/R^*$ = {left.ratio:g}."
     + (
         " Parting the minorities gains little there, and training has not parted them yet."
         if left.excess > 1e-3
@@ -579,7 +580,7 @@ for claim, (values, read) in majorities.claimed(residual).items():
 if len(residual):
     run.show("resnets", **figures.of_residual(residual, p))
     named = majorities.named(residual)
-    rows = [(k, f"{n.predicted.mean():.3f}", run.note(f"minority cosine, {k}", n.cosine)) for k, n in named]
+    rows = [(k, f"{n.predicted.mean():.3f}", run.note(f"minority cosine, {k}", n.cosine, -1, 1)) for k, n in named]
     run.table(["", "predicted", "mean cosine"], rows)
 else:
     run.say("This run left them out; their claims are not run.")
@@ -602,11 +603,11 @@ run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
 run.short(
-    f"One frequent class makes nine rare classes share one vector once it is {nine['label_aware']:.0f} times as frequent as each of "
-    f"them (negatives from other classes) or {nine['iid']:.0f} times (negatives from all data), at temperature 1 with infinitely many "
-    f"negatives. Under three or more frequent classes the largest cosine of rare ones is {farthest:.2f}, up to a ratio of 100,000. "
+    f"One frequent class makes nine rare classes share one vector once it is {nine['label_aware']:.1f} times as frequent as each of "
+    f"them (negatives from other classes) or {nine['iid']:.1f} times (negatives from all data), at temperature 1 with infinitely many "
+    f"negatives. Under three to five frequent classes, with one negative, the largest cosine of three rare classes at a ratio of 100,000 is {farthest:.2f}. "
     f"Trained networks follow the prediction at half of the threshold: {verdicts['11a']} on Gaussian classes, {verdicts['11c']} on "
-    f"digits not trained on. They collapse at twice the threshold: {verdicts['11b']}, and {verdicts['11d']}."
+    f"digits not trained on. They collapse at twice the threshold: {verdicts['11b']} on Gaussian classes, {verdicts['11d']} on digits not trained on."
 )
 
 # %% [markdown]

@@ -59,7 +59,8 @@ computed, simulated = "computed, float64, CPU", f"simulated, {p.preset}, CPU, se
 # ## The loss, and what it tends to
 #
 # $f$ maps to unit vectors, $\sigma(x, x') = f(x)^\top f(x') / \tau$. An anchor $x$ has its augmentation $x_{\text{aug}}$, positives $x^+$ of its class and negatives $x^-$ of other classes, all
-# drawn independently given $x$. With $n^-$ negatives and $n^+$ further positives (definition 2 of the paper),
+# drawn independently given $x$. In the text, numbers of lemmas are the paper's; the boxes are numbered by this page, and a box of a lemma of the paper has the
+# paper's number in its title. With $n^-$ negatives and $n^+$ further positives (definition 2 of the paper),
 #
 # $$ \begin{aligned}
 # L_{\text{attract}} &= -\mathbb{E} \log \frac{e^{\sigma(x, x^+)}}{e^{\sigma(x, x^+)} + \sum_{i \le n^-} e^{\sigma(x, x_i^-)}}, \qquad
@@ -200,7 +201,7 @@ run.show("balance", draw.best(curve), alt, caption, curve, "lib/strata/spread_li
 narrow = curve[(curve.classes == "4") & (curve.b < 1) & (curve.b > 0)].groupby("panel").alpha.agg(["min", "max"])
 run.say(
     "Between full spread and collapse lies a passage: for 4 classes from α = "
-    + ", ".join(f"{r['min']:.2f} to {r['max']:.2f} at {name}" for name, r in narrow.iterrows())
+    + ", ".join(f"{r['min']:.2f} to {ends[4]:.2f} at {name}" for name, r in narrow.iterrows())
     + ". At α = 0.5, the default of the released code, the exact loss of many samples collapses every number of classes, since "
     "$\\alpha^* < 1/2$ for all $K$. At finitely many negatives the positive pair's own place in the sum raises the threshold; {doc}`lspread_strata` has that form."
 )
@@ -262,7 +263,7 @@ run.say(
     f"all steps from 1 to {theory.DRAWS:,} draws. The peak $n^*$ is at {grid.star.iloc[0]:.0f} draws for $p = q$ = {theory.GRID[0]} and at {grid.star.iloc[-1]:.1f} for {theory.GRID[-1]}. No "
     f"best whole number of draws is farther than **{miss:.2f}** from $n^*$. The strata that matter here are rare, and for rare strata small samples are on the rising side.\n\n**Which sample?** "
     "The formulas are for independent draws. On average over data sets they also hold for a random part of such a data set. Given *one* data set, with a known number of points of each stratum, "
-    "a part of the set is drawn without replacement, and misses a small stratum far less often. Independent / from a fixed set:"
+    "a part of the set is drawn without replacement. It misses a small stratum less often, and much less often where the part is large. Independent / from a fixed set:"
 )
 exact, lines = theory.held_sets()  # numbers by name, rows of the table
 run.table(["points of z, of z′; n", *draw.HELD], lines)
@@ -270,7 +271,7 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # %% [markdown]
 # ### Encoders trained on a share of the data
 #
-# In its second part, $f_t$ is trained on the share $t$. The distance of two strata is $\delta(f_t, z, z') = \lVert \mu_z - \mu_{z'} \rVert$ with $\mu_z = \mathbb{E}[f_t(x) \mid z]$. The paper treats three
+# In the second part of the paper's thought experiment, an encoder $f_t$ is trained on the share $t$ of the data. The distance of two strata is $\delta(f_t, z, z') = \lVert \mu_z - \mu_{z'} \rVert$ with $\mu_z = \mathbb{E}[f_t(x) \mid z]$. The paper treats three
 # cases (both strata seen, one, none) and reasons by H-divergence {cite:p}`bendavid2010` and total variation. The text that we read has the cases without the form of the bounds. It has the subjects of
 # observations 1 to 3 (distances, mutual information), and of lemma 4 and corollary 1 only the numbering. The statements below are ours and may differ from those of the paper.
 # :::{prf:lemma} Distance, divergence, information (derived here)
@@ -293,7 +294,7 @@ run.table(["points of z, of z′; n", *draw.HELD], lines)
 # :::
 # :::{prf:proposition} Observations 1 and 2, our reading (derived here)
 # :label: st-observed
-# At fixed $\lambda$ the bound of lemma 1 (below) falls as any two strata move apart. At $\eta \le 1$ the bound of lemma 2 rises with the mean squared distance within a class and falls with that between
+# With the symbols of *A classifier of means*, below: at fixed $\lambda$ the bound of the paper's lemma 1 falls as any two strata move apart. At $\eta \le 1$ the bound of lemma 2 rises with the mean squared distance within a class and falls with that between
 # classes; no distance within a class has to be 0. Both are about bounds, not losses.
 # :::
 # :::{prf:proof}
@@ -316,19 +317,27 @@ alt = f"Distance of the means of two strata over the share of the data trained o
 caption = f"Under L_spread: {words}. Twice the total variation of the points: {2 * subsets.VARIATION:.2f}. α = {subsets.ALPHA}, τ = {subsets.TEMPERATURE}; 95 % intervals over sets."
 face, unseen = f"Gaussian strata, {p.sets} sets, CPU", thought.unseen(pairs).mean()
 run.show("shares", draw.distances(moved), alt, caption, moved, "lib/strata/subsets.py:trained", face)
-run.table(["strata of the pair", "share", "seen", "chance", "observed", *subsets.LOSSES], thought.cases(pairs))
+header = [f"distance, {loss}" for loss in subsets.LOSSES]
+run.table(["strata of the pair", "share", "seen", "chance", "observed", *header], thought.cases(pairs))
+ends_of = {
+    claim: f"**{j.effect:+.3f}** [{j.low:+.3f}, {j.high:+.3f}]"
+    for s, j in run.judged
+    if (claim := j.claim) in ("lspread-16a", "lspread-16b")
+}
 run.say(
-    f"The chances are hypergeometric. A pair that was seen lies farther apart by **{gaps['lspread-16a']:+.3f}** than one seen by half, and by {gaps['lspread-16b']:+.3f} than one not seen at all; but "
-    f"a pair of which nothing was seen is {unseen:.2f} apart all the same: an encoder carries to one stratum what it learned of others. Common pairs lie {gaps['lspread-16c']:+.3f} farther apart than "
+    "The chances are hypergeometric. The distance of a pair of which both strata were seen exceeds that of a pair of which one was seen by "
+    f"{ends_of['lspread-16a']}, and that of a pair of which none was seen by {ends_of['lspread-16b']}; an interval that holds 0 leaves the sign open. "
+    f"A pair of which nothing was seen is {unseen:.2f} apart all the same: an encoder carries to one stratum what it learned of others. Common pairs lie {gaps['lspread-16c']:+.3f} farther apart than "
     f"rare ones. Over the encoders of a set, distance within classes has a rank correlation of {gaps['lspread-17a']:+.2f} with the loss on strata and {gaps['lspread-17b']:+.2f} with that on classes. "
-    "Where the first is positive, the loss on strata goes against the bound of lemma 1: it contains the loss on classes, which rises as the means lose length, although the features hold "
-    f"{gaps['lspread-17c']:+.3f} nats more about the stratum under L_spread."
+    "The bound of the paper's lemma 1 falls as strata move apart, so that a positive correlation with the loss on strata goes against it. The loss on strata contains the loss on classes, which rises as "
+    f"the means of strata get shorter. Features under L_spread nevertheless hold {gaps['lspread-17c']:+.3f} nats more about the stratum than under SupCon."
 )
 
 # %% [markdown]
 # ## A classifier of means
 #
-# Stratum $z$ has the mean $\mu_z = \mathbb{E}[f(x) \mid z]$. The linear classifier $W_z = \mu_z$ tells strata apart, and $W_i = \sum_{z \in S_i} p(z \mid S_i)\, \mu_z$ tells classes apart;
+# Stratum $z$ has the mean $\mu_z = \mathbb{E}[f(x) \mid z]$. $S_i$ is the set of strata of class $i$, $S(z)$ the class of stratum $z$; $h$ is the stratum and
+# $y$ the class of a point. The linear classifier $W_z = \mu_z$ tells strata apart, and $W_i = \sum_{z \in S_i} p(z \mid S_i)\, \mu_z$ tells classes apart;
 # $L(x, h)$ and $L(x, y)$ are their cross-entropies. With $\delta_{zi} = \lVert \mu_z - \mu_i \rVert$,
 #
 # $$ \begin{aligned}
@@ -392,7 +401,8 @@ run.say(
 # %% [markdown]
 # ## Collapsed classes
 #
-# If every class collapses to a corner of the simplex, its $m$ strata cannot be told apart. What does the collapse cost? Let $c = -1/(K-1)$ and $C = mK$.
+# If every class $k$ collapses to a corner $v_k$ of the simplex, its $m$ strata cannot be told apart. What does the collapse cost? Let $c = -1/(K-1)$, the cosine of two
+# corners, and $C = mK$, the number of strata.
 # :::{prf:lemma} Lemma 3 (bounds proved in the paper; value and best classifier derived here)
 # :label: st-collapsed
 # With $W_z = v_{S(z)}$ the coarse-to-fine loss is
@@ -549,7 +559,7 @@ run.say(f"""| statement | rests on | this run |
 | the balance of the three, α* in the limit | derived here | α* = {ends[4]:.3f} for K = 4; for the family above |
 | appendix C.2, the four probabilities | proved in the paper | largest distance {off:.2f} standard errors |
 | one stratum alone is rarer in a larger sample | corrected here | only beyond n*; rises at first at {grid.rises.sum()} of {len(grid)} points of the grid |
-| distance, divergence, information | derived here | excess over the gap of features at most {worst:.1e} |
+| distance, divergence, information | derived here | the distance is {-worst:.2f} or more below twice the gap of features |
 | observations 1 and 2, our reading | derived here | of bounds; rank correlations of distance with the losses {gaps["lspread-17a"]:+.2f} and {gaps["lspread-17b"]:+.2f} |
 | the maximum n* | derived here | off by at most {miss:.2f} draws, which are whole |
 | lemma 1, for some λ | stated in the paper, two steps of its proof corrected here | λ = 1 fails in {(first.excess > 0).mean():.0%} of trials with equal lengths; up to {first.multiplier.max():.3f} needed |
@@ -574,7 +584,7 @@ run.verdicts()
 
 # %% tags=["remove-input", "in-short"]
 run.short(
-    f"The limit of the loss **{run.verdict('lspread-10b')}**: at {most:,} samples the distance is at most {farthest:.4f}. That a larger sample holds one of two strata alone less often "
+    f"With {most:,} samples L_spread differs from the sum of its three limits by at most {farthest:.4f}: **{run.verdict('lspread-10b')}**. That a larger sample holds one of two strata alone less often "
     f"**{run.verdict('lspread-7c')}**: the chance rises at first at {grid.rises.sum()} of {len(grid)} pairs of probabilities. With multiplier 1, lemmas 1 and 2 fail in "
     f"{(first.excess > 0).mean():.0%} and {(second.excess > 0).mean():.0%} of the trials with equally concentrated strata. The correction for wrong labels costs variance: "
     f"{(sd[0.9] / sd[1.0]) ** 2:.1f} times as many triplets with 90 % right labels, and {ratio['0.9', 8]:.0f} times the variance of a log-sum of 8 points. Small "

@@ -149,7 +149,8 @@ run.show(
     figures.beside(dots),
     alt=f"Mean RH of the rare class: {mean_of}. {figures.beside_null(dots)}",
     caption=f"Mean RH: {mean_of}. One dot a pair of classes, with its 95 % interval over seeds; below 1 the rare class came "
-    f"nearer. {figures.beside_null(dots)}",
+    "nearer. Dots are ratios of averages over seeds. The answer and the claims average the ratio of each seed, which is "
+    f"{look['image'].value:.2f} and {look['text'].value:.2f} for look-alikes. {figures.beside_null(dots)}",
     data=dots,
     source="lib/studies/shared/evidence/matrices.py:harm_matrix",
 )
@@ -172,8 +173,8 @@ run.show(
     "rh",
     matrices.heatmaps(frame, names),
     alt=f"RH of each rare class towards every class, by tower. Lowest off the diagonal: {lowest}. On the diagonal: {spread}.",
-    caption=f"Lowest cells: {lowest}. With itself the rare class has an RH of {spread} on average: above 1 it is spread out. "
-    "RH(k, j; k) of rare class k and other class j.",
+    caption=f"Lowest cells: {lowest}. With itself the rare class has an RH of {spread} on average: above 1 its own images lie "
+    "farther apart than under balanced towers. No claim judges this. RH(k, j; k) of rare class k and other class j.",
     data=frame,
     source="lib/harms/representation.py:representation_harm",
 )
@@ -238,8 +239,9 @@ run.verdicts()
 run.short(
     f"A class that keeps {100 * p.ratio:g} % of its pairs has an RH of {look['image'].value:.2f} towards its look-alike in the image "
     f"tower and {look['text'].value:.2f} in the text tower; 1 means no change. Verdict on the move: "
-    f"**{run.verdict('modal-rh-image')}** for images, **{run.verdict('modal-rh-text')}** for captions. With itself it has an RH of "
-    f"{own['image'].value:.2f} and {own['text'].value:.2f}: above 1 it is spread out. The tower alone changes its "
+    f"**{run.verdict('modal-rh-image')}** for images, **{run.verdict('modal-rh-text')}** for captions. Verdict on the look-alike's "
+    f"moving more than the other classes: **{run.verdict('modal-gap-image')}** for images, **{run.verdict('modal-gap-text')}** for "
+    "captions. The tower alone changes its "
     f"recall by {effects['image']['NIE'].value:+.3f} and {effects['text']['NIE'].value:+.3f}. Verdict on the loss: "
     f"**{run.verdict('modal-nie-image')}** for images, **{run.verdict('modal-nie-text')}** for captions."
 )

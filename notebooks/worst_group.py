@@ -147,9 +147,9 @@ both = ", ".join(
 run.show(
     "recovered",
     figures.recovered(shown),
-    alt=f"Reduced features of class {train.classes[0]} under {len(arms.encoders)} losses and two readings of the centre, coloured by "
+    alt=f"Reduced features of the class “{train.classes[0]}” under {len(arms.encoders)} losses and two readings of the centre, coloured by "
     f"true group; a click shows one recovered group. Macro F1 of L_spread's groups: {both}.",
-    caption=f"What the clustering sees of class {train.classes[0]}, first seed: all points of rare groups, a sample of the others. Click a "
+    caption=f"What the clustering sees of the class “{train.classes[0]}”, first seed: all points of rare groups, a sample of the others. Click a "
     "point to see its recovered group alone; double click for all.",
     data=shown,
     source="lib/strata/recovery.py:reduced",
@@ -193,7 +193,9 @@ run.say(
 # %% [markdown]
 # A second level is chance: the recovered groups, shuffled within their class, keep their number and their sizes.
 
-# A third level is a clustering of the pixels themselves, without any net: what an encoder adds lies above it.
+# A third level is the same clustering of the pixels, without any net; it lacks the further cut into parts, which needs the losses of
+# a net. What an encoder adds lies above it. One more way uses no features: the points of a class are clustered by one number, their *hardness*, the logit of
+# their own class minus that of the other class.
 
 # %%
 centre = worst_group.MEANS[p.recovery_centre]
@@ -215,14 +217,16 @@ for way, found in ways.items():
     ]
     number = run.note(f"groups, {what}", [len(g.unique()) for g in found])
     lines.append((*way, *cells, f"{number:.1f}"))
-run.table(["of", "centre", "macro F1", "shuffled", "above shuffled", "adjusted Rand", "groups"], lines)
+run.table(
+    ["features of", "centre, or other way", "macro F1", "shuffled", "above shuffled", "adjusted Rand", "groups"], lines
+)
 
 # %% tags=["hide-input"]
 first, second = ({label: f1[c, label] for label in arms.encoders} for c in (p.recovery_centre, p.recovery_second))
 means = [v.mean() for v in first.values()]
 change = np.mean([second[label] - first[label] for label in first])
 text = (
-    f"Hardness alone scores {score[PLAIN, 'hardness alone'].mean():.3f} for cross-entropy, its features {first[PLAIN].mean():.3f}. One group a class scores {whole:.3f}, the clustering of pixels {score['pixels', centre].mean():.3f}. Shuffled groups score less the more groups there are, so that each row has its own "
+    f"For cross-entropy, groups by hardness alone score {score[PLAIN, 'hardness alone'].mean():.3f}, groups from its features {first[PLAIN].mean():.3f}. One group a class scores {whole:.3f}, the clustering of pixels {score['pixels', centre].mean():.3f}. Shuffled groups score less the more groups there are, so that each row has its own "
     "chance level."
 )
 if abs(change) > max(means) - min(means):
@@ -236,7 +240,8 @@ run.say(text)
 # **Which encoders may be judged?** A robust training is for nets that learn the common groups and fail on the rare ones. On test
 # images in which all groups are equally frequent, such a net may be right no more often than chance. Claims about groups are
 # therefore judged where every encoder has *learned the mixture of groups in its training images*: its average accuracy, the groups weighted as in
-# training {cite:p}`sagawa2020`, is five points above chance. Claims about whole classes ask for the same of all test images alike.
+# training {cite:p}`sagawa2020`, is five points above chance. The claims `lspread-5c`, `11d` and `11e` are not about groups that a method
+# finds; they ask the same of all test images alike, `11d` and `11e` of SupCon and L_spread alone.
 
 # %%
 effects = {
@@ -269,7 +274,7 @@ keeps = (
 )
 run.say(
     f"For two classes, temperature {p.temperature:g} and batches of {p.batch_size} images $\\alpha^*$ is **{noted}**. The paper takes "
-    f"$\\alpha = 0.5$ for Waterbirds, at temperature 0.5; batches of 128 have {theirs:.3f}. "
+    f"$\\alpha = 0.5$ for Waterbirds, at temperature 0.5. Two *balanced* classes in batches of 128 would have {theirs:.3f}; the classes of Waterbirds are unequal. "
     f"$\\alpha$ = {p.alpha:g} is {'above' if p.alpha > edge else 'below'} $\\alpha^*$: what keeps strata apart {keeps}"
 )
 
@@ -300,8 +305,8 @@ run.show(
     source="lib/strata/measures.py:to_centre",
 )
 run.say(
-    "A rare stratum here is rare and hard at once: it stands on the background of the other class, and a net that follows the background puts it among the other class, past the middle between both "
-    "strata. The figure cannot tell size from this; in {doc}`lspread_strata` size alone differs, on Gaussian strata and on digits."
+    "A rare stratum here is rare and hard at once: it stands on the background of the other class. With two strata that count alike, the stratum with the shorter mean "
+    "feature has the lower cosine: the sign of the difference says which stratum is spread more, and its size also how far apart the two are. The figure cannot tell size from hardness; in {doc}`lspread_strata` size alone differs, on Gaussian strata and on digits."
 )
 
 # %% [markdown]
@@ -320,8 +325,12 @@ run.code(group_dro.group_dro)
 
 # %% [markdown]
 # The net is trained anew from its start, with the groups recovered from an encoder, or with the true ones. Plain cross-entropy
-# is the same training without weights. A group that has no image in a batch keeps its exponent here. The public code adds the
-# margin $C/\sqrt{n_g}$ to it all the same, so that with a margin ($C > 0$) it raises the weight of an absent group.
+# is the same training without weights. A group that has no image in a batch has the exponent 0 here, so that the common division
+# alone changes its weight. The public code adds the margin $C/\sqrt{n_g}$ to the exponent all the same; with $C > 0$ it raises the
+# weight of an absent group.
+#
+# The area under the ROC curve of a group compares its images with all images of the other class; the worst group is the one with the
+# smallest area.
 
 # %%
 trainings = worst_group.trainings(arms, p.recovery_second)  # name: one classifier a seed

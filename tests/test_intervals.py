@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lib.intervals import of_share, over_seeds
+from lib.intervals import estimate, of_share, over_seeds
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 40])
@@ -83,3 +83,12 @@ def test_the_interval_of_a_share_mirrors_and_stays_inside():
 def test_what_is_no_share_a_seed_is_refused(values):
     with pytest.raises(ValueError, match="shares are expected"):
         of_share(values)
+
+
+def test_an_interval_over_seeds_is_cut_where_the_quantity_ends():
+    values = [0.2, 0.6, 1.0]
+    mean, low, high = over_seeds(values)
+    found = estimate(values, -1, 1)
+    assert (found.value, found.low, found.high) == (mean, max(low, -1), 1) and high > 1
+    alone = estimate([0.5], -1, 1)
+    assert np.isnan([alone.low, alone.high]).all(), "one seed has no interval to cut"

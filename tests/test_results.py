@@ -166,6 +166,8 @@ def test_a_file_from_before_the_values_leaves_intervals_of_earlier_rules_undecid
     found = report.marked(old, {"data": "cifar10"})
     assert found.verdict.tolist() == [UNDECIDED, UNDECIDED, HOLDS, HOLDS]
     assert found.low.isna().tolist() == [True, True, False, True]
+    wide = old.assign(claim=["harms-7", *old.claim[1:]], seeds=3, low=-0.96, high=1.63)
+    assert report.marked(wide, {"data": "cifar10"}).high.tolist()[::2] == [1, 1.63], "a correlation ends at 1"
     now = old.assign(values=["0.5 0.0 0.0 0.0 0.0", "1.0", "0.5", None], null_low=-0.9, null_high=-0.8)
     now = report.marked(now, {"data": "cifar10"})
     assert now.verdict.tolist() == [HOLDS] * 4

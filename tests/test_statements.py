@@ -83,7 +83,7 @@ def test_what_is_said_of_thresholds_is_counted_from_the_claims_and_the_runs():
 
     text = claim_counts.registered([Record])
     late = sum(c.study == "mediation" for c in every)
-    assert f"{late} are dated after a run of record" in text
+    assert f"{late} are dated after the first run of record" in text
     assert f"each of the {len(every)} claims" in text
-    assert f"With {sum('note' in c.registered for c in every)} of them" in text
+    assert f"With {sum('note' in c.registered for c in every)} a note" in text
     assert "are dated after" not in claim_counts.registered([])

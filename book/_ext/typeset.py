@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 
 KEPT = re.compile(r"(<(?P<tag>code|math|pre|script|style|svg|textarea)\b.*?</(?P=tag)>|<[^>]*>)", re.S)
 MINUS = re.compile(r"(?<![\w.)\]’'-])-(?=\.?\d)")
+NOTHING = re.compile(r"(?<![\w.])0(?:\.0+)?e\+00\b")
 POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e[-−]0?(\d+)\b")
 BARE = re.compile(r"(?<![\w.)\]/*])\.(?=\d)")
 PERCENT = re.compile(r"(?<=\d) (?=%)")
@@ -37,7 +38,7 @@ def numbers(body: str, sets: dict[str, str]) -> str:
 
 
 def _text(text: str, sets: dict[str, str]) -> str:
-    text = POWER.sub(_power, text)
+    text = POWER.sub(_power, NOTHING.sub("0", text))
     text = PERCENT.sub("\u00a0", BARE.sub("0.", MINUS.sub("−", text)))
     return WORD.sub(lambda m: sets.get(m[0], m[0]), text)
 

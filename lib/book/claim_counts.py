@@ -107,8 +107,8 @@ def registered(records_: list[RunRecord]) -> str:
     late = sum(str(claim.registered["date"]) > begun.get(claim.study, "9") for claim in every)
     text = (
         f"The scoreboard gives, for each of the {len(every)} claims, the date and the commit of its threshold. "
-        f"With {noted} of them a note says what was known when the threshold was set, such as a pilot; "
-        f"{changed} were changed later, and the reason stands there."
+        f"With {noted} a note says what was known when the threshold was set, such as a pilot. {changed} "
+        "were changed later, in threshold, interval, rule or words; each change stands there with its reason."
     )
-    doubt = "are dated after a run of record of their study had begun: that their thresholds were fixed before that run"
+    doubt = "are dated after the first run of record of their study began. That their thresholds came before that run"
     return f"{text} {late} {doubt} cannot be shown." if late else text

@@ -175,7 +175,7 @@ def _numbers(lines: list[dict], card: dict) -> dict[str, str]:
         "whole text": f"{number(C4_BYTES / GIB)} GiB",
         "hours heads": number(head_seconds(lines, every, 100) * every.seeds / 3600),
         "card heads": _card_heads(card),
-        "loss memory": f"{number(loss['ours'])} MiB at {loss['size']}",
+        "loss memory": f"{number(loss['ours'])} MiB at {loss['size']} images a batch",
         "dense memory": note.partition("about ")[2].partition(" by")[0],
     }
 

@@ -125,7 +125,8 @@ def front(chapters: dict) -> str:
     return (
         f"**Scale.** Run here: {', '.join(data)}; {', '.join(nets)}; {_members(here)} encoders, {many}. The settings "
         f"of the papers, as far as they are known, need {_members(papers)} encoders, about {hours:,.0f} GPU-hours by "
-        f'estimate. Runs at that scale in this book: {full}. <a href="#scale-by-study">By study.</a>'
+        "estimate. An encoder that several studies use counts once here, and in every row below. "
+        f'Runs at that scale in this book: {full}. <a href="#scale-by-study">By study.</a>'
     )
 
 

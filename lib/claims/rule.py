@@ -116,6 +116,7 @@ def interval(claim: Claim, values, level: float = 0.95) -> tuple[float, float, f
     values = np.asarray(values, float)
     rule = intervals.of_share if claim.share else intervals.over_seeds
     mean, low, high = (float(v) for v in rule(values, level))
+    mean = 0.0 if abs(mean) <= 1e-12 * np.abs(values).max() else mean  # what rounding leaves of a sum that cancels
     low, high = max(low, claim.within[0]), min(high, claim.within[1])
     alike = np.ptp(values) <= 1e-12 * np.abs(values).max()  # equal but for rounding
     return (mean, math.nan, math.nan) if len(values) < FEWEST or (alike and not claim.share) else (mean, low, high)

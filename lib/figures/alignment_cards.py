@@ -51,7 +51,8 @@ def distance(sizes: np.ndarray, found: dict[str, np.ndarray]) -> dict:
         figures.lines(curve, "n", "distance", "points", "points n", "energy distance to the uniform measure", True),
         f"Energy distance to the uniform measure against the number of points, up to {sizes[-1]:,}, both axes "
         f"logarithmic. Powers of n: {words} on the sphere, -0.5 of random points, {polygon:.2f} of the polygon.",
-        f"Minimisers on the sphere tend to the uniform measure with the powers {words} of n; random points have -0.5. "
+        f"Minimisers on the sphere in ℝ³ tend to the uniform measure with the powers {words} of n; random points have "
+        "-0.5. "
         "Sought by L-BFGS, mean over starts. Circle: exact.",
         curve,
         "lib/geometry/discrepancy.py:energy_distance",

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from lib import claims, study
@@ -105,7 +106,8 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
 
     Files from before the marks name the run's data set in every row: mathematics gets "none", authors the claim's.
     Files from before values were kept have intervals of an earlier rule for shares, and for all from 10 seeds on; these
-    are not decided.  Nor is what holds of a claim against a null, where the run did not keep one or is not beyond it.
+    are not decided; their other intervals are cut where the quantity ends.  Nor is what holds of a claim against a
+    null decided, where the run did not keep one or is not beyond it.
     """
     old, known = "mark" not in table, claims.known()
     table = table.assign(**{end: math.nan for end in ("null_low", "null_high") if end not in table})
@@ -121,6 +123,9 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
         against = row.verdict == claims.HOLDS and not authors and claim is not None and claim.against
         beyond = against and claims.beyond(claim, row.low, row.high, row.null_low, row.null_high)
         inside.append(bool(against and not beyond))
+    if "values" not in table:
+        least, most = zip(*(known[c].within if c in known else (-math.inf, math.inf) for c in table.claim), strict=True)
+        table = table.assign(low=np.maximum(table.low, least), high=np.minimum(table.high, most))
     found = table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
     if "values" not in table and any(earlier):
         found.loc[earlier, ["low", "high", "verdict"]] = [math.nan, math.nan, claims.UNDECIDED]
@@ -132,7 +137,7 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
 def table(header: list[str], rows: list[tuple]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def span(low: float, high: float, threshold: float = math.nan) -> str:

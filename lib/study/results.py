@@ -30,8 +30,9 @@ class Results:
     ) -> Estimate:
         """Keep a number under its name and return it with its interval.
 
-        values: one number a seed, (seeds,), of which the mean and the interval over seeds are kept; or one number, with
-        ``low`` and ``high`` where it has an interval, and ``seeds`` (0: computed exactly; None: the run's).
+        values: one number a seed, (seeds,), of which the mean and the interval over seeds are kept, cut at ``low`` and
+        ``high`` where the quantity ends there; or one number, with ``low`` and ``high`` where it has an interval, and
+        ``seeds`` (0: computed exactly; None: the run's).
         where: index columns, as class_i="cat", ratio=0.05.
         """
         found = estimate(values, low, high, seeds)

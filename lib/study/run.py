@@ -190,13 +190,18 @@ class Run(Results):
 
 
 def face(values: dict, devices: list[str]) -> str:
-    """Data, preset, device and seeds of a run with these parameters, for its figures."""
+    """Data, share kept, preset, device and seeds of a run with these parameters, for its figures."""
     if values.get("embeddings"):
         return f"{values['data']} classes, your encoders from {Path(values['embeddings']).name}"
     part = f" ({values['classes'].count(',') + 1} classes)" if values.get("classes", "all") != "all" else ""
+    data = "simulated data" if values["data"] == "none" else values["data"]
+    kept = f", {100 * values['ratio']:g} % kept" if "ratio" in values else ""
+    if kept and values.get("undersampled", "all") != "all":
+        kept += f" of {values['undersampled'].count(',') + 1} classes"
     start = ", ImageNet start" if values.get("pretrained") else ""
     folds = f", one of {values['folds']} folds held out by each" if values.get("folds") else ""
-    return f"{values['data']}{part}, {values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds{start}{folds}"
+    made = f"{values['preset']}, {' and '.join(devices)}, {values['seeds']} seeds"
+    return f"{data}{part}{kept}, {made}{start}{folds}"
 
 
 def injected(cells: list[str]) -> list[str]:
