@@ -193,7 +193,7 @@ run.say(
     f"The root differs from $\\alpha^*$ by at most **{root:.0e}** of it, and by {found.one_view.max():.0e} in the one-view form. The form "
     f"for large $n$ is off by up to {(found.large / found.alpha_star - 1).abs().max():.1%}, since $n$ is small here. Both starts end in "
     f"collapse from 1.02 $\\alpha^*$ on; the largest difference between them is {printed.rounded(jump)}. At 0.98 $\\alpha^*$ the cosine within classes is "
-    f"up to **{float(below.max()):.4f}**; {int((below > 0.99).sum())} of {len(found)} settings lie above the 0.99 of claim 1c. The transition "
+    f"up to **{float(below.max()):.4f}**; settings above the 0.99 of claim 1c: {int((below > 0.99).sum())} of {len(found)}. The transition "
     "has no jump: just below $\\alpha^*$ a class is almost collapsed."
 )
 
