@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -122,6 +123,16 @@ def regression(toy: Toy, n: int, repeats: int) -> dict[str, Estimate]:
     columns = ["Estimate", "Lower CI bound", "Upper CI bound"]
     values = {name: sign * found.loc[label, columns] for name, (label, sign) in MODELLED.items()}
     return {name: Estimate(v.iloc[0], v.iloc[1:].min(), v.iloc[1:].max()) for name, v in values.items()}
+
+
+def direct(toy: Toy, n: int, samples: int) -> np.ndarray:
+    """The NDE by the two regressions of ``regression`` alone, in each of so many samples, (samples,)."""
+    found = []
+    for seed in range(samples):
+        t, m, y = (v.numpy() for v in toy.observed(n, seed))
+        b = np.linalg.lstsq(np.stack([np.ones(n), t, m, t * m], 1), y)[0]
+        found.append(b[1] + b[3] * m[t == 0].mean())
+    return np.array(found)
 
 
 def identified(model: Confounded, seeds: range = SEEDS, n: int = OBSERVED) -> dict[str, Tensor]:
