@@ -220,6 +220,6 @@ def test_the_direct_effect_by_regressions_is_that_of_statsmodels_and_right_on_av
     t, m, y = (v.numpy() for v in toy.observed(1000, 0))
     data = pd.DataFrame({"T": t, "M": m, "Y": y})
     outcome, between = (sm.OLS.from_formula(f, data).fit().params for f in ("Y ~ T * M", "M ~ T"))
-    found = switches.direct(toy, 1000, 100)
+    found = study.direct(toy, 1000, 100)
     assert found[0] == pytest.approx(outcome["T"] + outcome["T:M"] * between["Intercept"])
     assert abs(found.mean() - float(toy.true().NDE)) < 4 * found.std() / 10
