@@ -223,3 +223,7 @@ def test_the_direct_effect_by_regressions_is_that_of_statsmodels_and_right_on_av
     found = study.direct(toy, 1000, 100)
     assert found[0] == pytest.approx(outcome["T"] + outcome["T:M"] * between["Intercept"])
     assert abs(found.mean() - float(toy.true().NDE)) < 4 * found.std() / 10
+
+
+def test_the_regressions_of_statsmodels_give_the_same_intervals_again():
+    assert study.regression(Toy(), 200, 10) == study.regression(Toy(), 200, 10)
