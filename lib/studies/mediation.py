@@ -118,9 +118,8 @@ def regression(toy: Toy, n: int, repeats: int) -> dict[str, Estimate]:
     table = pd.DataFrame(dict(zip("TMY", (v.numpy() for v in toy.observed(n)), strict=True)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the summary's deprecated parts
-        np.random.seed(0)  # Mediation draws from numpy's global generator
         models = sm.OLS.from_formula("Y ~ T * M", table), sm.OLS.from_formula("M ~ T", table)
-        found = Mediation(*models, "T", "M").fit(n_rep=repeats).summary()
+        found = Mediation(*models, "T", "M").fit(n_rep=repeats, rng=0).summary()
     columns = ["Estimate", "Lower CI bound", "Upper CI bound"]
     values = {name: sign * found.loc[label, columns] for name, (label, sign) in MODELLED.items()}
     return {name: Estimate(v.iloc[0], v.iloc[1:].min(), v.iloc[1:].max()) for name, v in values.items()}
