@@ -149,8 +149,8 @@ assert reading([row[:1] for row in simulated], 0.0, "below")[2] == FAILS
 
 # %% [markdown] tags=["solution"]
 # A model answer. By {prf:ref}`bios-identity` a ratio below 1 says that the texts of this gender are more spread out than those of
-# the other, by more than the squared distance of the means. It says nothing of a collapse. Two groups with the same spread can
-# lie on one point and have ratios of 1; a group that is much more spread out has one below 1 although its mean is far away. The
+# the other, by more than the squared distance of the means. It says nothing of a collapse. Two groups with the same spread and
+# the same mean have ratios of 1, although no gap between them is left; a group that is much more spread out has one below 1 although its mean is far away. The
 # observation compares groups as they come. Who is rare also differs in how long, how varied and how old the texts are, and the small group
 # has more self-pairs in its plug-in ratio. Rarity is the cause only if the ratio moves when rarity is changed and nothing else.
 #

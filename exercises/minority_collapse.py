@@ -104,7 +104,7 @@ assert abs(minority_angle(1.0, 0.5) - 120) < 1e-4 and abs(minority_angle(50.0, 0
 
 # %% tags=["solution", "hide-input"]
 def reading(cosine, threshold, side):
-    """The recorded interval is 0.970 to 1: it holds 0.98, and nothing is decided."""
+    """The recorded interval is 0.970 to 1: it contains 0.98, so that nothing is decided."""
     half = stats.t.ppf(0.975, len(cosine) - 1) * np.std(cosine, ddof=1) / len(cosine) ** 0.5
     low, high = max(np.mean(cosine) - half, -1.0), min(np.mean(cosine) + half, 1.0)
     above, below = low > threshold, high < threshold

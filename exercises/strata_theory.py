@@ -106,7 +106,7 @@ assert most_points(0.9, 10) > most_points(0.7, 10) > most_points(0.55, 10) == 0
 # * `verdict(values, threshold)` returns (low, high, verdict): Student's 95 % interval of the mean, and `HOLDS` where the whole interval lies above the threshold, `FAILS` where it
 #   lies below, else `UNDECIDED`.
 # * `trials_needed(values, threshold)` returns the least whole number $n \ge 3$ of trials at which an interval of the same mean and the same standard deviation would no longer
-#   hold the threshold.
+#   contain the threshold.
 #
 # The setup cell has a table to read without a run, `excess`, computed with 200 points; in an assignment you have one of your own, simulated.
 # :::

@@ -132,8 +132,8 @@ assert together([first, second], 0.04) == [UNDECIDED, UNDECIDED] and together([f
 # A model answer. The number has no seeds: from how many trainings it comes is not stated, and the worst group of a small test set moves by points from one training
 # to the next. The chain has two links, recovery and training, and the sentence takes the second for the first. Recovery has a level of its own: leaving each class
 # whole scores a macro F1 of $(1-m)/(2-m)$, close to what is reported for SupCon on Waterbirds, so that SupCon's groups may be worth nothing and the comparison one with no groups at
-# all. What GroupDRO can use is the weight that reaches the rare points, not F1. On ISIC the best reported worst group is SupCon's (`lspread-14e`), so the sentence rests on one data set. And
-# a reading that is left open, whose mean is subtracted before the division by the length, changes F1 by more than the losses differ in the quick run. To decide: Waterbirds, the paper's net, ten seeds, one
+# all. What GroupDRO can use is the weight that reaches the rare points, not F1. On ISIC the best reported worst group is SupCon's (`lspread-14e`), so the sentence rests on one data set. The paper
+# does not say whether the mean of the class or that of all points is subtracted from the features; in the quick run this choice changes F1 by more than the losses differ. To decide: Waterbirds, the paper's net, ten seeds, one
 # recovered grouping of each loss and seed, GroupDRO trained from the same start with each, with the true groups, and with none. Report by seed the worst group and the
 # weight of the rare points, L_spread minus SupCon and minus none, read together by Holm's method, and nothing chosen on groups that the method must not know. An interval of the
 # first difference that lies below one point, fixed before, speaks against the sentence.

@@ -118,7 +118,8 @@ def assemble(current: dict[str, Path], out: Path) -> None:
 def _architecture() -> str:
     """The drawing of the packages, and what each says of itself."""
     rows = [
-        (f"<code>{name}</code>", html.escape(what), html.escape(may)) for name, what, may in architecture.packages()
+        (f"<code>{name}</code>", *(re.sub("``(.*?)``", r"<code>\1</code>", html.escape(words)) for words in said))
+        for name, *said in architecture.packages()
     ]
     table = markup.table(("package", "what lives there", "what it may import"), rows, "packages")
     return markup.raw(f"{architecture.drawing()}\n{table}")
