@@ -625,8 +625,8 @@ said = "; ".join(f"**{verdict}**: {', '.join(whats)}" for verdict, whats in foun
 run.short(
     f"{terms}, the {len(judged)} methods that learned give a class with {100 * p.ratio:g} % of its images a mean RH towards its "
     f"look-alike from {lowest:.2f} ({figures.called(strongest)}) to "
-    f"{noted[weakest]['RH, look-alikes'].value:.2f} ({figures.called(weakest)}), where 1 is no move; {clear} of their 95 % intervals "
-    f"lie below 1. Claims by verdict: {said}."
+    f"{noted[weakest]['RH, look-alikes'].value:.2f} ({figures.called(weakest)}), where 1 is no move; {clear or 'none'} of their "
+    f"95 % intervals {'lies' if clear < 2 else 'lie'} below 1. Claims by verdict: {said}."
 )
 
 # %% [markdown]
