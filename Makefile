@@ -12,7 +12,7 @@ PYTHON ?= python3
 PORT ?= 8000
 PY := .venv/bin/python
 SOURCES := $(wildcard lib/*.py lib/*/*.py lib/*/*/*.py lib/*/*/*/*.py claims/* notebooks/*.py exercises/*.py classroom/*.py benchmarks/* tests/*.py tests/*/*.py presets/*/* book/* book/*/*) \
-  Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml $(wildcard results/recorded/*/*/*)
+  Snakefile Makefile pyproject.toml environment.yml _config.yml _toc.yml records.yaml $(wildcard results/recorded/*/*/*)
 
 help:
 	@echo 'make book      execute every study with PRESET=quick and build the site'

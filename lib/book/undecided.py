@@ -187,8 +187,8 @@ def next_runs(unjudged: list[Claim], records: list[RunRecord]) -> tuple[list[tup
     Encoders that a run of record keeps are not trained again; hours are by the rates of ``cost``.  A study that trains
     its nets in its own process takes the longest time of its runs of record.
     """
-    lines, left = [], {claim.id: claim for claim in unjudged}
-    for row in campaign.rows(ROOT / "records.yaml"):
+    lines, left, path = [], {claim.id: claim for claim in unjudged}, ROOT / "records.yaml"
+    for row in campaign.rows(path) if path.exists() else ():
         if first := [name for name in row.judges if left.pop(name, None)]:
             units = [unit for unit in row.run.units if not recorded.known(unit)]
             seconds = [cost.estimate(jobs.together(units), workers, workers == 1)[0] for workers in (2, 1)]

@@ -17,6 +17,8 @@ SITE = (
     "lib/**/*.py",
     "claims/*.yaml",
     "classroom/*.py",
+    "presets/*/*.yaml",
+    "records.yaml",
     "results/recorded/**/*",
 )
 SHOWN = Path("build/shown.json")  # names what the site is made of: what comes or goes, however old, makes it stale

@@ -123,8 +123,9 @@ def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
         against = row.verdict == claims.HOLDS and not authors and claim is not None and claim.against
         beyond = against and claims.beyond(claim, row.low, row.high, row.null_low, row.null_high)
         inside.append(bool(against and not beyond))
-    if "values" not in table:
-        least, most = zip(*(known[c].within if c in known else (-math.inf, math.inf) for c in table.claim), strict=True)
+    if "values" not in table and "low" in table:
+        ends = [known[c].within if c in known else (-math.inf, math.inf) for c in table.claim]
+        least, most = np.array(ends, float).reshape(-1, 2).T
         table = table.assign(low=np.maximum(table.low, least), high=np.minimum(table.high, most))
     found = table.drop(columns="analogue", errors="ignore").assign(data=data, mark=marks)
     if "values" not in table and any(earlier):
