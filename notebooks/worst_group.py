@@ -210,10 +210,10 @@ lines = []
 for way, found in ways.items():
     what = ", ".join(way)
     cells = [
-        run.note(f"F1, {what}", score[way]),
-        run.note(f"F1 of shuffled groups, {what}", chance[way]),
+        run.note(f"F1, {what}", score[way], 0, 1),
+        run.note(f"F1 of shuffled groups, {what}", chance[way], 0, 1),
         run.note(f"F1 above shuffled groups, {what}", score[way] - chance[way]),
-        run.note(f"adjusted Rand index, {what}", [matching.adjusted_rand(g, train.stratum) for g in found]),
+        run.note(f"adjusted Rand index, {what}", [matching.adjusted_rand(g, train.stratum) for g in found], -0.5, 1),
     ]
     number = run.note(f"groups, {what}", [len(g.unique()) for g in found])
     lines.append((*way, *cells, f"{number:.1f}"))
