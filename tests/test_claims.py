@@ -437,3 +437,8 @@ def test_the_commit_that_registered_a_claim_has_the_claim():
     if git("rev-parse", "--is-shallow-repository").strip() != "false":
         pytest.skip("this tree has no whole history")
     assert [c.id for c in claims.known().values() if c.id not in words_at(str(c.registered["commit"]))] == []
+
+
+def test_a_mean_that_cancels_but_for_rounding_is_nothing():
+    values = [0.1, 0.2, -0.3]
+    assert sum(values) != 0 and claims.interval(claims.known()["harms-4b"], values)[0] == 0

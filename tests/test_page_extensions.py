@@ -228,3 +228,8 @@ def test_a_still_picture_keeps_the_widths_of_its_texts():
 def test_the_style_of_code_stands_only_where_code_does():
     assert light._used("_static/pygments.css", '<div class="highlight-python"><pre>x</pre></div>', "rerun")
     assert not light._used("_static/pygments.css", "<p><code>make book</code></p>", "index")
+
+
+def test_nothing_with_an_exponent_is_nothing():
+    given = "<td>0e+00</td><td>0.0e+00</td><td>20e+00</td><code>0e+00</code>"
+    assert typeset.numbers(given, {}) == "<td>0</td><td>0</td><td>20e+00</td><code>0e+00</code>"

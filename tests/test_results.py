@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lib import claims
+from lib import claims, study
 from lib.claims import HOLDS, UNDECIDED
 from lib.hashing import ROOT
 from lib.study import report
@@ -191,3 +191,17 @@ def test_every_kept_verdict_has_a_mark():
         mine = (table.source == "run") & ~table.claim.isin(RETIRED)
         assert set(table.mark[mine]) <= {"replication", "reduced", "analogue", "exact"}
         assert (table.mark[table.source == "authors"] == "").all()
+
+
+def test_a_bar_in_a_cell_of_a_table_is_no_new_cell():
+    from markdown_it import MarkdownIt
+
+    shown = MarkdownIt().enable("table").render(report.table(["a", "b"], [("smaller |scale|", 2)]))
+    assert "<td>smaller |scale|</td>" in shown and shown.count("<td>") == 2
+
+
+def test_the_line_of_a_run_says_what_share_was_kept():
+    given = study.complete("mediation", study.preset("mediation", "laptop"))
+    assert "1 % kept of 2 classes" in study.face(given | {"undersampled": "ship,truck"}, ["CPU"])
+    assert "1 % kept, " in study.face(given | {"undersampled": "all"}, ["CPU"])
+    assert study.face({"data": "none", "preset": "quick", "seeds": 5}, ["CPU"]).startswith("simulated data, quick")
