@@ -109,6 +109,16 @@ def test_what_is_there_is_not_trained_again(trained, tmp_path, monkeypatch):
     assert trained.read_bytes() == before and trained.stat().st_mtime_ns == stamp
 
 
+def test_an_encoder_whose_measures_two_records_share_is_not_trained_again(trained, plans, tmp_path, monkeypatch):
+    found = recorded.read(trained)
+    assert plans["mediation"].asks.keys() & plans["cifar10_undersampling"].asks.keys()
+    for name, plan in plans.items():
+        asked = {u: (found[u][0], [{n: m[n] for n in names} for m in found[u][1]]) for u, names in plan.asks.items()}
+        recorded.write(tmp_path / name / recorded.FILE, asked)
+    monkeypatch.setenv("ENCODERS", str(tmp_path))
+    assert not any(gpu.rounds(STUDIES, "quick", WORDS))
+
+
 def test_time_ends_a_training_and_only_whole_rounds_are_written(tmp_path):
     wanted, start = gpu.rounds("mediation", "quick", WORDS.replace("epochs=2", "epochs=100000")), time.time()
     gpu.train(wanted, start + 3, tmp_path / recorded.FILE, 1)

@@ -143,7 +143,8 @@ def rounds(studies: str, preset: str, parameters: str) -> list[Asks]:
             for number, units in enumerate(itertools.zip_longest(*(getattr(part, arm) for arm in ARMS), fillvalue=())):
                 found += [{}] if number == len(found) else []
                 for arm, unit in ((a, unit) for a, seed in zip(ARMS, units, strict=True) for unit in seed):
-                    found[number].setdefault(unit, set()).update(part.measures[arm])
+                    if not recorded.of(unit, part.measures[arm]):
+                        found[number].setdefault(unit, set()).update(part.measures[arm])
     if not found:
         raise ValueError(f"STUDY={studies!r} names no study; write for instance STUDY=cifar10_undersampling,mediation")
     for unit, names in (pair for one in found for pair in one.items()):
@@ -172,7 +173,7 @@ def train(wanted: list[Asks], end: float, path: Path, workers: int) -> None:
 
     with tempfile.TemporaryDirectory(dir=shared) as name, get_context("spawn").Pool(workers, _on_the_cpu) as pool:
         for number, asks in enumerate(wanted, 1):
-            todo = {u: names for u, names in asks.items() if not _has(kept, u, names) and not recorded.of(u, names)}
+            todo = {u: names for u, names in asks.items() if not _has(kept, u, names)}
             began, one = time.time(), Round()
             if not todo or began + MARGIN * (longest + lag) > end:
                 continue
