@@ -18,7 +18,6 @@ from lib import claims, intervals, study
 from lib.book import campaign, cost, jobs, judged, markup, run_records
 from lib.book.run_records import RunRecord
 from lib.claims import Claim
-from lib.encoders import recorded
 from lib.hashing import ROOT
 from lib.study import key
 
@@ -190,7 +189,7 @@ def next_runs(unjudged: list[Claim], records: list[RunRecord]) -> tuple[list[tup
     lines, left, path = [], {claim.id: claim for claim in unjudged}, ROOT / "records.yaml"
     for row in campaign.rows(path) if path.exists() else ():
         if first := [name for name in row.judges if left.pop(name, None)]:
-            units = [unit for unit in row.run.units if not recorded.known(unit)]
+            units = row.run.unrecorded
             seconds = [cost.estimate(jobs.together(units), workers, workers == 1)[0] for workers in (2, 1)]
             if not row.run.units:
                 mine = [run.provenance["seconds"] for run in records if run.study == row.run.study]

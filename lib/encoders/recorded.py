@@ -52,9 +52,9 @@ def of(unit: AnyUnit, asks: Iterable[str] = ()) -> Recorded | None:
     return max(fits, key=lambda e: len(e.names), default=None)
 
 
-def known(unit: AnyUnit) -> bool:
-    """Whether a run of record keeps the unit, whatever its measures and data: asked without the data."""
-    return any(unit in _entries(path) for path in _files())
+def known(unit: AnyUnit, asks: Iterable[str]) -> bool:
+    """Whether a run of record keeps the unit with all the measures asked for, whatever its data: asked without them."""
+    return any(e.names >= set(asks) for path in _files() for e in _entries(path).get(unit, ()))
 
 
 def record(unit: AnyUnit, asks: Iterable[str] = ()) -> dict:

@@ -60,6 +60,11 @@ class Run(Results):
         asks = self._asks
         return [u for u in self.units if u.done or u not in asks or not encoders.of(u, asks[u])]
 
+    @property
+    def unrecorded(self) -> list[AnyUnit]:
+        """Those that no run of record keeps with all that the study measures, asked where the data may be missing."""
+        return [u for u in self.units if u not in self._asks or not encoders.known(u, self._asks[u])]
+
     @functools.cached_property
     def _asks(self) -> dict[AnyUnit, set[str]]:
         return getattr(self.plan, "asks", {})
