@@ -240,7 +240,8 @@ def work(rows: list, folder: Path, monkeypatch, hours: str = "1") -> int:
 
 
 def test_the_books_own_list_plans_with_fresh_seeds_and_shared_encoders():
-    rows = {r.name: r.run for r in campaign.rows(ROOT / "records.yaml")}
+    listed = {r.name: r.run for r in campaign.rows(ROOT / "records.yaml")}
+    rows = {name: run for name, run in listed.items() if run.values["preset"] != "paper"}
     assert {name: run.values["seed"] for name, run in rows.items() if run.values["seed"] != 1000} == {
         "records/worst_group": 2000
     }

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from lib import claims, intervals, study
-from lib.book import run_records, undecided
+from lib.book import campaign, run_records, undecided
 from lib.book.run_records import RunRecord
 from lib.claims import UNDECIDED
+from lib.hashing import ROOT
 
 NORMAL, SHARE = claims.known()["harms-4b"], claims.known()["harms-4a"]  # below -0.05; a share, at least 0.9
 NULL = np.linspace(-0.06, 0.06, 13)  # of encoders without the treatment; all of so few are spanned
@@ -119,13 +120,14 @@ def test_the_scoreboard_has_a_row_an_open_claim(tmp_path):
     assert f'<a href="#{NORMAL.id}">{NORMAL.id}</a>' in text and "<td>20</td><td>100</td>" in text
 
 
-def test_claims_without_a_run_are_in_one_run_of_the_list_or_counted(tmp_path):
+def test_claims_without_a_run_are_in_one_run_of_the_list_on_a_data_set_or_counted(tmp_path):
     """A pilot of one claim leaves all others, which the list's rows and the rest share out."""
-    kept = pilot(tmp_path)
+    kept, data = pilot(tmp_path), {row.name: row.run.values["data"] for row in campaign.rows(ROOT / "records.yaml")}
     (_, unjudged) = undecided.all_open([kept])
     lines, left = undecided.next_runs(unjudged, [kept])
-    first = [claim for line in lines for claim in line[1].split(", ")]
-    assert len(set(first)) == len(first) and {c.id for c in left} | set(first) == {c.id for c in unjudged}
+    first = [(claim, data[line[0]]) for line in lines for claim in line[1].split(", ")]
+    assert len(set(first)) == len(first) and {c.id for c in left} | dict(first).keys() == {c.id for c in unjudged}
+    assert {("bios-dose", "generated"), ("bios-dose", "bios_subset")} < set(first)
     of = {name: rest for name, _, *rest in lines}
     wanted = "four classes at 5 %, ten seeds, and ten balanced encoders, whose heads of 5 % no run of record has"
     assert of["records_5pct/mediation"][0] == "50", wanted

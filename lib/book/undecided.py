@@ -29,7 +29,13 @@ NEVER = f"cannot be decided by seeds: the effect lies on the threshold ({MOST} w
 UNLEARNED = "not judged: the encoders did not learn, or what the claim presupposes was not seen"
 NO_SPREAD = "the pilot has no spread between its seeds"
 NO_NULL = "the pilot has no null, beyond which the effect must lie"
-LISTED = ("run", "claims that it would be the first to judge", "encoders to train", "hours, 2 cores", "hours, GPU")
+LISTED = (
+    "run",
+    "claims that it would be the first to judge on its data",
+    "encoders to train",
+    "hours, 2 cores",
+    "hours, GPU",
+)
 WITHIN = "cannot be decided by seeds: the effect passes the threshold and lies within the null"
 UNKNOWN = "the pilot's parameters are of earlier code"
 
@@ -181,14 +187,20 @@ def _units(name: str, params: dict) -> list:
 
 
 def next_runs(unjudged: list[Claim], records: list[RunRecord]) -> tuple[list[tuple[str, ...]], list[Claim]]:
-    """The rows of records.yaml that would judge some of the claims, as LISTED; and the claims that none would judge.
+    """The rows of records.yaml that would judge claims as no run of record does on the same data, as LISTED; and those
+    of the unjudged claims that no row would judge.
 
     Encoders that a run of record keeps are not trained again; hours are by the rates of ``cost``.  A study that trains
     its nets in its own process takes the longest time of its runs of record.
     """
     lines, left, path = [], {claim.id: claim for claim in unjudged}, ROOT / "records.yaml"
+    judged_on = {
+        (name, run.provenance["params"].get("data")) for run in records for who, name in run.judged if who == "run"
+    }
     for row in campaign.rows(path) if path.exists() else ():
-        if first := [name for name in row.judges if left.pop(name, None)]:
+        if first := [name for name in row.judges if (name, row.run.values.get("data")) not in judged_on]:
+            judged_on.update((name, row.run.values.get("data")) for name in first)
+            left = {name: claim for name, claim in left.items() if name not in first}
             units = row.run.unrecorded
             seconds = [cost.estimate(jobs.together(units), workers, workers == 1)[0] for workers in (2, 1)]
             if not row.run.units:
