@@ -305,6 +305,12 @@ def test_the_findings_are_chosen_by_mark_margin_and_date_and_some_fail(results):
     )
     left = [c.id for c, _ in front_page.chosen({}, [run, other])]
     assert "harms-2a" not in left, "runs of record that contradict each other are no finding"
+    digits = RunRecord(STUDY, make_run(results / "recorded" / STUDY / "laptop-7", data="digits"), "recorded")
+    pd.DataFrame([r | {"verdict": claims.HOLDS, "data": "digits", "run": "laptop-7"} for r in table[1:2]]).to_csv(
+        digits.folder / "claims.csv", index=False
+    )
+    nearest = {c.id: j for c, j in front_page.chosen({}, [run, digits])}
+    assert nearest["harms-2a"]["run"] == run.id, "digits do not contradict the images of the claim"
 
 
 def test_a_page_says_what_runs_of_record_found_headline_claims_first(results, monkeypatch):

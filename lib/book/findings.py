@@ -19,17 +19,18 @@ Finding = tuple[claims.Claim, dict]
 def best(claim: claims.Claim, sources: Iterable[str], chapters: dict, records_: list[RunRecord]) -> dict | None:
     """The judgement that decides a claim: of the first source that does, with the nearest mark, of several the latest.
 
-    None where no source decides it, and where those of the first contradict each other.
+    None where no source decides it, and where those of that mark contradict each other.
     """
     for source in sources:
         found = [j for j in judged.judgements(claim, source, chapters, records_) if j["verdict"] in DECIDED]
         if found:
             break
+    nearest = min((NEAREST.index(_mark(j)) for j in found), default=None)
+    found = [j for j in found if NEAREST.index(_mark(j)) == nearest]
     if len({j["verdict"] for j in found}) != 1:
         return None
     started = {run.id: str(run.provenance["started"]) for run in records_}
-    found.sort(key=lambda j: started.get(j["run"], ""), reverse=True)
-    return min(found, key=lambda j: NEAREST.index(_mark(j)))
+    return max(found, key=lambda j: started.get(j["run"], ""))
 
 
 def in_turn(found: Finding) -> tuple:

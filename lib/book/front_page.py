@@ -16,7 +16,7 @@ def chosen(chapters: dict[str, RunRecord], records_: list[RunRecord]) -> list[Fi
     """The findings of the front page: published headline claims that are decided, each with one judgement.
 
     Of a claim counts its judgement by the run of record with the nearest mark, the latest of several, or by the
-    authors' own number where no run of record decides it; claims on which runs of record contradict each other are
+    authors' own number where no run of record decides it; claims on which runs of that mark contradict each other are
     left out.  Claims are taken in the order of their mark, then of their margin: how far the effect lies from the
     threshold, in half intervals, without end where there is no interval; then of the date of their threshold.  At most
     A_STUDY are of one study.  Were fewer than FAILING among the first to fail, the next that fail replace the last.
