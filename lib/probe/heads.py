@@ -90,11 +90,12 @@ def fit_heads(
 class _Problem:
     """The heads still to be solved, in the eigenbasis, the intercept as a last feature that is always 1.
 
-    x: (n, p); scatter, ridge: (p,); mass: (h, n) weights times C; target: (h, K, p) sum of mass · one-hot · x;
+    x: (n, p); y: (n,); scatter, ridge: (p,); mass: (h, n) weights times C; target: (h, K, p) sum of mass · one-hot · x;
     floor: (h, K, 1), -inf for an absent class; scale: (h, 1, p) from a gradient to the logits it may move.
     """
 
     x: Tensor
+    y: Tensor
     scatter: Tensor
     ridge: Tensor
     mass: Tensor
@@ -111,27 +112,32 @@ class _Problem:
         own = torch.stack([mass[:, m].sum(1) for m in members], 1)  # (h, K), the curvature in a rare class's intercept
         absent = own == 0
         scale = torch.where(ridge > 0, reach, 1 / own.where(~absent, 1).clamp_max(1)[..., None])
-        return _Problem(x, scatter, ridge, mass, target, torch.where(absent, -torch.inf, 0.0).to(x)[..., None], scale)
+        floor = torch.where(absent, -torch.inf, 0.0).to(x)[..., None]
+        return _Problem(x, y, scatter, ridge, mass, target, floor, scale)
 
     def to(self, dtype: torch.dtype) -> "_Problem":
-        return _Problem(*(getattr(self, f.name).to(dtype) for f in fields(self)))
+        every = (getattr(self, f.name) for f in fields(self))
+        return _Problem(*(t.to(dtype) if t.is_floating_point() else t for t in every))
 
     def keep(self, mask: Tensor) -> "_Problem":
         """The heads of the mask alone."""
         of_heads = (t[mask] for t in (self.mass, self.target, self.floor, self.scale))
-        return _Problem(self.x, self.scatter, self.ridge, *of_heads)
+        return _Problem(self.x, self.y, self.scatter, self.ridge, *of_heads)
 
     def scores(self, theta: Tensor) -> Tensor:
         """(h, K, p) to (h, K, n)."""
         return (theta.flatten(0, 1) @ self.x.T).unflatten(0, theta.shape[:2])
 
     def value(self, logits: Tensor, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The objective (h,), the size of the terms it is a difference of (h,), and the probabilities (h, K, n)."""
-        top = logits.amax(1, keepdim=True)
+        """The objective (h,), about how well rounding lets it be known (h,), and the probabilities (h, K, n)."""
+        top, own = logits.amax(1, keepdim=True), logits.gather(1, self.y.expand(len(logits), 1, -1))
+        if self.floor.any():
+            own = own.where(self.mass[:, None] > 0, 0)  # an absent class has none
         p = (logits - top).exp_()
         total = p.sum(1, keepdim=True)
-        gain, loss = _dot(theta, self.target), _dot(self.mass, (total.log() + top)[:, 0])
-        return loss - gain + _dot(theta, theta * self.ridge) / 2, loss.abs() + gain.abs(), p.div_(total)
+        f = _dot(self.mass, (total.log() + (top - own))[:, 0]) + _dot(theta, theta * self.ridge) / 2
+        known = f + self.mass.norm(dim=1) * top.flatten(1).abs().amax(1)  # rounding errors of logits add as squares
+        return f, 100 * torch.finfo(f.dtype).eps * known, p.div_(total)
 
     def gradient(self, p: Tensor, theta: Tensor) -> Tensor:
         """(h, K, p) from the probabilities (h, K, n)."""
@@ -196,52 +202,61 @@ def _leading_hessian(x: Tensor, weighted: Tensor, p: Tensor) -> Tensor:
 
 
 def _minimise(problem: _Problem, theta: Tensor, limit: Tensor, iterations: int) -> tuple[Tensor, Tensor, Tensor]:
-    """L-BFGS from theta (heads, K, p) to the gradient norm ``limit`` (heads,): theta, iterations and norms."""
-    heads, best, final = torch.arange(len(theta), device=theta.device), theta.clone(), limit.clone()
+    """L-BFGS from theta (heads, K, p) to the gradient norm ``limit`` (heads,): theta, iterations and norms.
+
+    A head that does not arrive has the theta of its lowest value.
+    """
+    heads, best, final = torch.arange(len(theta), device=theta.device), theta.clone(), torch.full_like(limit, torch.inf)
     count, pairs, inverse = torch.full_like(heads, iterations), [], None
     logits = problem.scores(theta) + problem.floor
-    f, size, p = problem.value(logits, theta)
-    g = problem.gradient(p, theta)
+    f, slack, p = problem.value(logits, theta)
+    g, lowest, stuck = problem.gradient(p, theta), torch.full_like(f, torch.inf), heads < 0
     for step in range(iterations + 1):
         norm = (g * problem.scale).flatten(1).norm(dim=1)
-        best[heads], final[heads] = theta, norm.to(final)
-        live = ~(norm <= limit)
+        live, lower = ~(norm <= limit), f < lowest
+        lower |= ~live
+        best[heads[lower]], final[heads[lower]] = theta[lower], norm[lower].to(final)
+        lowest = torch.minimum(f, lowest)
         if not live.all():
             count[heads[~live]] = step
             problem, pairs = problem.keep(live), [tuple(t[live] for t in pair) for pair in pairs]
-            heads, limit, theta, logits, f, size, g, p = (t[live] for t in (heads, limit, theta, logits, f, size, g, p))
+            of_heads = (heads, limit, theta, logits, f, slack, g, p, lowest, stuck)
+            heads, limit, theta, logits, f, slack, g, p, lowest, stuck = (t[live] for t in of_heads)
             inverse = inverse.keep(live) if inverse else None
         if len(heads) == 0 or step == iterations:
             break
-        if step in REBUILT:
+        if step in REBUILT or stuck.any():
             inverse = _Preconditioner.of(problem, p, theta)
         direction = _direction(g, inverse, pairs)
-        along, descent = problem.scores(direction), _dot(g, direction)
-        length, slack = torch.ones_like(f), 10 * torch.finfo(f.dtype).eps * size  # f is known no better
+        along, descent, length = problem.scores(direction), _dot(g, direction), torch.ones_like(f)
         for _ in range(HALVINGS):
             there, moved = theta + length[:, None, None] * direction, logits + length[:, None, None] * along
-            f_there, size, p = problem.value(moved, there)
-            far = ~(f_there <= f + 1e-4 * length * descent + slack)
-            if not far.any():
+            f_there, known, p = problem.value(moved, there)
+            stuck = ~(f_there <= f + 1e-4 * length * descent + slack)
+            if not stuck.any():
                 break
-            length = torch.where(far, length / 2, length)
+            length = torch.where(stuck, length / 2, length)
+        if stuck.any():  # the pairs mislead: such a head stays, and begins anew without them
+            there[stuck], moved[stuck] = theta[stuck], logits[stuck]
+            pairs = [(s, change, scale.where(~stuck, 0)) for s, change, scale in pairs]
+            f_there, known, p = problem.value(moved, there)
         g_there = problem.gradient(p, there)
         s, change = there - theta, g_there - g
         curvature = _dot(s, change)
         useful = curvature > torch.finfo(f.dtype).eps * _dot(change, change)
         kept = MEMORY if step < PATIENCE else max(MEMORY, min(LONG, ROOM // theta.numel()))
         pairs = [*pairs, (s, change, torch.where(useful, 1 / curvature, 0))][-kept:]
-        theta, logits, f, g = there, moved, f_there, g_there
+        theta, logits, f, slack, g = there, moved, f_there, known, g_there
     return best, count, final
 
 
-def _direction(gradient: Tensor, inverse_hessian: _Preconditioner, pairs: list[tuple[Tensor, ...]]) -> Tensor:
+def _direction(gradient: Tensor, scalehessian: _Preconditioner, pairs: list[tuple[Tensor, ...]]) -> Tensor:
     """The L-BFGS descent direction by the two-loop recursion (Nocedal 1980)."""
     q, factors = -gradient, []
     for s, change, inverse in reversed(pairs):
         factors.append(inverse * _dot(s, q))
         q = q - factors[-1][:, None, None] * change
-    q = inverse_hessian(q)
+    q = scalehessian(q)
     for (s, change, inverse), factor in zip(pairs, reversed(factors), strict=True):
         q = q + (factor - inverse * _dot(change, q))[:, None, None] * s
     return q
