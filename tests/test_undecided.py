@@ -92,6 +92,14 @@ def test_the_spread_is_of_the_values_or_stands_behind_the_interval(tmp_path, val
     assert 0 < found.gpu < found.cores
 
 
+def test_a_number_of_seeds_that_no_run_of_the_study_has_is_no_price(tmp_path):
+    run = pilot(tmp_path, values="-0.04 -0.07 -0.1")
+    row = pd.read_csv(run.folder / "claims.csv").iloc[0].to_dict() | {"effect": 0.99, "low": 0.96, "high": 1.0}
+    found = undecided.priced(claims.known()["collapse-11d"], run, row)
+    assert found.seeds is None and found.reason.endswith("of them, and a run of the study has [1, 10]"), found.reason
+    assert int(found.reason.split("it takes ")[1].split()[0]) > 10
+
+
 def test_a_study_without_encoders_is_priced_by_the_seconds_of_its_run(tmp_path):
     run = pilot(tmp_path, values="-0.04 -0.07 -0.1")
     row = pd.read_csv(run.folder / "claims.csv").iloc[0].to_dict()

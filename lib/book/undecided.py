@@ -37,6 +37,7 @@ LISTED = (
     "hours, GPU",
 )
 WITHIN = "cannot be decided by seeds: the effect passes the threshold and lies within the null"
+FEWER = "cannot be decided by seeds: it takes {} of them, and a run of the study has {}"
 UNKNOWN = "the pilot's parameters are of earlier code"
 
 
@@ -88,6 +89,11 @@ def priced(claim: Claim, pilot: RunRecord, row: dict) -> Open:
     seeds = seeds_needed(effect, spread, edge, claim.share)
     if seeds is None:
         return replace(known, reason=NEVER)
+    declared = study.parameters(claim.study)["seeds"]
+    try:
+        declared.check(seeds)
+    except study.ParameterError:
+        return replace(known, reason=FEWER.format(seeds, declared.range))
     try:
         return replace(known, seeds=seeds, **_price(pilot, seeds))
     except ValueError:
