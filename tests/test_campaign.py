@@ -32,14 +32,14 @@ null_seeds: 1
 reference_seeds: 1
 classes: 0,1,2
 ratio: 0.05
-epochs: 20
+epochs: 6
 head_width: 32
 milder: 0
 """
 
 REPORTED = "        conditions.report(epoch + 1, history[-1])\n"
 HELD = (
-    "        while epoch == 9 and len(list(Path('build/encoders').glob('*/record.json'))) == int(os.environ['HOLD']):\n"
+    "        while epoch == 2 and len(list(Path('build/encoders').glob('*/record.json'))) == int(os.environ['HOLD']):\n"
 )
 HELD += "            time.sleep(1)\n"
 
