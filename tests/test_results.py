@@ -205,3 +205,11 @@ def test_the_line_of_a_run_says_what_share_was_kept():
     assert "1 % kept of 2 classes" in study.face(given | {"undersampled": "ship,truck"}, ["CPU"])
     assert "1 % kept, " in study.face(given | {"undersampled": "all"}, ["CPU"])
     assert study.face({"data": "none", "preset": "quick", "seeds": 5}, ["CPU"]).startswith("simulated data, quick")
+
+
+def test_runs_of_record_on_the_data_of_the_claims_come_first_and_of_these_those_of_most_seeds():
+    for name in study.names():
+        found = [(r.far, -r.provenance["params"]["seeds"]) for r in report.recorded(name)]
+        assert found == sorted(found), name
+    data = [r.provenance["params"]["data"] for r in report.recorded("bios_gender_harm")]
+    assert data.index("generated") > data.index("bios_subset"), "generated texts are an analogue of all its claims"

@@ -230,7 +230,10 @@ def table(records: list[RunRecord]) -> str:
         )
         rows.append((_link(o.claim.id), *numbers, f"{o.pilot.link}, {o.seen} seeds", *_cells(o)))
     lines, left = next_runs(unjudged, records)
-    lines = [(name, ", ".join(map(_link, first.split(", "))), *rest) for name, first, *rest in lines]
+    lines = [
+        (html.escape(name).replace("/", "/<wbr>"), ", ".join(map(_link, first.split(", "))), *rest)
+        for name, first, *rest in lines
+    ]
     tables = [markup.raw(markup.table(head, rows, "open")), markup.raw(markup.table(LISTED, lines, "listed"))]
     return f"{tables[0]}\n\n{_count(unjudged)}\n\n{tables[1]}\n\n{_in_no_run(left)}"
 
@@ -254,7 +257,9 @@ def _cells(o: Open) -> tuple[str, ...]:
 
 
 def _hours(hours: float) -> str:
-    return "–" if math.isnan(hours) else f"{hours:.1f}" if hours >= 0.05 else "below 0.1"
+    if math.isnan(hours):
+        return "–"
+    return "below 0.1" if hours < 0.05 else f"{hours:.1f}" if hours < 100 else f"{hours:,.0f}"
 
 
 def command_open(_) -> int:

@@ -69,6 +69,12 @@ class Record:
         """Data, preset, device and seeds, as on a figure."""
         return study.face(self.provenance["params"], self.provenance["device"])
 
+    @property
+    def far(self) -> bool:
+        """Whether most of its verdicts are of other data than the claims'."""
+        mine = self.claims[self.claims.source == "run"]
+        return bool(mine.mark.str.startswith(claims.ANALOGUE).mean() > 0.5)
+
     def has(self, quantity: str) -> bool:
         """Whether the run measured it."""
         return bool((self.results.quantity == quantity).any())
@@ -91,14 +97,14 @@ class Record:
 
 
 def recorded(name: str) -> list[Record]:
-    """Every run of record of a study, in the order of their names."""
+    """Every run of record of a study: those on the claims' data before those far from it, most seeds first."""
     names = {c: str for c in ("undersampled", "class_i", "class_j")}
     found = []
     for path in sorted((RECORDED / name).glob("*/provenance.json")):
         about = kept.provenance(path.parent)
         verdicts = marked(kept.table(path.parent, "claims.csv"), about["params"])
         found.append(Record(kept.table(path.parent, "results.csv", dtype=names), verdicts, about))
-    return found
+    return sorted(found, key=lambda r: (r.far, -r.provenance["params"].get("seeds", 0)))
 
 
 def marked(table: pd.DataFrame, params: dict) -> pd.DataFrame:
