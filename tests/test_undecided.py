@@ -11,6 +11,7 @@ from lib import claims, intervals, study
 from lib.book import campaign, run_records, undecided
 from lib.book.run_records import RunRecord
 from lib.claims import UNDECIDED
+from lib.encoders import recorded
 from lib.hashing import ROOT
 
 NORMAL, SHARE = claims.known()["harms-4b"], claims.known()["harms-4a"]  # below -0.05; a share, at least 0.9
@@ -137,6 +138,9 @@ def test_claims_without_a_run_are_in_one_run_of_the_list_on_a_data_set_or_counte
     assert len(set(first)) == len(first) and {c.id for c in left} | dict(first).keys() == {c.id for c in unjudged}
     assert {("bios-dose", "generated"), ("bios-dose", "bios_subset")} < set(first)
     of = {name: rest for name, _, *rest in lines}
-    wanted = "four classes at 5 %, ten seeds, and ten balanced encoders, whose heads of 5 % no run of record has"
-    assert of["records_5pct/mediation"][0] == "50", wanted
+    assert of["records_instrument/mediation"][0] == "10", (
+        "one of a second policy a seed; a run of record has the others"
+    )
+    (unit,) = study.Run("mediation", study.complete("mediation", study.preset("mediation", "records"))).plan.balanced[0]
+    assert recorded.known(unit, {"means"}) and not recorded.known(unit, {"means", "paper heads, 0.7 of 0 1 2 3"})
     assert of["records/strata_theory"] == ["–", "–", "–"], "it has no encoders, and here no run of record"

@@ -73,7 +73,7 @@ class Record:
     def far(self) -> bool:
         """Whether most of its verdicts are of other data than the claims'."""
         mine = self.claims[self.claims.source == "run"]
-        return bool(mine.mark.str.startswith(claims.ANALOGUE).mean() > 0.5)
+        return bool(mine.mark.astype(str).str.startswith(claims.ANALOGUE).mean() > 0.5)
 
     def has(self, quantity: str) -> bool:
         """Whether the run measured it."""
