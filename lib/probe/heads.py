@@ -11,7 +11,7 @@ from lib import checks
 TOLERANCE = 1e-5  # of a logit: probabilities then lie within half of it
 MEMORY, LONG, PATIENCE = 10, 100, 64  # pairs that L-BFGS keeps; from an iteration on more, which hard heads need
 ROOM = 2**25  # numbers in the steps of all pairs kept, but for MEMORY of them
-HALVINGS = 30  # of a step, before it is taken as it is
+HALVINGS = 30  # of a step, before it is not taken
 REBUILT = (0, 1, 4, 16, 64, 256)  # iterations at which the preconditioner is
 SMALL, LARGE = 2**17, 2**19  # logits of a block of heads: enough to fill the processor, not so many as to spill memory
 
@@ -250,13 +250,13 @@ def _minimise(problem: _Problem, theta: Tensor, limit: Tensor, iterations: int) 
     return best, count, final
 
 
-def _direction(gradient: Tensor, scalehessian: _Preconditioner, pairs: list[tuple[Tensor, ...]]) -> Tensor:
+def _direction(gradient: Tensor, inverse_hessian: _Preconditioner, pairs: list[tuple[Tensor, ...]]) -> Tensor:
     """The L-BFGS descent direction by the two-loop recursion (Nocedal 1980)."""
     q, factors = -gradient, []
     for s, change, inverse in reversed(pairs):
         factors.append(inverse * _dot(s, q))
         q = q - factors[-1][:, None, None] * change
-    q = scalehessian(q)
+    q = inverse_hessian(q)
     for (s, change, inverse), factor in zip(pairs, reversed(factors), strict=True):
         q = q + (factor - inverse * _dot(change, q))[:, None, None] * s
     return q
