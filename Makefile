@@ -30,7 +30,7 @@ help:
 	@echo 'make tune      STUDY=x [PRESET=p] [P="rates=0.05,0.1 seeds=2 epochs=8"]: learning rates by balanced accuracy'
 	@echo 'make assignment STUDY=x [STUDENTS=roster.csv SECRET=path] [CLASSROOM=path]: what a class is handed'
 	@echo 'make grade     STUDY=x SUBMISSIONS=folder SECRET=path [STUDENTS=roster.csv] [CLASSROOM=path] [ONLY=student]: points and feedback'
-	@echo 'make gpu       STUDY=x[,y] [PRESET=gpu] BUDGET=seconds: check and measure a GPU, and train encoders until then'
+	@echo 'make gpu       STUDY=x[,y] [PRESET=gpu] [TRAINERS=n] BUDGET=seconds: check and measure a GPU, and train encoders until then'
 	@echo 'make lock      after a change of requirements.txt: pin what it pulls in'
 	@echo 'make bench     the benchmarks of the page of that name (about half an hour)'
 	@echo 'make lab       open the studies in JupyterLab; STUDY=x STUDENT=yes: an assignment, without its solutions'

@@ -1,5 +1,6 @@
 """make gpu: its encoders and measures are those of the graph, in whole rounds, within the time; and its checks fail."""
 
+import importlib
 import json
 import os
 import statistics
@@ -10,11 +11,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 from lib import hashing, study
 from lib.book import card_checks, card_speed, gpu, gpu_page
 from lib.encoders import pretrain, recorded
 from lib.encoders import store as stored
+from lib.encoders.further_settings import FurtherUnit
+from lib.encoders.training import TrainingError
 from lib.studies.shared import evidence, heads, outcomes
 from lib.study import Run
 
@@ -104,7 +108,7 @@ def test_a_study_takes_them_from_the_folder_that_encoders_names(trained, plans, 
 
 def test_what_is_there_is_not_trained_again(trained, tmp_path, monkeypatch):
     before, stamp = trained.read_bytes(), trained.stat().st_mtime_ns
-    monkeypatch.setattr(gpu, "trained", None)
+    monkeypatch.setattr(gpu, "Round", None)
     gpu.train(gpu.rounds(STUDIES, "quick", WORDS), time.time() + 60, trained, 1)
     assert trained.read_bytes() == before and trained.stat().st_mtime_ns == stamp
 
@@ -125,6 +129,37 @@ def test_time_ends_a_training_and_only_whole_rounds_are_written(tmp_path):
     assert time.time() - start < 20 and not (tmp_path / recorded.FILE).exists()
 
 
+def test_every_unit_is_trained_by_its_own_trainer(tmp_path, monkeypatch):
+    words = "classes=0,1,2 undersampled=2 seeds=1 methods=simclr,simsiam,mae mitigations=schedule look_every=1 sizes= "
+    words += "head_width=32 images_per_class=80 batch_size=50 epochs=1 masked_epochs=1 clamp_control=false "
+    words += "further_classes=0"
+    wanted = gpu.rounds("methods_and_mitigations", "quick", words)[0]
+    own = [u for u, names in wanted.items() if isinstance(u, FurtherUnit) and "means" in names]
+    assert {u.trainer.rpartition(".")[2] for u in own} == {"masked", "remedies", "chosen"}
+    gpu.train([{u: wanted[u] for u in own}], time.time() + 100, tmp_path / recorded.FILE, 1, trainers=2)
+    found = recorded.read(tmp_path / recorded.FILE)
+    assert found.keys() == set(own)
+    monkeypatch.setattr(stored, "STORE", tmp_path)
+    for unit, (record, members) in found.items():
+        importlib.import_module(unit.trainer).run(unit)
+        z, y = unit.embeddings()
+        mine = torch.stack([normalize(z[0, y == k].double(), dim=1).mean(0) for k in range(3)])
+        assert torch.allclose(normalize(mine, dim=1), normalize(members[0]["means"], dim=1), atol=1e-6), unit.name
+        assert record["data_sha256"] == unit.record["data_sha256"]
+        if unit.trainer.endswith("chosen"):
+            assert torch.equal(members[0]["looks"], unit.read("checkpoint.safetensors")["0.looks"])
+
+
+def test_an_encoder_that_cannot_be_trained_leaves_its_round_out_and_no_other(tmp_path):
+    wanted = gpu.rounds("mediation", "quick", WORDS)
+    unit = next(iter(wanted[0]))
+    first = {replace(unit, settings=replace(unit.settings, batch_size=2000)): wanted[0][unit]}
+    second = {unit: wanted[0][unit]}
+    with pytest.raises(TrainingError, match=r"1 round\(s\) left out: batch_size=2000 exceeds the 240 training images"):
+        gpu.train([first, second], time.time() + 100, tmp_path / recorded.FILE, 1)
+    assert recorded.read(tmp_path / recorded.FILE).keys() == {unit}
+
+
 def test_rounds_are_the_seeds_of_every_arm():
     first, second = gpu.rounds("cifar10_undersampling", "quick", f"{WORDS} null_seeds=1")
     assert sorted({unit.seed for unit in first}) == [0, 100, 200] and {unit.seed for unit in second} == {1}
@@ -135,6 +170,7 @@ def test_rounds_are_the_seeds_of_every_arm():
     "words, said",
     [
         (("--budget", "soon"), "BUDGET='soon': write seconds above 0, below 1000000, as BUDGET=600"),
+        (("--trainers", "0"), "TRAINERS='0': write a whole number from 1 to 64, as TRAINERS=4"),
         (("--parts", "all"), "PARTS='all': 'all' is unknown; there are checks, speed, encoders"),
         (("--study", ""), "STUDY='' names no study"),
         (("--study", "lspread_strata"), "STUDY='lspread_strata' undersamples no class of images"),

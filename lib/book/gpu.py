@@ -7,53 +7,52 @@ scipy, pandas and PyYAML.
 """
 
 import argparse
+import contextlib
 import functools
+import importlib
 import itertools
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from multiprocessing.pool import AsyncResult
+from multiprocessing.pool import AsyncResult, Pool
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lib import images, records, study
 from lib.book import asked, card_checks, card_speed
-from lib.encoders import devices, pretrain, recorded
+from lib.encoders import pretrain, recorded, store
 from lib.encoders.settings import Settings, Unit
-from lib.encoders.training import Conditions, Report, TrainingError, progress
-from lib.studies.shared import outcomes
+from lib.encoders.training import TrainingError
+from lib.studies.shared import chosen, outcomes
 from lib.studies.shared.arms import ARMS, Arms
-from lib.studies.shared.evidence import Embedded
+from lib.studies.shared.evidence import Embedded, losses
 
 OUT = Path("results/gpu")
 CARD = "card.json"  # what was checked and measured of the device
 PARTS = ("checks", "speed", "encoders")
 SHARES = {"checks": 0.15, "speed": 0.3}  # of the time, after which no further check or measurement begins
 MOST_SECONDS = 10**6
+MOST_TRAINERS = 64
 MARGIN = 1.05  # a round must fit into the time left, by the longest so far and this factor
 Asks = dict[Unit, set[str]]
-
-
-class TimeUsed(Exception):
-    """The time that was given is over."""
+OF_FILES = dict(zip(outcomes.BESIDE, (losses, chosen.looks), strict=True))
 
 
 @dataclass(frozen=True)
 class Task:
-    """A measure to take of a unit's member, whose features lie in the folder: its name, () or one of the classes of
-    ``outcomes.own_of``, and the number of all classes.
+    """A measure to take of a unit's member: its name, () or one of the classes of ``outcomes.own_of``, and the number
+    of all classes.
     """
 
-    folder: Path
     unit: Unit
     member: int
     name: str
@@ -63,15 +62,39 @@ class Task:
 
 @dataclass
 class Round:
-    """Encoders of one seed, and what is known of them; pending: the tasks that are not done, with their results."""
+    """Encoders of one seed and what is known of them: those to be trained, with the names of the measures that are
+    asked for; those in training; the tasks that are not done, with their results.
+    """
 
+    todo: Asks
+    began: float
+    training: dict[Unit, tuple[set[str], AsyncResult]] = field(default_factory=dict)
     measures: recorded.Measures = field(default_factory=dict)
     pending: list[tuple[Task, AsyncResult]] = field(default_factory=list)
     parts: dict[tuple[Unit, int, str], dict[int, Tensor]] = field(default_factory=dict)
     trained: float = math.inf  # the time when its last encoder was
+    failed: TrainingError | None = None
 
-    def collect(self) -> bool:
-        """Take up the results that are there; whether all are.  What a task raised is raised here."""
+    def begin(self, free: int, trainers: Pool) -> int:
+        """Begin so many trainings, or as many as there are; how many."""
+        units = list(self.todo)[:free]
+        for unit in units:
+            self.training[unit] = self.todo.pop(unit), trainers.apply_async(_train, (unit,))
+        return len(units)
+
+    def collect(self, measurers: Pool) -> bool:
+        """Take up what is there; whether nothing more will come.  What a measure raised is raised here."""
+        for unit, (names, result) in [pair for pair in self.training.items() if pair[1][1].ready()]:
+            del self.training[unit]
+            try:
+                result.get()
+            except TrainingError as error:
+                self.failed, self.todo = error, {}
+                continue
+            self.measures[unit] = unit.record | {"git": git()}, [{} for _ in unit.members]
+            self.pending += [(task, measurers.apply_async(measured, (task,))) for task in tasks(unit, names)]
+            if not self.todo and not self.training:
+                self.trained = time.time()
         for task, result in [pair for pair in self.pending if pair[1].ready()]:
             self.pending.remove((task, result))
             known = self.measures[task.unit][1][task.member]
@@ -81,7 +104,7 @@ class Round:
                 known[task.name] = outcomes.joined(parts, splits(task.unit.settings)["test"].y)
             else:
                 known[task.name] = result.get()
-        return not self.pending
+        return not (self.todo or self.training or self.pending)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,9 +118,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parts", default=env("PARTS") or ",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--out", type=Path, default=Path(env("OUT") or OUT), help="folder of what is written")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 2), help="beside the training")
+    parser.add_argument("--trainers", default=env("TRAINERS") or "1", help="processes that train on the device at once")
     options = parser.parse_args(arguments)
     try:
         budget, parts = _seconds(options.budget), _parts(options.parts)
+        trainers = _trainers(options.trainers)
         if not torch.cuda.is_available():
             torch.set_num_threads(1)  # as the graph trains
         wanted = rounds(options.study, options.preset, options.parameters) if "encoders" in parts else []
@@ -106,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
         failed = [check["check"] for check in found["checks"] if not check["passed"]]
         if failed:
             raise RuntimeError(f"the device fails: {', '.join(failed)} (see {options.out / CARD}); nothing was trained")
-        train(wanted, start + budget, options.out / recorded.FILE, options.workers)
+        train(wanted, start + budget, options.out / recorded.FILE, options.workers, trainers)
     except (TrainingError, RuntimeError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -131,7 +156,7 @@ def rounds(studies: str, preset: str, parameters: str) -> list[Asks]:
     """The encoders of the studies that no record has, in rounds: the first seed of every arm, the second, and so on.
 
     Each with the names of the measures that the studies take of it.  ValueError: a study that undersamples no class of
-    images, or takes a measure that needs more than embeddings.
+    images, or takes a measure that is not taken here.
     """
     found: list[Asks] = []
     for name in filter(None, studies.split(",")):
@@ -153,90 +178,96 @@ def rounds(studies: str, preset: str, parameters: str) -> list[Asks]:
     return found
 
 
-def train(wanted: list[Asks], end: float, path: Path, workers: int) -> None:
+def train(wanted: list[Asks], end: float, path: Path, workers: int, trainers: int = 1) -> None:
     """Train the rounds until the time ``end`` and write those that are whole, beside what the file holds already.
 
+    workers: processes that take measures; trainers: processes that train, an encoder each, on the same device.
     A round is begun where the longest so far, with the measures that follow it, would end in time.
+    TrainingError, at the end: of an encoder that could not be trained, whose round is left out.
     """
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers
-    kept, shared = recorded.read(path), "/dev/shm" if Path("/dev/shm").is_dir() else None
+    kept, failed = recorded.read(path), []
+    rounds = [asks for asks in ({u: n for u, n in one.items() if not _has(kept, u, n)} for one in wanted) if asks]
+    if not rounds:
+        return
     longest, lag, open_ = 0.0, 0.0, []
-
-    def write_whole() -> None:
-        nonlocal lag
-        while open_ and open_[0].collect():
-            whole = open_.pop(0)
-            lag = max(lag, time.time() - whole.trained)
-            kept.update(whole.measures)
-            recorded.write(path, kept)
-            print(f"{len(kept)} encoders: {path} ({path.stat().st_size / 2**20:.1f} MiB)", file=sys.stderr)
-
-    with tempfile.TemporaryDirectory(dir=shared) as name, get_context("spawn").Pool(workers, _on_the_cpu) as pool:
-        for number, asks in enumerate(wanted, 1):
-            todo = {u: names for u, names in asks.items() if not _has(kept, u, names)}
-            began, one = time.time(), Round()
-            if not todo or began + MARGIN * (longest + lag) > end:
-                continue
-            try:
-                for i, (unit, names) in enumerate(todo.items()):
-                    one.measures[unit], tasks = trained(unit, names, Path(name) / f"{number}-{i}", end)
-                    one.pending += [(task, pool.apply_async(measured, (task,))) for task in tasks]
-                    write_whole()
-            except TimeUsed:
-                break
-            one.trained = time.time()
-            longest = max(longest, one.trained - began)
-            open_.append(one)
-            print(f"round {number}: {longest:.0f} s at most, {end - one.trained:.0f} s left", file=sys.stderr)
-        while open_ and time.time() < end:
-            write_whole()
+    with _store() as folder, _pool(workers, _measures, folder) as measurers, _pool(trainers, _trains, folder) as pool:
+        while (rounds or open_) and time.time() < end:
+            free = trainers - sum(len(one.training) for one in open_)
+            if rounds and free and not any(one.todo for one in open_):
+                if time.time() + MARGIN * (longest + lag) > end:
+                    rounds = []
+                    continue
+                open_.append(Round(rounds.pop(0), time.time()))
+            for one in open_:
+                free -= one.begin(free, pool)
+                was = one.trained
+                whole = one.collect(measurers)
+                if was != one.trained:
+                    longest = max(longest, one.trained - one.began)
+                    print(f"a round: {longest:.0f} s at most, {end - one.trained:.0f} s left", file=sys.stderr)
+                if not whole:
+                    continue
+                open_ = [other for other in open_ if other is not one]
+                for unit in one.measures:
+                    shutil.rmtree(unit.folder)
+                if one.failed:
+                    failed.append(one.failed)
+                    continue
+                lag = max(lag, time.time() - one.trained)
+                kept.update(one.measures)
+                recorded.write(path, kept)
+                print(f"{len(kept)} encoders: {path} ({path.stat().st_size / 2**20:.1f} MiB)", file=sys.stderr)
             time.sleep(0.05)
     if open_:
-        print(f"{len(open_)} round(s) left out: their heads were not solved in time", file=sys.stderr)
+        print(f"{len(open_)} round(s) left out: they were not whole in time", file=sys.stderr)
+    if failed:
+        raise TrainingError(f"{len(failed)} round(s) left out: {failed[0]}")
 
 
-def trained(unit: Unit, names: set[str], folder: Path, end: float) -> tuple[tuple[dict, list[dict]], list[Task]]:
-    """Train a unit: its record with each member's measures that are known at once, and the tasks that take the others.
-
-    Its features lie in the folder from then on.  TimeUsed: the time ``end`` came before.
-    """
-    start, home, s = time.time(), devices.place(unit.settings.precision), unit.settings
-    compiled, tasks, members, sizes = pretrain.compiles(s, home), [], [], []
-    folder.mkdir()
-    for number, member in enumerate(unit.members):
-        report = _until(end, progress(f"{member or s.method}, seed {unit.seed}", s.epochs))
-        conditions = Conditions(unit.seed, s.epochs, home, report, compiled=compiled)
-        made = pretrain.member(unit, number, splits(s), conditions)
-        for split, z in made.features.items():
-            save_file({"z": z.contiguous(), "y": splits(s)[split].y}, folder / f"{split}-{number}.safetensors")
-        losses = torch.tensor([float(f"{loss:.6g}") for loss in made.history], dtype=torch.float64)  # as in loss.csv
-        members.append({"loss": losses} if made.history else {})
-        sizes.append(len(made.kept))
-        for name in sorted(names - {"loss"}, key=lambda name: not name.startswith("train")):  # the longest first
-            own, classes = outcomes.own_of(name, member, classes_of(unit)), len(classes_of(unit))
-            tasks += [Task(folder, unit, number, name, part, classes) for part in [(k,) for k in own] or [()]]
-    record = records.of_training(unit, sizes, _digests(_of_images(s)), start, unit.packages)
-    return (record | {"git": git(), "compiled": compiled}, members), tasks
+def tasks(unit: Unit, names: set[str]) -> list[Task]:
+    """The tasks that take the measures of a trained unit, the longest first."""
+    classes, found = classes_of(unit), []
+    for name in sorted(names, key=lambda name: not name.startswith("train")):
+        for number, member in enumerate(unit.members):
+            parts = [(k,) for k in outcomes.own_of(name, member, classes)] or [()]
+            found += [Task(unit, number, name, part, len(classes)) for part in parts]
+    return found
 
 
 def measured(task: Task) -> Tensor:
-    """Take a measure from the features that lie in the folder."""
+    """Take a measure of a unit that was trained."""
+    unit, member = task.unit, task.member
 
     def load(split: str) -> tuple[Tensor, Tensor]:
-        found = load_file(task.folder / f"{split}-{task.member}.safetensors")
-        return found["z"], found["y"]
+        z, y = unit.embeddings(split)
+        return z[member], y
 
-    encoder = Embedded(load, unit=task.unit, member=task.member)
-    return outcomes.take(encoder, task.name, load("test")[1], task.classes, task.own)
+    encoder = Embedded(load, unit=unit, member=member)
+    if task.name in OF_FILES:
+        OF_FILES[task.name](encoder)
+        return encoder.known[task.name]
+    return outcomes.take(encoder, task.name, unit.embeddings()[1], task.classes, task.own)
 
 
-def _until(end: float, report: Report) -> Report:
-    def checked(epoch: int, loss: float) -> None:
-        report(epoch, loss)
-        if time.time() > end:
-            raise TimeUsed
+def _train(unit: Unit) -> None:
+    importlib.import_module(unit.trainer).run(unit)
 
-    return checked
+
+@contextlib.contextmanager
+def _store() -> Iterator[Path]:
+    """A folder, in memory where there is a place for it, in which units keep their files for a while."""
+    shared, before = "/dev/shm" if Path("/dev/shm").is_dir() else None, store.STORE
+    with tempfile.TemporaryDirectory(dir=shared) as name:
+        store.STORE = Path(name)
+        try:
+            yield store.STORE
+        finally:
+            store.STORE = before
+
+
+def _pool(count: int, begin: Callable[[Path], None], folder: Path) -> Pool:
+    return get_context("spawn").Pool(count, begin, (folder,))
 
 
 def _has(kept: recorded.Measures, unit: Unit, names: set[str]) -> bool:
@@ -263,11 +294,6 @@ def _splits(s: Settings) -> dict[str, images.Images]:
     return {split: pretrain.images_of(s, split) for split in ("train", "test")}
 
 
-@functools.lru_cache(maxsize=8)
-def _digests(s: Settings) -> dict[str, str]:
-    return {split: images.digest(d) for split, d in _splits(s).items()}
-
-
 def git() -> dict:
     """The commit of the tree; where this is no checkout, the one that the variable COMMIT names."""
     state, given = records.git_state(), os.environ.get("COMMIT")
@@ -284,6 +310,12 @@ def _seconds(text: str) -> float:
     return found
 
 
+def _trainers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_TRAINERS:
+        raise ValueError(f"TRAINERS={text[:20]!r}: write a whole number from 1 to {MOST_TRAINERS}, as TRAINERS=4")
+    return int(text)
+
+
 def _parts(text: str) -> list[str]:
     found = text.split(",")
     if wrong := [part for part in found if part not in PARTS]:
@@ -291,9 +323,15 @@ def _parts(text: str) -> list[str]:
     return found
 
 
-def _on_the_cpu() -> None:
+def _measures(folder: Path) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(1)
+    store.STORE = folder
+
+
+def _trains(folder: Path) -> None:
+    torch.set_num_threads(1)
+    store.STORE = folder
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from lib import harms, images, mediation, probe
 from lib.studies.shared.evidence import MEASURES, SPLITS, Embedded, Evidence
 from lib.studies.shared.heads import HEADS, measure_name
 
+BESIDE = ("loss", "looks")  # measures of what a training keeps beside the features
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -93,11 +95,12 @@ def decisions(name: str, encoder: Embedded, y: Tensor, kind: str, ratio: float, 
 def own_of(name: str, member: str, classes: tuple[str, ...]) -> tuple[int, ...]:
     """The classes whose decisions a measure holds: those in its name, or the member's own.  () of other measures.
 
-    ValueError: a name that is neither one of ``evidence.MEASURES``, nor "loss", nor of ``measure_name``.
+    ValueError: a name that is neither one of ``evidence.MEASURES``, nor of what a training keeps beside the features,
+    nor of ``measure_name``.
     """
     heads = HEADS.fullmatch(name)
-    if not heads and name not in (*MEASURES, "loss"):
-        known = ", ".join((*MEASURES, "loss"))
+    if not heads and name not in (*MEASURES, *BESIDE):
+        known = ", ".join((*MEASURES, *BESIDE))
         raise ValueError(f"measure {name!r} is none of {known} and of heads; its study takes it of embeddings alone")
     if not heads:
         return ()
@@ -105,7 +108,7 @@ def own_of(name: str, member: str, classes: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def take(encoder: Embedded, name: str, y: Tensor, num_classes: int, own: tuple[int, ...] = ()) -> Tensor:
-    """A measure of an encoder by its name, other than "loss"; own: see ``own_of``."""
+    """A measure of an encoder by its name, none of BESIDE; own: see ``own_of``."""
     if not own:
         return encoder.measure(name, lambda z: MEASURES[name](z, y, num_classes))
     heads = HEADS.fullmatch(name)
