@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from lib.book import card_checks, card_speed, gpu, gpu_page
 from lib.encoders import pretrain, recorded
 from lib.encoders import store as stored
 from lib.encoders.further_settings import FurtherUnit
+from lib.encoders.settings import Settings
 from lib.encoders.training import TrainingError
 from lib.studies.shared import evidence, heads, outcomes
 from lib.study import Run
@@ -85,6 +87,17 @@ def test_measures_are_those_that_the_studies_take_of_the_same_encoders(trained, 
                 assert torch.allclose(theirs[name].double(), value.double(), atol=1e-6), (unit.name, name)
         for said in ("samples", "data_sha256", "compiled", "packages"):
             assert made[said] == record[said]
+
+
+def test_a_small_net_is_not_compiled_on_a_gpu():
+    card, here = (SimpleNamespace(device=torch.device(name)) for name in ("cuda", "cpu"))
+    settings = {net: Settings(data="cifar10", net=net) for net in ("resnet18", "resnet_small", "convnet")}
+    assert {net: pretrain.compiles(s, card) for net, s in settings.items()} == {
+        "resnet18": True,
+        "resnet_small": False,
+        "convnet": False,
+    }
+    assert not pretrain.compiles(settings["resnet18"], here)
 
 
 def test_losses_are_those_of_the_file_of_losses(trained, tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ PARTS = ("checks", "speed", "encoders")
 SHARES = {"checks": 0.15, "speed": 0.3}  # of the time, after which no further check or measurement begins
 MOST_SECONDS = 10**6
 MOST_TRAINERS = 64
+MPS = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY") or "/tmp/nvidia-mps") / "control"  # of the multi-process service
 MARGIN = 1.05  # a round must fit into the time left, by the longest so far and this factor
 Asks = dict[Unit, set[str]]
 OF_FILES = dict(zip(outcomes.BESIDE, (losses, chosen.looks), strict=True))
@@ -125,6 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         trainers = _trainers(options.trainers)
         if not torch.cuda.is_available():
             torch.set_num_threads(1)  # as the graph trains
+        elif trainers > 1 and not MPS.exists():
+            print(f"TRAINERS={trainers} take turns: nvidia-cuda-mps-control -d lets them share", file=sys.stderr)
         wanted = rounds(options.study, options.preset, options.parameters) if "encoders" in parts else []
         found = card(start, budget, parts)
         records.write_json(options.out / CARD, found)

@@ -14,10 +14,11 @@ from lib import images
 from lib.encoders import devices, nets, training
 from lib.encoders.methods import MethodLoss
 from lib.encoders.settings import Settings, Unit
-from lib.encoders.store import BALANCED, TOGETHER
+from lib.encoders.store import BALANCED
 from lib.encoders.training import Conditions, Trained, TrainingError, batches, embed
 from lib.images import augment
 
+COMPILED = ("resnet18", "resnet34")
 POINT = 1e-4  # below so much spread, 1 - |mean unit feature|², the features of a batch are one point
 
 
@@ -172,8 +173,8 @@ def member(unit: Unit, number: int, data: dict[str, images.Images], conditions: 
 
 
 def compiles(s: Settings, home: devices.Place) -> bool:
-    """Whether the net is compiled there: a large one on a GPU, whose training pays back the minute that it costs."""
-    return home.device.type == "cuda" and s.net not in TOGETHER and s.method != "untrained"
+    """Whether the net is compiled there: a large one on a GPU, whose training pays back the time that it costs."""
+    return home.device.type == "cuda" and s.net in COMPILED and s.method != "untrained"
 
 
 main = partial(training.main, run=run, read=Unit.from_json, together=True)
