@@ -6,8 +6,10 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
+from multiprocessing import active_children
 from types import SimpleNamespace
 
 import pytest
@@ -171,6 +173,20 @@ def test_an_encoder_that_cannot_be_trained_leaves_its_round_out_and_no_other(tmp
     with pytest.raises(TrainingError, match=r"1 round\(s\) left out: batch_size=2000 exceeds the 240 training images"):
         gpu.train([first, second], time.time() + 100, tmp_path / recorded.FILE, 1)
     assert recorded.read(tmp_path / recorded.FILE).keys() == {unit}
+
+
+def test_a_trainer_that_is_killed_ends_the_command_and_says_so(tmp_path):
+    wanted = gpu.rounds("mediation", "quick", WORDS.replace("epochs=2", "epochs=100000"))
+
+    def kill():
+        while not (there := active_children()):
+            time.sleep(0.1)
+        there[0].kill()
+
+    threading.Thread(target=kill).start()
+    with pytest.raises(RuntimeError, match="a process beside this one was killed, by the system where memory is short"):
+        gpu.train(wanted, time.time() + 100, tmp_path / recorded.FILE, 1)
+    assert not active_children()
 
 
 def test_rounds_are_the_seeds_of_every_arm():

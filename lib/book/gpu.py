@@ -19,9 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
-from multiprocessing.pool import AsyncResult, Pool
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import torch
@@ -69,42 +70,42 @@ class Round:
 
     todo: Asks
     began: float
-    training: dict[Unit, tuple[set[str], AsyncResult]] = field(default_factory=dict)
+    training: dict[Unit, tuple[set[str], Future]] = field(default_factory=dict)
     measures: recorded.Measures = field(default_factory=dict)
-    pending: list[tuple[Task, AsyncResult]] = field(default_factory=list)
+    pending: list[tuple[Task, Future]] = field(default_factory=list)
     parts: dict[tuple[Unit, int, str], dict[int, Tensor]] = field(default_factory=dict)
     trained: float = math.inf  # the time when its last encoder was
     failed: TrainingError | None = None
 
-    def begin(self, free: int, trainers: Pool) -> int:
+    def begin(self, free: int, trainers: ProcessPoolExecutor) -> int:
         """Begin so many trainings, or as many as there are; how many."""
         units = list(self.todo)[:free]
         for unit in units:
-            self.training[unit] = self.todo.pop(unit), trainers.apply_async(_train, (unit,))
+            self.training[unit] = self.todo.pop(unit), trainers.submit(_train, unit)
         return len(units)
 
-    def collect(self, measurers: Pool) -> bool:
+    def collect(self, measurers: ProcessPoolExecutor) -> bool:
         """Take up what is there; whether nothing more will come.  What a measure raised is raised here."""
-        for unit, (names, result) in [pair for pair in self.training.items() if pair[1][1].ready()]:
+        for unit, (names, result) in [pair for pair in self.training.items() if pair[1][1].done()]:
             del self.training[unit]
             try:
-                result.get()
+                result.result()
             except TrainingError as error:
                 self.failed, self.todo = error, {}
                 continue
             self.measures[unit] = unit.record | {"git": git()}, [{} for _ in unit.members]
-            self.pending += [(task, measurers.apply_async(measured, (task,))) for task in tasks(unit, names)]
+            self.pending += [(task, measurers.submit(measured, task)) for task in tasks(unit, names)]
             if not self.todo and not self.training:
                 self.trained = time.time()
-        for task, result in [pair for pair in self.pending if pair[1].ready()]:
+        for task, result in [pair for pair in self.pending if pair[1].done()]:
             self.pending.remove((task, result))
             known = self.measures[task.unit][1][task.member]
             if task.own:
                 parts = self.parts.setdefault((task.unit, task.member, task.name), {})
-                parts[task.own[0]] = result.get()
+                parts[task.own[0]] = result.result()
                 known[task.name] = outcomes.joined(parts, splits(task.unit.settings)["test"].y)
             else:
-                known[task.name] = result.get()
+                known[task.name] = result.result()
         return not (self.todo or self.training or self.pending)
 
 
@@ -269,8 +270,23 @@ def _store() -> Iterator[Path]:
             store.STORE = before
 
 
-def _pool(count: int, begin: Callable[[Path], None], folder: Path) -> Pool:
-    return get_context("spawn").Pool(count, begin, (folder,))
+@contextlib.contextmanager
+def _pool(count: int, begin: Callable[[Path], None], folder: Path) -> Iterator[ProcessPoolExecutor]:
+    """So many processes, which are killed at the end, whatever they do; RuntimeError: one was killed before."""
+    before = active_children()
+    with ProcessPoolExecutor(count, get_context("spawn"), begin, (folder,)) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise RuntimeError(
+                "a process beside this one was killed, by the system where memory is short; lower TRAINERS. "
+                "Whole rounds are kept: the same command goes on"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in active_children():
+                if child not in before:
+                    child.kill()
 
 
 def _has(kept: recorded.Measures, unit: Unit, names: set[str]) -> bool:
