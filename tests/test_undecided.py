@@ -111,6 +111,16 @@ def test_a_study_without_encoders_is_priced_by_the_seconds_of_its_run(tmp_path):
     assert (found.encoders, found.cores) == (0, pytest.approx(20 * 20 / 3600)) and math.isnan(found.gpu)
 
 
+def test_a_unit_of_all_seeds_costs_what_its_nets_do(tmp_path):
+    run, name = pilot(tmp_path, values="-0.04 -0.07 -0.1"), "label_noise_and_coresets"
+    row = pd.read_csv(run.folder / "claims.csv").iloc[0].to_dict()
+    params = study.complete(name, study.preset(name, "records_seeds") | {"seeds": 17})
+    about = {"params": params, "training_seconds": 1122.0, "device": ["CPU"]}
+    (run.folder / "provenance.json").write_text(json.dumps(about), encoding="utf-8")
+    found = undecided.priced(NORMAL, RunRecord(name, run.folder, "recorded"), row)
+    assert found.encoders == 20 * 66 and found.cores == pytest.approx(20 * 66 / 2 / 3600), "1,122 nets of 17 seeds"
+
+
 def test_a_claim_that_any_record_decides_is_closed_and_the_gate_is_named(tmp_path, capsys, monkeypatch):
     still, decided, gated = (pilot(tmp_path, values="-0.0699 -0.07 -0.0701", name=name) for name in "abc")
     for run, word in ((decided, claims.HOLDS), (gated, UNDECIDED)):

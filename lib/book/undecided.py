@@ -170,15 +170,13 @@ def _price(pilot: RunRecord, seeds: int) -> dict:
     A pilot without encoders trains its nets in its own process: by the seconds of the whole run, on one core.
     """
     about = pilot.provenance
-    few, more = (_units(pilot.study, about["params"] | {"seeds": n}) for n in (3, 4))
-    a_seed = [unit for unit in more if unit not in few]
-    first = sum(len(unit.members) for unit in few) - 3 * sum(len(unit.members) for unit in a_seed)
-    encoders = first + seeds * sum(len(unit.members) for unit in a_seed)
-    made = _units(pilot.study, about["params"])
-    if not made:
+    units = {n: _units(pilot.study, about["params"] | {"seeds": n}) for n in (3, 4, about["params"]["seeds"])}
+    count = {n: sum(len(unit.members) for unit in mine) for n, mine in units.items()}
+    encoders = count[3] + (seeds - 3) * (count[4] - count[3])
+    if not encoders:
         return {"encoders": 0, "cores": about["seconds"] * seeds / len(about["seeds"]) / 3600, "gpu": math.nan}
-    each = about["training_seconds"] / sum(len(unit.members) for unit in made)
-    on_gpu = cost.estimate(jobs.together(few), 1, True)[0] / sum(len(unit.members) for unit in few)
+    each = about["training_seconds"] / count[about["params"]["seeds"]]
+    on_gpu = cost.estimate(jobs.together(units[3]), 1, True)[0] / count[3]
     cpu = about["device"] == ["CPU"]
     return {
         "encoders": encoders,
