@@ -473,10 +473,15 @@ else:
 _, rh = evidence.harm_matrix(seen)
 mild = None
 if len(seen.mild):
-    milder = outcomes.of(seen, "paper", p.milder, "mild").effects()
-    mild = (milder.TE, milder.NIE)
+    found = outcomes.of(seen, "paper", p.milder, "mild")
+    mild = (found.effects().TE, found.effects().NIE)
     for name, each in zip(("TE", "NIE"), mild, strict=True):
         run.note_matrix(name, evidence.cells(seen, each), ratio=p.milder)
+    if not any(switches.left(each).any() for each in (outcomes.of(seen, "paper", p.ratio), found)):
+        run.say(
+            f"Where encoder and labels were cut, the paper's heads call no image of the class right, at {p.ratio:.0%} nor at "
+            f"{p.milder:.0%}. TE is then minus the recall of the balanced encoder at either share, and cannot tell them apart."
+        )
 paper = {q: report.tensor("simclr_1pct", q, PAPER_ORDER)[None] for q in ("RH", "TE", "NIE")}  # (1, K, K)
 paper_mild = tuple(report.tensor("simclr_5pct", q, PAPER_ORDER)[None] for q in ("TE", "NIE"))
 authors = switches.judged(*paper.values(), tuple(range(10)), known_pairs(PAPER_ORDER), paper_mild)

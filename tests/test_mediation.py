@@ -13,6 +13,7 @@ from statsmodels.stats.mediation import Mediation
 from lib import mediation
 from lib.mediation.decomposition import NAMES, Toy
 from lib.studies import mediation as study
+from lib.studies.shared.outcomes import Outcomes
 from lib.study import report
 
 
@@ -44,6 +45,19 @@ def test_the_published_panels_add_up_to_their_rounding():
         for name in ("TE", "NIE", "minus_rNDE")
     )
     assert te.shape == (6, 6) and float((te - nie - direct).abs().to_numpy().max()) <= 0.0015
+
+
+def test_the_recall_that_is_left_is_that_of_both_cuts():
+    y, whole, cut = (
+        torch.tensor([0, 0, 1, 1, 2, 2]),
+        [0, 0, 1, 1, 2, 2],
+        [1, 0, 0, 1, 1, 1],
+    )  # of class 0 half, of 2 none
+    codes = []
+    for predicted in (whole, whole, whole, cut):  # y00, y01, y10, y11
+        rows = [[code if k == own else -1 for code, k in zip(predicted, y, strict=True)] for own in (0, 2)]
+        codes.append(torch.tensor(rows)[None, None])
+    assert study.left(Outcomes(tuple(codes), (0, 2), 3, 1)).tolist() == [[0.5, 0.0]]
 
 
 def test_bad_outcomes_are_named():

@@ -72,6 +72,11 @@ def judged(
     return found
 
 
+def left(found: outcomes.Outcomes) -> Tensor:
+    """Recall (seeds, T) of every class where the encoder and the labels of the head were both cut."""
+    return found.means()[3][:, torch.arange(len(found.treated)), list(found.treated)]
+
+
 def untreated(seen: Evidence, te: Tensor, pairs: list[tuple[int, int]]) -> dict[str, Tensor]:
     """``judged`` of encoders of which none was undersampled, (N,) by claim: see ``null``.
 
