@@ -52,7 +52,7 @@ def test_the_recall_that_is_left_is_that_of_both_cuts():
         torch.tensor([0, 0, 1, 1, 2, 2]),
         [0, 0, 1, 1, 2, 2],
         [1, 0, 0, 1, 1, 1],
-    )  # of class 0 half, of 2 none
+    )  # half of 0, none of 2
     codes = []
     for predicted in (whole, whole, whole, cut):  # y00, y01, y10, y11
         rows = [[code if k == own else -1 for code, k in zip(predicted, y, strict=True)] for own in (0, 2)]
