@@ -479,8 +479,9 @@ if len(seen.mild):
         run.note_matrix(name, evidence.cells(seen, each), ratio=p.milder)
     if not any(switches.left(each).any() for each in (outcomes.of(seen, "paper", p.ratio), found)):
         run.say(
-            f"Where encoder and labels were cut, the paper's heads call no image of the class right, at {p.ratio:.0%} nor at "
-            f"{p.milder:.0%}. TE is then minus the recall of the balanced encoder at either share, and cannot tell them apart."
+            f"Where encoder and labels were cut, the paper's heads call no image of the class right, at {100 * p.ratio:g} % nor "
+            f"at {100 * p.milder:g} %. TE is then minus the recall of the balanced encoder at either share, and cannot tell them "
+            "apart."
         )
 paper = {q: report.tensor("simclr_1pct", q, PAPER_ORDER)[None] for q in ("RH", "TE", "NIE")}  # (1, K, K)
 paper_mild = tuple(report.tensor("simclr_5pct", q, PAPER_ORDER)[None] for q in ("TE", "NIE"))
