@@ -243,7 +243,8 @@ def test_the_books_own_list_plans_with_fresh_seeds_and_shared_encoders():
     listed = {r.name: r.run for r in campaign.rows(ROOT / "records.yaml")}
     rows = {name: run for name, run in listed.items() if run.values["preset"] != "paper"}
     assert {name: run.values["seed"] for name, run in rows.items() if run.values["seed"] != 1000} == {
-        "records/worst_group": 2000
+        "records/worst_group": 2000,
+        "records_seeds/label_noise_and_coresets": 3000,
     }
     assert all(len(run.units) == len({unit.name for unit in run.units}) for run in rows.values())
     of = {name: set(rows[f"records/{name}"].units) for name in ("cifar10_undersampling", "mediation", "sbm_theory")}
