@@ -283,7 +283,6 @@ def _pool(count: int, begin: Callable[[Path], None], folder: Path) -> Iterator[P
                 "Whole rounds are kept: the same command goes on"
             ) from None
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             for child in active_children():
                 if child not in before:
                     child.kill()
