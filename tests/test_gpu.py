@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import normalize
 
 from lib import hashing, study
-from lib.book import card_checks, card_speed, gpu, gpu_page
+from lib.book import card_checks, card_speed, gpu, gpu_page, gpu_rounds
 from lib.encoders import pretrain, recorded
 from lib.encoders import store as stored
 from lib.encoders.further_settings import FurtherUnit
@@ -123,7 +123,7 @@ def test_a_study_takes_them_from_the_folder_that_encoders_names(trained, plans, 
 
 def test_what_is_there_is_not_trained_again(trained, tmp_path, monkeypatch):
     before, stamp = trained.read_bytes(), trained.stat().st_mtime_ns
-    monkeypatch.setattr(gpu, "Round", None)
+    monkeypatch.setattr(gpu_rounds, "Round", None)
     gpu.train(gpu.rounds(STUDIES, "quick", WORDS), time.time() + 60, trained, 1)
     assert trained.read_bytes() == before and trained.stat().st_mtime_ns == stamp
 
